@@ -1,0 +1,169 @@
+//! Where requests go and what the token is for: [`FhirAudience`] and [`DicomAudience`].
+
+mod address;
+mod boundary;
+mod dicom;
+mod fhir;
+mod refusal;
+
+use std::fmt;
+use url::Url;
+
+use crate::Result;
+pub use dicom::{DicomAudience, DicomAudienceBuilder, DicomVersion};
+pub use fhir::{FhirAudience, FhirAudienceBuilder};
+
+mod sealed {
+    pub trait Sealed {
+        fn address(&self) -> &super::address::Address;
+    }
+}
+
+/// A service of Azure Health Data Services: where it is, and what a token for it must be asked for.
+///
+/// Only [`FhirAudience`] and [`DicomAudience`] implement it. They are different types, so a function that takes the
+/// one cannot be handed the other, and what is written for both takes `A: Audience`:
+///
+/// ```
+/// use azure_healthcare_auth::{Audience, DicomAudience, FhirAudience, Result};
+///
+/// fn describe(audience: &impl Audience) -> String {
+///     format!("{} at {} wants {}", audience.service(), audience.endpoint(), audience.scope())
+/// }
+///
+/// # fn main() -> Result<()> {
+/// assert_eq!(
+///     describe(&FhirAudience::workspace("contoso", "records").build()?),
+///     "FHIR at https://contoso-records.fhir.azurehealthcareapis.com/ \
+///      wants https://contoso-records.fhir.azurehealthcareapis.com/.default",
+/// );
+/// assert_eq!(
+///     describe(&DicomAudience::workspace("contoso", "imaging").build()?),
+///     "DICOM at https://contoso-imaging.dicom.azurehealthcareapis.com/v2/ \
+///      wants https://dicom.healthcareapis.azure.com/.default",
+/// );
+/// # Ok(()) }
+/// ```
+pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + 'static {
+    /// Which service it is.
+    fn service(&self) -> Service;
+
+    /// The base URL. It ends in `/`, and every request goes below it.
+    fn endpoint(&self) -> &Url {
+        self.address().endpoint()
+    }
+
+    /// What a token is asked for, and what stands in its `aud` claim.
+    ///
+    /// This is the value of `az account get-access-token --resource` and of `Get-AzAccessToken -ResourceUrl`.
+    fn resource(&self) -> &str {
+        self.address().resource()
+    }
+
+    /// The resource with `/.default`: what the v2 token endpoint of Microsoft Entra is asked for.
+    fn scope(&self) -> &str {
+        self.address().scope()
+    }
+
+    /// The URL of a path below the base, or of an absolute URL that is below it already.
+    ///
+    /// `?` begins the query. A leading `/` changes nothing: `/Patient` and `Patient` are the same, and both stay
+    /// below a base path.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ForeignUrl`](crate::ErrorKind::ForeignUrl) for what leads out of the audience, or might on some
+    /// server: another origin, a path outside the base, `..`, `//host`, a backslash, a control character, an encoded
+    /// dot, slash, backslash or percent sign in the path, user info, a fragment.
+    ///
+    /// ```
+    /// # use azure_healthcare_auth::{Audience, FhirAudience, Result};
+    /// # fn main() -> Result<()> {
+    /// let audience = FhirAudience::endpoint("https://fhir.contoso.example/r4").build()?;
+    /// assert_eq!(audience.url("/Patient?_count=10")?.as_str(), "https://fhir.contoso.example/r4/Patient?_count=10");
+    /// assert!(audience.url("../admin").is_err());
+    /// assert!(audience.url("https://fhir.contoso.example/r40/Patient").is_err());
+    /// # Ok(()) }
+    /// ```
+    fn url(&self, path: &str) -> Result<Url> {
+        boundary::resolve(self.endpoint(), path)
+    }
+
+    /// Whether a request to this URL may carry the token: `Ok` if it is on the audience's origin and below its base.
+    ///
+    /// Everything in this crate that puts a token on a request asks here first.
+    ///
+    /// # Errors
+    ///
+    /// As [`url`](Audience::url). The text names both origins, and nothing else of the URL.
+    fn admit(&self, url: &Url) -> Result<()> {
+        boundary::admit(self.endpoint(), url)
+    }
+}
+
+/// A kind of service of Azure Health Data Services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Service {
+    /// The FHIR service, and its predecessor Azure API for FHIR.
+    Fhir,
+    /// The DICOM service.
+    Dicom,
+}
+
+impl Service {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fhir => "FHIR",
+            Self::Dicom => "DICOM",
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// An Azure cloud in which Azure Health Data Services has documented addresses.
+///
+/// For another, give the service by its URL and its audience by `.resource(…)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cloud {
+    /// The public cloud, `azurehealthcareapis.com`. The default.
+    #[default]
+    Public,
+    /// Azure for US Government, `azurehealthcareapis.us`.
+    ///
+    /// No audience is documented for its DICOM service: that one needs `.resource(…)`.
+    UsGovernment,
+}
+
+impl Cloud {
+    const ALL: [Self; 2] = [Self::Public, Self::UsGovernment];
+
+    fn domain(self) -> &'static str {
+        match self {
+            Self::Public => "azurehealthcareapis.com",
+            Self::UsGovernment => "azurehealthcareapis.us",
+        }
+    }
+}
+
+impl fmt::Display for Cloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Public => "Public",
+            Self::UsGovernment => "UsGovernment",
+        })
+    }
+}
+
+fn debug(audience: &impl Audience, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.debug_struct(name)
+        .field("endpoint", &audience.endpoint().as_str())
+        .field("resource", &audience.resource())
+        .finish()
+}

@@ -1,0 +1,224 @@
+//! [`Error`]: what happened, to what, and what to do next.
+
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
+
+#[cfg(feature = "client")]
+use crate::denial::Denial;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, in a form that can be cloned, sent to another thread and logged.
+///
+/// The text holds no token, no secret and nothing about a patient: no path below a service's base URL, no query
+/// and no body. Neither does [`source`](StdError::source), which is why not every underlying error is kept there:
+/// one that cannot be stripped is told by its kind alone.
+///
+/// ```
+/// use azure_healthcare_auth::{ErrorKind, FhirAudience};
+///
+/// let error = FhirAudience::workspace("Contoso", "records").build().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Audience);
+/// assert!(error.to_string().contains("write `contoso`"));
+/// assert!(!error.is_transient());
+/// ```
+#[derive(Clone)]
+pub struct Error {
+    // One pointer: an error is copied to every request that waited for the same token.
+    inner: Arc<Inner>,
+    retry_after: Option<Duration>,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    transient: bool,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+    status: Option<http::StatusCode>,
+    #[cfg(feature = "client")]
+    denial: Option<Denial>,
+}
+
+/// The kind of an [`Error`], for code that has to decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An audience cannot be built from what was given. The text says what to write instead.
+    Audience,
+    /// The credential gave no token, or one that cannot be used.
+    Credential,
+    /// A token had to be fetched outside a Tokio runtime.
+    NoRuntime,
+    /// The URL is not the audience's: nothing was sent, and no token was fetched.
+    ForeignUrl,
+    /// A part of the request cannot be sent as it was given: nothing was sent.
+    Request,
+    /// The service could not be reached, or the connection to it broke.
+    Connection,
+    /// No token, or no answer, came in time.
+    Timeout,
+    /// The service answered 401 or 403: see [`Error::denial`].
+    Denied,
+    /// The service answered with a status outside 2xx where the content was asked for.
+    Status,
+    /// The answer's body is larger than the limit.
+    TooLarge,
+    /// The answer's body is not what it was to be read as.
+    Decode,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        let transient = matches!(kind, ErrorKind::Connection | ErrorKind::Timeout);
+        Self::from_inner(Inner {
+            kind,
+            message: message.into(),
+            transient,
+            source: None,
+            status: None,
+            #[cfg(feature = "client")]
+            denial: None,
+        })
+    }
+
+    fn from_inner(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner), retry_after: None }
+    }
+
+    /// For an error that was just made; one that is already shared stays as it is.
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            change(inner);
+        }
+        self
+    }
+
+    pub(crate) fn transient(self, transient: bool) -> Self {
+        self.with(|inner| inner.transient = transient)
+    }
+
+    #[cfg(feature = "client")]
+    pub(crate) fn caused_by(self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.with(|inner| inner.source = Some(Box::new(source)))
+    }
+
+    #[cfg(feature = "client")]
+    pub(crate) fn denied(denial: Denial) -> Self {
+        let status = denial.status();
+        Self::new(ErrorKind::Denied, denial.to_string()).with(|inner| {
+            inner.status = Some(status);
+            inner.denial = Some(denial);
+        })
+    }
+
+    #[cfg(feature = "client")]
+    pub(crate) fn status_of(status: http::StatusCode, message: String) -> Self {
+        let transient = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
+        Self::new(ErrorKind::Status, message).transient(transient).with(|inner| inner.status = Some(status))
+    }
+
+    pub(crate) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.retry_after = wait;
+        self
+    }
+
+    /// What kind of error this is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// Whether the same call may succeed later with nothing changed: a connection that broke, a time-out, a
+    /// service that is busy (408, 429, 5xx), an Entra that is.
+    ///
+    /// It does not say that a request can be *repeated* without harm. One that may have acted is safe to repeat
+    /// only where its method is: see [`RequestBuilder::repeatable`](crate::RequestBuilder::repeatable).
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.inner.transient
+    }
+
+    /// How long to wait before trying again, where that is known: the service's own word, or the time until the
+    /// credential is asked again after a failure.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The status the service answered with, for [`ErrorKind::Denied`] and [`ErrorKind::Status`].
+    #[must_use]
+    pub fn status(&self) -> Option<http::StatusCode> {
+        self.inner.status
+    }
+
+    /// Why the service said no, for [`ErrorKind::Denied`].
+    #[cfg(feature = "client")]
+    #[must_use]
+    pub fn denial(&self) -> Option<&Denial> {
+        self.inner.denial.as_ref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.inner.message)?;
+        match self.retry_after {
+            Some(wait) if wait < Duration::from_secs(1) => write!(f, "; to be tried again in under 1 s"),
+            Some(wait) => write!(f, "; to be tried again in {} s", wait.as_secs()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Error");
+        debug.field("kind", &self.inner.kind).field("message", &self.inner.message);
+        if let Some(source) = &self.inner.source {
+            debug.field("source", source);
+        }
+        if let Some(wait) = self.retry_after {
+            debug.field("retry_after", &wait);
+        }
+        debug.finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.inner.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_can_be_shared_between_threads_and_tasks() {
+        fn shareable<T: Clone + Send + Sync + 'static>() {}
+        shareable::<Error>();
+    }
+
+    #[test]
+    fn the_time_until_the_next_try_is_told() {
+        let error = Error::new(ErrorKind::Credential, "no token");
+        assert_eq!(error.to_string(), "no token");
+        let told = error.clone().with_retry_after(Some(Duration::from_millis(3_900)));
+        assert_eq!(told.to_string(), "no token; to be tried again in 3 s");
+        let soon = error.with_retry_after(Some(Duration::from_millis(40)));
+        assert_eq!(soon.to_string(), "no token; to be tried again in under 1 s");
+    }
+
+    #[test]
+    fn only_what_may_pass_by_itself_is_transient() {
+        assert!(Error::new(ErrorKind::Connection, "").is_transient());
+        assert!(Error::new(ErrorKind::Timeout, "").is_transient());
+        assert!(!Error::new(ErrorKind::ForeignUrl, "").is_transient());
+        #[cfg(feature = "client")]
+        for (status, transient) in [(404, false), (408, true), (412, false), (429, true), (503, true)] {
+            let status = http::StatusCode::from_u16(status).unwrap();
+            assert_eq!(Error::status_of(status, String::new()).is_transient(), transient, "{status}");
+        }
+    }
+}
