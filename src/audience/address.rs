@@ -7,7 +7,7 @@ use url::{Host, Url};
 use super::{Cloud, boundary, refusal::Refusal};
 
 /// An endpoint and what its tokens are asked for.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
     endpoint: Url,
     scope: String,

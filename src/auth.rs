@@ -1,0 +1,70 @@
+//! [`HealthcareAuth`]: the seam between what sends requests and what gets tokens.
+
+use async_trait::async_trait;
+use http::HeaderValue;
+use url::Url;
+
+use crate::{Audience, Result};
+
+/// Gives the `Authorization` value for requests to one audience.
+///
+/// [`Authenticator`](crate::Authenticator) is the implementation for production. A service can depend on
+/// `Arc<dyn HealthcareAuth<Audience = FhirAudience>>` and be tested with a fixed value:
+///
+/// ```
+/// use azure_healthcare_auth::{FhirAudience, HealthcareAuth, Result};
+/// use http::HeaderValue;
+///
+/// struct Fixed(FhirAudience);
+///
+/// #[async_trait::async_trait]
+/// impl HealthcareAuth for Fixed {
+///     type Audience = FhirAudience;
+///
+///     fn audience(&self) -> &FhirAudience {
+///         &self.0
+///     }
+///
+///     async fn authorization(&self) -> Result<HeaderValue> {
+///         Ok(HeaderValue::from_static("Bearer for-a-test"))
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait HealthcareAuth: Send + Sync {
+    /// The kind of service: [`FhirAudience`](crate::FhirAudience) or [`DicomAudience`](crate::DicomAudience).
+    type Audience: Audience;
+
+    /// Where requests go and what the token is for.
+    fn audience(&self) -> &Self::Audience;
+
+    /// The value of the `Authorization` header: `Bearer …`, marked sensitive.
+    ///
+    /// # Errors
+    ///
+    /// No token can be had: [`ErrorKind`](crate::ErrorKind) tells why.
+    async fn authorization(&self) -> Result<HeaderValue>;
+
+    /// The value for a request to `url`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ForeignUrl`](crate::ErrorKind::ForeignUrl), before any token is fetched, unless the URL is on
+    /// the audience's origin and below its base path; else as [`authorization`](Self::authorization).
+    async fn authorization_for(&self, url: &Url) -> Result<HeaderValue> {
+        self.audience().admit(url)?;
+        self.authorization().await
+    }
+
+    /// Another value than the one that the service has just refused with 401, or `None` where there is none.
+    ///
+    /// With `None` the refusal stands and should reach the caller. The default has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`authorization`](Self::authorization), where no value is held any more.
+    async fn renew(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
+        let _ = refused;
+        Ok(None)
+    }
+}

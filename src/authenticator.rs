@@ -1,0 +1,182 @@
+//! [`Authenticator`]: an audience, a credential, and one valid token kept between them.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use azure_core::credentials::TokenCredential;
+use http::HeaderValue;
+use url::Url;
+
+use crate::{
+    Audience, HealthcareAuth, Result,
+    clock::Clock,
+    token::{DEFAULT_TIMEOUT, Slot, Source},
+};
+
+/// Keeps a valid token for an audience and hands out the `Authorization` value made of it.
+///
+/// However many tasks ask, the credential is called once: the first task's call is everybody's. While a token lives,
+/// asking costs an atomic load and a counter. Minutes before its end one call in the background replaces it, and
+/// nobody waits; if that call fails the old token is served on, and the next call waits for a moment that doubles
+/// from 1 s to 30 s. A call that has failed while there is no token is answered to all who ask, until that moment
+/// has passed.
+///
+/// Clones, and what [`at`](Self::at) makes, share the credential and its tokens: one for each *scope*, so all DICOM
+/// services together use one.
+///
+/// It can be built anywhere, outside a runtime and in a `static` too: nothing is started by it. A fetch needs a Tokio
+/// runtime with time enabled. A fetch that was begun goes on when its caller is cancelled; if its runtime is dropped,
+/// the next call begins another. A runtime that is neither run nor dropped keeps those of another waiting.
+///
+/// # What it cannot do
+///
+/// * A refresh needs a request in the window before the token's end, which is 3 to 5 minutes long. A service that is
+///   quiet for longer and wants its next request not to wait calls [`authorization`](Self::authorization) by a timer.
+/// * A change of role or group needs a new token, and managed identities keep theirs for up to 24 hours.
+/// * The value stays in memory for as long as it is held, and cannot be wiped.
+///
+/// ```
+/// use azure_healthcare_auth::{Authenticator, DicomAudience, FhirAudience};
+/// # use azure_healthcare_auth::testing::StandIn;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_healthcare_auth::Result<()> {
+/// # let credential = StandIn::start().await.credential();
+/// let fhir = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, credential);
+/// let value = fhir.authorization().await?;
+/// assert!(value.is_sensitive());
+///
+/// let dicom = fhir.at(DicomAudience::workspace("contoso", "imaging").build()?);
+/// assert_ne!(dicom.authorization().await?, value);
+/// # Ok(()) }
+/// ```
+pub struct Authenticator<A> {
+    audience: A,
+    source: Arc<Source>,
+    slot: Arc<Slot>,
+}
+
+impl<A: Audience> Authenticator<A> {
+    /// An authenticator that gets its tokens from `credential`: one of `azure_identity`, or your own.
+    pub fn new(audience: A, credential: Arc<dyn TokenCredential>) -> Self {
+        Self::from_source(audience, Arc::new(Source::new(credential, DEFAULT_TIMEOUT, Clock::default())))
+    }
+
+    fn from_source(audience: A, source: Arc<Source>) -> Self {
+        let slot = source.slot(audience.scope());
+        Self { audience, source, slot }
+    }
+
+    /// How long the credential may take for one token. Default: 60 s, from the moment it is called.
+    ///
+    /// For the time of building: what is returned begins with no token, and shares none with `self`.
+    #[must_use]
+    pub fn with_token_timeout(self, timeout: Duration) -> Self {
+        let source = Arc::new(self.source.with_timeout(timeout));
+        Self::from_source(self.audience, source)
+    }
+
+    /// Takes the time from `now`, for a test that lets a token end.
+    ///
+    /// For the time of building: what is returned begins with no token, and shares none with `self`.
+    #[cfg(any(test, feature = "testing"))]
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+    #[must_use]
+    pub fn with_clock(self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        let source = Arc::new(self.source.with_clock(Clock::of(now)));
+        Self::from_source(self.audience, source)
+    }
+
+    /// The same credential and tokens, for another audience.
+    #[must_use]
+    pub fn at<B: Audience>(&self, audience: B) -> Authenticator<B> {
+        Authenticator::from_source(audience, self.source.clone())
+    }
+
+    /// Where requests go and what the token is for.
+    #[must_use]
+    pub fn audience(&self) -> &A {
+        &self.audience
+    }
+
+    /// When the token that is held now ends, by its credential's word. `None` before the first fetch.
+    #[must_use]
+    pub fn expires_on(&self) -> Option<SystemTime> {
+        self.slot.expires_on()
+    }
+
+    /// The value of the `Authorization` header: `Bearer …`, marked sensitive.
+    ///
+    /// While a token is held and lives, it returns at once and allocates nothing. The value is good for requests to
+    /// the audience alone: for a URL of unknown origin use [`authorization_for`](Self::authorization_for).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Credential`](crate::ErrorKind::Credential): the credential gave no token, or none that can be
+    /// used. [`Timeout`](crate::ErrorKind::Timeout): it gave no answer in time.
+    /// [`NoRuntime`](crate::ErrorKind::NoRuntime): a token has to be fetched, and this is not a Tokio runtime.
+    pub async fn authorization(&self) -> Result<HeaderValue> {
+        self.slot.authorization().await
+    }
+
+    /// The value for a request to `url`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ForeignUrl`](crate::ErrorKind::ForeignUrl), before any token is fetched, unless the URL is on
+    /// the audience's origin and below its base path; else as [`authorization`](Self::authorization).
+    pub async fn authorization_for(&self, url: &Url) -> Result<HeaderValue> {
+        self.audience.admit(url)?;
+        self.authorization().await
+    }
+
+    /// Another value than the one that the service has just refused with 401, or `None` where there is none.
+    ///
+    /// If the refused value is still held, the credential is called once with
+    /// [`ForcedRefresh`](crate::credentials::ForcedRefresh), for all who saw the refusal together; the value stays in
+    /// service for everybody else. It is `None` if that call brings the same value or fails, and if none may be made:
+    /// there is at most one in 30 s, and no other once it has brought the same value.
+    ///
+    /// # Errors
+    ///
+    /// As [`authorization`](Self::authorization), where no value is held any more.
+    pub async fn renew(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
+        self.slot.renew(refused).await
+    }
+}
+
+#[async_trait]
+impl<A: Audience> HealthcareAuth for Authenticator<A> {
+    type Audience = A;
+
+    fn audience(&self) -> &A {
+        &self.audience
+    }
+
+    async fn authorization(&self) -> Result<HeaderValue> {
+        self.slot.authorization().await
+    }
+
+    async fn renew(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
+        self.slot.renew(refused).await
+    }
+}
+
+impl<A: Clone> Clone for Authenticator<A> {
+    fn clone(&self) -> Self {
+        Self { audience: self.audience.clone(), source: self.source.clone(), slot: self.slot.clone() }
+    }
+}
+
+impl<A: Audience> fmt::Debug for Authenticator<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticator")
+            .field("audience", &self.audience)
+            .field("expires_on", &self.expires_on())
+            .finish_non_exhaustive()
+    }
+}

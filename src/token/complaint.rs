@@ -1,0 +1,159 @@
+//! What a credential said when it gave no token, without what must not be shown.
+
+use azure_core::error::ErrorKind as Kind;
+use std::error::Error as StdError;
+
+use crate::{Error, ErrorKind};
+
+/// Longer texts lose their middle: the first line says what was tried, the last of a traceback what went wrong.
+const HEAD: usize = 400;
+const TAIL: usize = 400;
+
+/// The error for a scope for which the credential gave no token.
+///
+/// The credential's own error is not kept as a source: it can hold an answer of Entra or the output of a tool, and
+/// nothing strips it. Its text is, so that "run `az login`" reaches whoever reads the log.
+pub(super) fn error(scope: &str, error: &azure_core::Error) -> Error {
+    let said = clean(&error.to_string());
+    Error::new(ErrorKind::Credential, format!("no token for {scope}: {said}")).transient(may_pass(error))
+}
+
+/// Whether the cause can go away by itself.
+fn may_pass(error: &azure_core::Error) -> bool {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<azure_core::Error>() {
+            match error.kind() {
+                Kind::Connection | Kind::Io => return true,
+                Kind::HttpResponse { status, .. } => {
+                    let status = u16::from(*status);
+                    return status >= 500 || status == 408 || status == 429;
+                }
+                _ => {}
+            }
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// One line, of limited length, in which each word that could be a secret is left out.
+fn clean(text: &str) -> String {
+    let words: Vec<String> = text.split_whitespace().map(clean_word).collect();
+    let line = words.join(" ");
+    if line.len() <= HEAD + TAIL {
+        return line;
+    }
+    let head = line.char_indices().map(|(at, _)| at).take_while(|&at| at <= HEAD).last().unwrap_or(0);
+    let tail =
+        line.char_indices().map(|(at, _)| at).find(|&at| line.len() - at <= TAIL).unwrap_or(line.len());
+    let (head, tail) = (line.get(..head).unwrap_or_default(), line.get(tail..).unwrap_or_default());
+    format!("{head} … {tail}")
+}
+
+fn clean_word(word: &str) -> String {
+    // `key=value`, `"key":"value"` and the like: each part is looked at by itself.
+    let mut clean = String::with_capacity(word.len());
+    let mut part = String::new();
+    for c in word.chars() {
+        if c.is_ascii_alphanumeric() || "-._~+/:%@$!*".contains(c) {
+            part.push(c);
+        } else {
+            push(&mut clean, &part);
+            part.clear();
+            if !c.is_control() {
+                clean.push(c);
+            }
+        }
+    }
+    push(&mut clean, &part);
+    clean
+}
+
+fn push(clean: &mut String, part: &str) {
+    clean.push_str(if is_opaque(part) { "[left out]" } else { part });
+}
+
+/// Whether it looks like a token, a key or a password rather than like a word, a name, an id or a URL.
+///
+/// Entra's client secrets have 40 letters and digits, keys and tokens more. GUIDs, which a support case needs, are
+/// 36 characters long and kept.
+fn is_opaque(part: &str) -> bool {
+    if part.starts_with("eyJ") {
+        return true;
+    }
+    if part.len() < 20 || is_guid(part.trim_matches([':', '.'])) {
+        return false;
+    }
+    // A URL's or path's segments each count for themselves.
+    part.split(['/', ':', '.']).any(|segment| {
+        segment.len() >= 20
+            && !is_guid(segment)
+            && segment.bytes().any(|byte| byte.is_ascii_digit())
+            && segment.bytes().any(|byte| byte.is_ascii_alphabetic())
+    })
+}
+
+fn is_guid(part: &str) -> bool {
+    let groups: Vec<&str> = part.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_needs_is_kept() {
+        for text in [
+            "ERROR: Please run 'az login' to setup account.",
+            "AADSTS7000215: Invalid client secret provided.",
+            "AADSTS90002: Tenant 'b0a1c2d3-0000-4000-8000-0123456789ab' not found.",
+            "Trace ID: b0a1c2d3-0000-4000-8000-0123456789ab, visit https://aka.ms/azsdk/rust/identity/troubleshoot#azure-cli",
+            "AzureDeveloperCliCredential authentication failed. azd not found on PATH",
+            "scope https://contoso-records.fhir.azurehealthcareapis.com/.default",
+        ] {
+            assert_eq!(clean(text), text);
+        }
+    }
+
+    #[test]
+    fn what_could_be_a_secret_is_left_out() {
+        let jwt = "eyJhbGciOiJub25lIn0.eyJhdWQiOiJ4In0.c2lnbmF0dXJl";
+        let secret = "abc8Q~canary0123456789canary0123456789AB";
+        for text in [
+            format!("got {jwt}"),
+            format!("{{\"accessToken\": \"{jwt}\", \"x\": 1}}"),
+            format!("accessToken={jwt}&x=y"),
+            format!("client_secret={secret}"),
+            format!("the secret {secret} is wrong"),
+            format!("https://host/path?code={secret}"),
+            format!("https://host/{secret}/x"),
+        ] {
+            let clean = clean(&text);
+            assert!(!clean.contains("eyJ") && !clean.contains("canary"), "{clean}");
+            assert!(clean.contains("[left out]"), "{clean}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_keeps_both_ends_on_one_line() {
+        let text =
+            format!("Traceback é\n{}\nMsalServiceError: HTTP Error: 503", "  File é line\n".repeat(500));
+        let clean = clean(&text);
+        assert!(
+            clean.starts_with("Traceback é File") && clean.ends_with("MsalServiceError: HTTP Error: 503")
+        );
+        assert!(clean.len() < HEAD + TAIL + 20 && !clean.contains('\n'));
+    }
+
+    #[test]
+    fn an_entra_that_is_busy_may_pass_and_a_wrong_secret_does_not() {
+        let busy = azure_core::Error::with_message(Kind::Io, "connection reset");
+        let busy = azure_core::Error::with_error(Kind::Credential, busy, "authentication failed");
+        assert!(error("s", &busy).is_transient());
+        let wrong = azure_core::Error::with_message(Kind::Credential, "AADSTS7000215");
+        assert!(!error("s", &wrong).is_transient());
+    }
+}

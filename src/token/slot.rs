@@ -1,0 +1,311 @@
+//! [`Slot`]: the token of one scope, as readers see it.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use arc_swap::ArcSwapOption;
+use azure_core::credentials::AccessToken;
+use http::HeaderValue;
+use tokio::runtime::Handle;
+
+use super::{
+    bearer,
+    gate::{Flight, Gate, Inner, Pilot},
+    source::Caller,
+    state::{self, Arrival, Decision, Life, Phase},
+};
+use crate::{Error, ErrorKind, Result, clock::draw};
+
+/// Readers load what is held and go; only one that finds it not fresh looks at the gate.
+pub(crate) struct Slot {
+    scope: Box<str>,
+    caller: Arc<Caller>,
+    held: ArcSwapOption<Held>,
+    gate: Gate,
+}
+
+#[derive(Debug)]
+struct Held {
+    value: HeaderValue,
+    life: Life,
+}
+
+impl Slot {
+    pub(super) fn new(scope: &str, caller: Arc<Caller>) -> Self {
+        Self { scope: scope.into(), caller, held: ArcSwapOption::empty(), gate: Gate::default() }
+    }
+
+    /// The end of the token that is held.
+    pub(crate) fn expires_on(&self) -> Option<SystemTime> {
+        self.held.load().as_ref().map(|held| held.life.ends)
+    }
+
+    /// A value that can be sent. Waits only where none is held, or the one that is has ended.
+    pub(crate) async fn authorization(self: &Arc<Self>) -> Result<HeaderValue> {
+        loop {
+            let now = self.caller.clock.now();
+            if let Some(held) = &*self.held.load()
+                && held.life.phase(now) == Phase::Fresh
+            {
+                return Ok(held.value.clone());
+            }
+            let wait = match self.admit(now)? {
+                Admission::Served(value) => return Ok(value),
+                Admission::Waits(wait) => wait,
+            };
+            if let Some(outcome) = wait.landed().await? {
+                return outcome;
+            }
+        }
+    }
+
+    /// Another value than the one that the service refused, or `None` where there is none to be had.
+    pub(crate) async fn renew(self: &Arc<Self>, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
+        loop {
+            let wait = match self.force(refused)? {
+                Renewal::Other(value) => return Ok(Some(value)),
+                Renewal::Nothing => return Ok(None),
+                Renewal::Ended => {
+                    let value = self.authorization().await?;
+                    return Ok(Some(value).filter(|value| value != refused));
+                }
+                Renewal::Waits(wait) => wait,
+            };
+            let forced = wait.flight.forced;
+            match wait.landed().await? {
+                Some(Ok(value)) if value != *refused => return Ok(Some(value)),
+                Some(_) if forced => return Ok(None),
+                // An ordinary refresh brought nothing, or its runtime is gone: look again.
+                Some(_) | None => {}
+            }
+        }
+    }
+
+    /// Decides under the gate's lock, so that of all who come at once one starts a fetch.
+    fn admit(self: &Arc<Self>, now: SystemTime) -> Result<Admission> {
+        let mut gate = self.gate.lock();
+        // Loaded again: a fetch may have landed on the way to the lock.
+        let held = self.held.load();
+        let decision = state::classify(held.as_ref().map(|held| &held.life), &gate.calls, now);
+        match (&*held, decision) {
+            (Some(held), Decision::Serve) => Ok(Admission::Served(held.value.clone())),
+            (Some(held), Decision::ServeAndRefresh) => {
+                // Outside a runtime nothing can be started, and a value that is served needs nothing.
+                if gate.flight.is_none()
+                    && let Ok(wait) = self.start(&mut gate, false)
+                {
+                    drop(gate);
+                    wait.depart();
+                }
+                Ok(Admission::Served(held.value.clone()))
+            }
+            (_, Decision::Refuse { wait }) if gate.flight.is_none() => Err(gate.refusal(wait)),
+            _ => match &gate.flight {
+                Some(flight) => Ok(Admission::Waits(Wait::join(flight))),
+                None => self.start(&mut gate, false).map(Admission::Waits),
+            },
+        }
+    }
+
+    /// Decides under the gate's lock, so that of all who saw the same refusal one starts a fetch.
+    fn force(self: &Arc<Self>, refused: &HeaderValue) -> Result<Renewal> {
+        let mut gate = self.gate.lock();
+        let now = self.caller.clock.now();
+        let held = self.held.load();
+        let Some(held) = held.as_ref().filter(|held| held.life.phase(now) != Phase::Ended) else {
+            return Ok(Renewal::Ended);
+        };
+        if held.value != *refused {
+            return Ok(Renewal::Other(held.value.clone()));
+        }
+        if let Some(flight) = &gate.flight {
+            return Ok(Renewal::Waits(Wait::join(flight)));
+        }
+        if !gate.calls.may_force(now) {
+            return Ok(Renewal::Nothing);
+        }
+        let wait = self.start(&mut gate, true)?;
+        gate.calls.forced(now);
+        Ok(Renewal::Waits(wait))
+    }
+
+    /// Prepares a fetch that nobody who waits for it can cancel. It begins when the wait does, after the gate is left:
+    /// a runtime that is shutting down drops a task at once, and its [`Landing`] then needs the gate.
+    fn start(self: &Arc<Self>, gate: &mut Inner, forced: bool) -> Result<Wait> {
+        let runtime = Handle::try_current().map_err(|_| {
+            let message =
+                "a token has to be fetched, and there is no Tokio runtime here: call it from within one";
+            Error::new(ErrorKind::NoRuntime, message)
+        })?;
+        let (pilot, flight) = Flight::new(forced);
+        gate.flight = Some(flight.clone());
+        let landing = Landing { slot: self.clone(), pilot: Some(pilot), forced };
+        Ok(Wait { flight, departure: Some((runtime, landing)) })
+    }
+
+    /// Takes a token in, or the reason why there is none. What it returns is told to all who wait.
+    fn take(&self, gate: &mut Inner, outcome: Result<AccessToken>, forced: bool) -> Result<HeaderValue> {
+        let now = self.caller.clock.now();
+        let held = self.held.load_full();
+        let life_held = held.as_deref().map(|held| &held.life);
+        let served = held.as_ref().filter(|held| held.life.phase(now) != Phase::Ended);
+        let received = outcome.and_then(|token| {
+            let ends = end(&token);
+            Ok((bearer::value(token.token.secret())?, ends, Life::new(now, ends, draw())))
+        });
+        let error = match received {
+            Ok((value, ends, life)) => {
+                let same = held.as_ref().is_some_and(|held| held.value == value);
+                match (state::receive(life_held, same, life.as_ref(), forced, now), life, served) {
+                    (Arrival::Taken, Some(life), _) => {
+                        tracing::debug!(scope = %self.scope, seconds = seconds(now, ends), "token received");
+                        self.held.store(Some(Arc::new(Held { value: value.clone(), life })));
+                        gate.calls.brought();
+                        gate.error = None;
+                        return Ok(value);
+                    }
+                    (Arrival::Kept, _, Some(held)) => {
+                        tracing::debug!(scope = %self.scope, "the credential gave no newer token");
+                        match forced {
+                            true => gate.calls.settled(),
+                            false => gate.calls.failed(life_held, now, draw()),
+                        }
+                        return Ok(held.value.clone());
+                    }
+                    _ => ended(&self.scope, now, ends),
+                }
+            }
+            Err(error) => error,
+        };
+        tracing::warn!(scope = %self.scope, %error, "no token");
+        // A forced call that fails says nothing about the value that everybody else is served.
+        if !(forced && served.is_some()) {
+            gate.calls.failed(life_held, now, draw());
+            gate.error = Some(error.clone());
+        }
+        Err(error.with_retry_after(gate.calls.resting(now)))
+    }
+}
+
+/// What a request gets from [`Slot::admit`].
+enum Admission {
+    Served(HeaderValue),
+    Waits(Wait),
+}
+
+/// What a request gets from [`Slot::force`].
+enum Renewal {
+    Other(HeaderValue),
+    Waits(Wait),
+    /// No value is held: an ordinary fetch is due.
+    Ended,
+    Nothing,
+}
+
+/// A wait for a fetch, which begins with the fetch itself for the one who starts it.
+struct Wait {
+    flight: Flight,
+    departure: Option<(Handle, Landing)>,
+}
+
+impl Wait {
+    fn join(flight: &Flight) -> Self {
+        Self { flight: flight.clone(), departure: None }
+    }
+
+    /// Sends the fetch off, if it is still to begin.
+    fn depart(self) -> Flight {
+        if let Some((runtime, mut landing)) = self.departure {
+            runtime.spawn(async move {
+                let outcome = landing.slot.caller.call(&landing.slot.scope, landing.forced).await;
+                landing.land(outcome);
+            });
+        }
+        self.flight
+    }
+
+    /// The outcome, or `None` if the runtime of somebody else's fetch is gone and it has to be begun again.
+    async fn landed(self) -> Result<Option<Result<HeaderValue>>> {
+        let ours = self.departure.is_some();
+        match self.depart().landed().await {
+            // To try again on a runtime that is shutting down would never end.
+            None if ours => {
+                Err(Error::new(ErrorKind::NoRuntime, "the runtime shut down while it fetched a token"))
+            }
+            outcome => Ok(outcome),
+        }
+    }
+}
+
+impl Inner {
+    fn refusal(&self, wait: Duration) -> Error {
+        let error = self.error.clone();
+        error.unwrap_or_else(|| Error::new(ErrorKind::Credential, "no token")).with_retry_after(Some(wait))
+    }
+}
+
+/// Ends a fetch, however it ends: with an outcome, by a panic, or dropped with its runtime.
+struct Landing {
+    slot: Arc<Slot>,
+    pilot: Option<Pilot>,
+    forced: bool,
+}
+
+impl Landing {
+    fn land(&mut self, outcome: Result<AccessToken>) {
+        let Some(pilot) = self.pilot.take() else { return };
+        let told = {
+            let mut gate = self.slot.gate.lock();
+            // In one step with what is held: nobody finds the old value and no fetch in flight.
+            gate.flight = None;
+            self.slot.take(&mut gate, outcome, self.forced)
+        };
+        pilot.tell(told);
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let message = format!("no token for {}: the credential panicked", self.slot.scope);
+            self.land(Err(Error::new(ErrorKind::Credential, message)));
+        } else if self.pilot.is_some() {
+            // Those who wait find the channel closed and begin again, on their own runtime.
+            self.slot.gate.lock().flight = None;
+        }
+    }
+}
+
+/// A time before 1970 is as ended as 1970 itself.
+fn end(token: &AccessToken) -> SystemTime {
+    let seconds = u64::try_from(token.expires_on.unix_timestamp()).unwrap_or(0);
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+fn ended(scope: &str, now: SystemTime, ends: SystemTime) -> Error {
+    let when = match ends.duration_since(now) {
+        Ok(_) => "is about to end".to_owned(),
+        Err(past) => format!("ended {} s ago by this machine's clock", past.duration().as_secs()),
+    };
+    let message = format!(
+        "no token for {scope}: the credential gave one that {when}; if the clock is right, the credential's own cache \
+         is out of date"
+    );
+    Error::new(ErrorKind::Credential, message).transient(true)
+}
+
+fn seconds(now: SystemTime, ends: SystemTime) -> u64 {
+    ends.duration_since(now).map_or(0, |left| left.as_secs())
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot")
+            .field("scope", &self.scope)
+            .field("expires_on", &self.expires_on())
+            .finish_non_exhaustive()
+    }
+}
