@@ -166,7 +166,7 @@ impl<A: Audience> HealthcareAuth for Authenticator<A> {
     }
 }
 
-impl<A: Clone> Clone for Authenticator<A> {
+impl<A: Audience> Clone for Authenticator<A> {
     fn clone(&self) -> Self {
         Self { audience: self.audience.clone(), source: self.source.clone(), slot: self.slot.clone() }
     }

@@ -10,6 +10,8 @@ use std::fmt;
 use url::Url;
 
 use crate::Result;
+#[cfg(feature = "client")]
+pub(crate) use address::is_loopback;
 pub use dicom::{DicomAudience, DicomAudienceBuilder, DicomVersion};
 pub use fhir::{FhirAudience, FhirAudienceBuilder};
 
@@ -44,7 +46,7 @@ mod sealed {
 /// );
 /// # Ok(()) }
 /// ```
-pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + 'static {
+pub trait Audience: sealed::Sealed + Clone + fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// Which service it is.
     fn service(&self) -> Service;
 

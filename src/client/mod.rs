@@ -1,0 +1,233 @@
+//! [`HealthcareClient`]: requests to one service, with its token.
+
+mod body;
+mod connections;
+mod failure;
+mod request;
+mod response;
+mod retry;
+mod send;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use azure_core::credentials::TokenCredential;
+use http::{HeaderValue, Method};
+use url::Url;
+
+use crate::{Audience, Authenticator, HealthcareAuth, Result, audience::is_loopback};
+pub use body::Body;
+use connections::Connections;
+pub use request::RequestBuilder;
+pub use response::{Response, StreamedResponse};
+
+/// How much of a body is read into memory, unless told otherwise.
+const BODY_LIMIT: usize = 64 * 1024 * 1024;
+
+/// Sends requests to one service: its token on each, nothing of it anywhere else.
+///
+/// * A path stays below the service's base URL, and a URL elsewhere is refused before a token is fetched.
+/// * Redirects are not followed: the answer comes back as it is.
+/// * After a 401 the token is renewed and the request sent once more, if there is another token. Where there is none,
+///   the error says [why](crate::Denial).
+/// * A request is repeated only where it cannot act twice, at most 3 times and for at most 30 s: see
+///   [`RequestBuilder::repeatable`].
+///
+/// Clones, and what [`at`](Self::at) makes, share tokens and connections. The connections belong to the runtime of the
+/// first request: a client does not outlive it usefully.
+///
+/// ```
+/// use azure_healthcare_auth::HealthcareClient;
+/// # use azure_healthcare_auth::testing::StandIn;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_healthcare_auth::Result<()> {
+/// # let stand_in = StandIn::start().await;
+/// # let (audience, credential) = (stand_in.fhir(), stand_in.credential());
+/// let fhir = HealthcareClient::new(audience, credential);
+/// let bundle: serde_json::Value = fhir.get("Patient").query("_count", "10").send().await?.json()?;
+/// assert_eq!(bundle["resourceType"], "Bundle");
+/// # Ok(()) }
+/// ```
+pub struct HealthcareClient<A: Audience> {
+    auth: Auth<A>,
+    connections: Arc<Connections>,
+    body_limit: usize,
+}
+
+/// Where the tokens come from: known to share a credential, or somebody's own.
+enum Auth<A: Audience> {
+    Own(Authenticator<A>),
+    Given(Arc<dyn HealthcareAuth<Audience = A>>),
+}
+
+impl<A: Audience> HealthcareClient<A> {
+    /// A client that gets its tokens from `credential`: one of `azure_identity`, or your own.
+    pub fn new(audience: A, credential: Arc<dyn TokenCredential>) -> Self {
+        Self::from(Authenticator::new(audience, credential))
+    }
+
+    /// A client that gets its tokens from `auth`: a fixed value in a test, or one that is shared with other code.
+    ///
+    /// For an [`Authenticator`], `HealthcareClient::from(authenticator)` does the same and lets the client be moved
+    /// to another audience by [`at`](Self::at).
+    pub fn from_auth(auth: Arc<dyn HealthcareAuth<Audience = A>>) -> Self {
+        Self::with_auth(Auth::Given(auth))
+    }
+
+    fn with_auth(auth: Auth<A>) -> Self {
+        let connections = Connections::new(is_loopback(auth.audience().endpoint()));
+        Self { auth, connections: Arc::new(connections), body_limit: BODY_LIMIT }
+    }
+
+    /// Sends by what `builder` makes: for a proxy, certificates of one's own, or a name in `User-Agent`.
+    ///
+    /// Redirects are switched off in it, proxies too where the service is on this machine, and its time-outs to
+    /// connect and between bytes are replaced by this client's.
+    #[must_use]
+    pub fn with_http(self, builder: reqwest::ClientBuilder) -> Self {
+        Self { connections: Arc::new(Connections::with(builder, self.connections.loopback())), ..self }
+    }
+
+    /// How long a connection may take to be made. Default: 20 s.
+    ///
+    /// It counts for all that share the connections, and only before the first request.
+    #[must_use]
+    pub fn with_connect_timeout(self, timeout: Duration) -> Self {
+        self.connections.change(|builder| builder.connect_timeout(timeout));
+        self
+    }
+
+    /// How long the service may be quiet, before its answer and within. Default: 60 s.
+    ///
+    /// It counts for all that share the connections, and only before the first request. To bound a whole request, use
+    /// [`tokio::time::timeout`]: giving a request up harms nothing.
+    #[must_use]
+    pub fn with_read_timeout(self, timeout: Duration) -> Self {
+        self.connections.change(|builder| builder.read_timeout(timeout));
+        self
+    }
+
+    /// How many bytes of an answer [`send`](RequestBuilder::send) reads into memory. Default: 64 MiB.
+    ///
+    /// A longer answer is an error, [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge):
+    /// [`stream`](RequestBuilder::stream) reads it without a limit.
+    #[must_use]
+    pub fn with_body_limit(self, bytes: usize) -> Self {
+        Self { body_limit: bytes, ..self }
+    }
+
+    /// The same credential, tokens and connections, for another audience.
+    ///
+    /// Between a service on this machine and one elsewhere the connections are not shared.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Request`](crate::ErrorKind::Request) for a client that was made by
+    /// [`from_auth`](Self::from_auth): it has tokens for its own audience alone.
+    pub fn at<B: Audience>(&self, audience: B) -> Result<HealthcareClient<B>> {
+        let Auth::Own(authenticator) = &self.auth else {
+            let message = "a client made by `from_auth` has tokens for its own audience alone: make another one";
+            return Err(crate::Error::new(crate::ErrorKind::Request, message));
+        };
+        let loopback = is_loopback(audience.endpoint());
+        let connections = match loopback == self.connections.loopback() {
+            true => self.connections.clone(),
+            false => Arc::new(Connections::new(loopback)),
+        };
+        let auth = Auth::Own(authenticator.at(audience));
+        Ok(HealthcareClient { auth, connections, body_limit: self.body_limit })
+    }
+
+    /// Where requests go and what the token is for.
+    #[must_use]
+    pub fn audience(&self) -> &A {
+        self.auth.audience()
+    }
+
+    /// A request to a path below the base, or to an absolute URL there.
+    ///
+    /// What cannot be sent, a foreign URL above all, is told by [`send`](RequestBuilder::send) before anything is.
+    /// `CONNECT` and `TRACE` cannot: the one is not for a service, the other shows the token.
+    pub fn request(&self, method: Method, path: impl AsRef<str>) -> RequestBuilder<A> {
+        RequestBuilder::new(self.clone(), method, path.as_ref())
+    }
+
+    /// `GET`, as by [`request`](Self::request).
+    pub fn get(&self, path: impl AsRef<str>) -> RequestBuilder<A> {
+        self.request(Method::GET, path)
+    }
+
+    /// `POST`, as by [`request`](Self::request).
+    pub fn post(&self, path: impl AsRef<str>) -> RequestBuilder<A> {
+        self.request(Method::POST, path)
+    }
+
+    /// `PUT`, as by [`request`](Self::request).
+    pub fn put(&self, path: impl AsRef<str>) -> RequestBuilder<A> {
+        self.request(Method::PUT, path)
+    }
+
+    /// `PATCH`, as by [`request`](Self::request). The type of its body has to be named: there are several.
+    pub fn patch(&self, path: impl AsRef<str>) -> RequestBuilder<A> {
+        self.request(Method::PATCH, path)
+    }
+
+    /// `DELETE`, as by [`request`](Self::request).
+    pub fn delete(&self, path: impl AsRef<str>) -> RequestBuilder<A> {
+        self.request(Method::DELETE, path)
+    }
+
+    /// `HEAD`, as by [`request`](Self::request).
+    pub fn head(&self, path: impl AsRef<str>) -> RequestBuilder<A> {
+        self.request(Method::HEAD, path)
+    }
+}
+
+/// As [`HealthcareClient::new`], with the authenticator's tokens.
+impl<A: Audience> From<Authenticator<A>> for HealthcareClient<A> {
+    fn from(authenticator: Authenticator<A>) -> Self {
+        Self::with_auth(Auth::Own(authenticator))
+    }
+}
+
+impl<A: Audience> Auth<A> {
+    fn audience(&self) -> &A {
+        match self {
+            Self::Own(auth) => auth.audience(),
+            Self::Given(auth) => auth.audience(),
+        }
+    }
+
+    async fn authorization_for(&self, url: &Url) -> Result<HeaderValue> {
+        match self {
+            Self::Own(auth) => auth.authorization_for(url).await,
+            Self::Given(auth) => auth.authorization_for(url).await,
+        }
+    }
+
+    async fn renew(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
+        match self {
+            Self::Own(auth) => auth.renew(refused).await,
+            Self::Given(auth) => auth.renew(refused).await,
+        }
+    }
+}
+
+impl<A: Audience> Clone for HealthcareClient<A> {
+    fn clone(&self) -> Self {
+        let auth = match &self.auth {
+            Auth::Own(auth) => Auth::Own(auth.clone()),
+            Auth::Given(auth) => Auth::Given(auth.clone()),
+        };
+        Self { auth, connections: self.connections.clone(), body_limit: self.body_limit }
+    }
+}
+
+impl<A: Audience> fmt::Debug for HealthcareClient<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HealthcareClient")
+            .field("audience", self.audience())
+            .field("body_limit", &self.body_limit)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,224 @@
+//! [`RequestBuilder`]: one request, from its path to its answer.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use serde::Serialize;
+use url::Url;
+
+use super::{
+    HealthcareClient,
+    body::{Body, Content},
+    response::{Response, StreamedResponse},
+};
+use crate::{Audience, Error, ErrorKind, Result, Service};
+
+/// A request that is being put together. Made by [`HealthcareClient::request`] and its companions.
+///
+/// What is wrong with a part is told when it is sent; then nothing is sent, and no token is fetched.
+///
+/// Unless a header says otherwise, FHIR requests accept and send `application/fhir+json`, DICOM requests
+/// `application/dicom+json`.
+///
+/// ```
+/// # use azure_healthcare_auth::{HealthcareClient, testing::StandIn};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_healthcare_auth::Result<()> {
+/// # let stand_in = StandIn::start().await;
+/// # let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+/// let patient = serde_json::json!({ "resourceType": "Patient", "name": [{ "family": "Example" }] });
+/// let response = fhir.post("Patient").json(&patient).header("prefer", "return=minimal").send().await?;
+/// assert_eq!(response.status(), 201);
+/// # Ok(()) }
+/// ```
+#[must_use = "a request is sent by `send()` or `stream()`"]
+pub struct RequestBuilder<A: Audience> {
+    client: HealthcareClient<A>,
+    parts: Result<Parts>,
+}
+
+/// Everything that each send of a request is made of, but for the token.
+pub(super) struct Parts {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) content: Content,
+    pub(super) repeatable: bool,
+    json: bool,
+}
+
+impl<A: Audience> RequestBuilder<A> {
+    pub(super) fn new(client: HealthcareClient<A>, method: Method, path: &str) -> Self {
+        let parts = match method {
+            Method::CONNECT | Method::TRACE => Err(unsendable(format!("{method} is not for these services"))),
+            _ => client.audience().url(path).map(|url| Parts {
+                method,
+                url,
+                headers: HeaderMap::new(),
+                content: Content::None,
+                repeatable: false,
+                json: false,
+            }),
+        };
+        Self { client, parts }
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Parts) -> Result<()>) -> Self {
+        if let Ok(parts) = &mut self.parts
+            && let Err(error) = change(parts)
+        {
+            self.parts = Err(error);
+        }
+        self
+    }
+
+    /// Adds a parameter to the query, percent-encoded, `+` too.
+    pub fn query(self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        self.change(|parts| {
+            parts.url.query_pairs_mut().append_pair(name.as_ref(), value.as_ref());
+            Ok(())
+        })
+    }
+
+    /// Sets a header, in place of one of that name.
+    ///
+    /// `Authorization` is the token's: one given here is not sent. `Host` is the audience's, and refused.
+    pub fn header(self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
+        self.change(|parts| {
+            let name: HeaderName = match name.as_ref().parse() {
+                Ok(header::AUTHORIZATION) => return Ok(()),
+                Ok(header::HOST) => return Err(unsendable("the header `Host` is set by the audience".into())),
+                Ok(name) => name,
+                Err(_) => return Err(unsendable("the name of a header has a character that is not for names".into())),
+            };
+            let value = HeaderValue::from_bytes(value.as_ref())
+                .map_err(|_| unsendable(format!("the value of the header `{name}` has a character that is not for headers")))?;
+            parts.headers.insert(name, value);
+            Ok(())
+        })
+    }
+
+    /// Sends a value as JSON, by the service's own media type. A `PATCH` has to name its type by
+    /// [`header`](Self::header): `application/json-patch+json`, or `application/fhir+json` for a Parameters resource.
+    pub fn json(self, value: &(impl Serialize + ?Sized)) -> Self {
+        self.change(|parts| {
+            // The text of that error can hold what it could not write.
+            let bytes = serde_json::to_vec(value)
+                .map_err(|_| unsendable("the body cannot be written as JSON".into()))?;
+            parts.content = Content::Whole(bytes.into());
+            parts.json = true;
+            Ok(())
+        })
+    }
+
+    /// Sends bytes as they are. Name their type by [`header`](Self::header).
+    pub fn body(self, bytes: impl Into<Bytes>) -> Self {
+        self.change(|parts| {
+            parts.content = Content::Whole(bytes.into());
+            parts.json = false;
+            Ok(())
+        })
+    }
+
+    /// Sends what `make` makes, without holding it in memory. It is called for each send: after a 401, and for each
+    /// repeat, the body is needed anew.
+    ///
+    /// ```no_run
+    /// # use azure_healthcare_auth::{Body, DicomAudience, HealthcareClient};
+    /// # async fn store(dicom: HealthcareClient<DicomAudience>, frames: Vec<bytes::Bytes>) -> azure_healthcare_auth::Result<()> {
+    /// let response = dicom
+    ///     .post("studies")
+    ///     .header("content-type", "multipart/related; type=\"application/dicom\"; boundary=part")
+    ///     .body_stream(move || Body::from(frames.concat()))
+    ///     .send()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn body_stream(self, make: impl Fn() -> Body + Send + Sync + 'static) -> Self {
+        self.change(|parts| {
+            parts.content = Content::Made(Arc::new(make));
+            parts.json = false;
+            Ok(())
+        })
+    }
+
+    /// Says that sending this request twice does no harm, so it may be repeated like a `GET`.
+    ///
+    /// Without it these are repeated after 408, 429, 500, 502, 503, 504 and a broken connection: `GET`, `HEAD`,
+    /// `OPTIONS`, `PUT` and `DELETE` without a query, and `POST` to a path that ends in `/_search`. Every other is
+    /// repeated only where the service cannot have acted: after 429, and where no connection was made. A request with
+    /// `Prefer: respond-async` is not repeated at all, and this does not change it.
+    pub fn repeatable(self) -> Self {
+        self.change(|parts| {
+            parts.repeatable = true;
+            Ok(())
+        })
+    }
+
+    /// Sends the request and reads the answer into memory, up to the client's
+    /// [limit](HealthcareClient::with_body_limit).
+    ///
+    /// Every status but 401 and 403 is `Ok`: look at [`Response::status`], or let [`Response::json`] do so.
+    ///
+    /// # Errors
+    ///
+    /// Before anything is sent: [`ForeignUrl`](ErrorKind::ForeignUrl), [`Request`](ErrorKind::Request), and whatever
+    /// [`Authenticator::authorization`](crate::Authenticator::authorization) gives. After: [`Denied`](ErrorKind::Denied)
+    /// for a 401 or 403, [`Connection`](ErrorKind::Connection), [`Timeout`](ErrorKind::Timeout),
+    /// [`TooLarge`](ErrorKind::TooLarge).
+    pub async fn send(self) -> Result<Response> {
+        let (client, parts) = self.finish()?;
+        client.send_whole(&parts).await
+    }
+
+    /// Sends the request and hands the answer on as it comes, without a limit. A connection that breaks is an error
+    /// and never looks like the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), but for what reading the body brings.
+    pub async fn stream(self) -> Result<StreamedResponse> {
+        let (client, parts) = self.finish()?;
+        client.send_streamed(&parts).await
+    }
+
+    /// Adds what the caller has left open.
+    fn finish(self) -> Result<(HealthcareClient<A>, Parts)> {
+        let mut parts = self.parts?;
+        let media_type = media_type(self.client.audience().service());
+        parts.headers.entry(header::ACCEPT).or_insert(media_type.clone());
+        if parts.json && !parts.headers.contains_key(header::CONTENT_TYPE) {
+            if parts.method == Method::PATCH {
+                let message = "a PATCH has to name the type of its body: set the header `content-type`";
+                return Err(unsendable(message.into()));
+            }
+            parts.headers.insert(header::CONTENT_TYPE, media_type);
+        }
+        Ok((self.client, parts))
+    }
+}
+
+fn media_type(service: Service) -> HeaderValue {
+    HeaderValue::from_static(match service {
+        Service::Fhir => "application/fhir+json",
+        Service::Dicom => "application/dicom+json",
+    })
+}
+
+fn unsendable(message: String) -> Error {
+    Error::new(ErrorKind::Request, format!("{message}; nothing was sent"))
+}
+
+impl<A: Audience> fmt::Debug for RequestBuilder<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The path, the query, headers and body may be about a patient.
+        let mut debug = f.debug_struct("RequestBuilder");
+        debug.field("audience", self.client.audience());
+        match &self.parts {
+            Ok(parts) => debug.field("method", &parts.method),
+            Err(error) => debug.field("error", error),
+        };
+        debug.finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,215 @@
+//! [`Response`] and [`StreamedResponse`]: what the service answered.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::{HeaderMap, StatusCode};
+use serde::de::DeserializeOwned;
+
+use super::failure::Failure;
+use crate::{Error, ErrorKind, Result, Service};
+
+/// What both kinds of answer have.
+#[derive(Clone)]
+pub(super) struct Head {
+    pub(super) service: Service,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) attempts: u32,
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl Head {
+    fn error(&self) -> Error {
+        let id = self.headers.get("x-request-id").and_then(|id| id.to_str().ok());
+        // An id is shown for the support case; anything else in its place is not.
+        let id = id.filter(|id| id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'));
+        let id = id.map(|id| format!(" (request {id})")).unwrap_or_default();
+        let Self { service, status, .. } = self;
+        Error::status_of(*status, format!("the {service} service answered {status}{id}")).with_retry_after(self.retry_after)
+    }
+}
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A header such as `Location` names a patient's record.
+        f.debug_struct("Head")
+            .field("service", &self.service)
+            .field("status", &self.status)
+            .field("attempts", &self.attempts)
+            .field("retry_after", &self.retry_after)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An answer, read into memory. Its status is any but 401 and 403.
+///
+/// `Debug` shows no header and nothing of the body.
+#[derive(Clone)]
+#[must_use]
+pub struct Response {
+    pub(super) head: Head,
+    pub(super) body: Bytes,
+}
+
+/// An answer whose body is still on its way: read it by [`chunk`](Self::chunk), or as a [`Stream`].
+///
+/// `Debug` shows no header and nothing of the body.
+#[must_use]
+pub struct StreamedResponse {
+    pub(super) head: Head,
+    pub(super) origin: String,
+    pub(super) body: Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>,
+}
+
+macro_rules! head {
+    () => {
+        /// The status: any but 401 and 403.
+        #[must_use]
+        pub fn status(&self) -> StatusCode {
+            self.head.status
+        }
+
+        /// The headers.
+        #[must_use]
+        pub fn headers(&self) -> &HeaderMap {
+            &self.head.headers
+        }
+
+        /// How often the request was sent: 1, and one more for each repeat and for a renewed token.
+        ///
+        /// After more than one, a 412 to a `PUT` with `If-Match` or `If-None-Match` may be the request's own doing:
+        /// the first may have acted and its answer been lost.
+        #[must_use]
+        pub fn attempts(&self) -> u32 {
+            self.head.attempts
+        }
+
+        /// How long the service asks to be waited before the next request, if it does.
+        #[must_use]
+        pub fn retry_after(&self) -> Option<Duration> {
+            self.head.retry_after
+        }
+    };
+}
+
+impl Response {
+    head!();
+
+    /// The body as it came, whatever the status.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The body as text, whatever the status.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Decode`] if it is not UTF-8.
+    pub fn text(&self) -> Result<&str> {
+        str::from_utf8(&self.body).map_err(|error| {
+            let at = error.valid_up_to();
+            Error::new(ErrorKind::Decode, format!("the answer's body is not UTF-8 after {at} bytes"))
+        })
+    }
+
+    /// The body, read as JSON, of an answer with a status in 2xx.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Status`] for any other status: an OperationOutcome must not be taken for Patients.
+    /// [`ErrorKind::Decode`] if the body is not what is asked for; the text says where, and shows nothing of it.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        self.error_for_status_ref()?;
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let what = match error.classify() {
+                serde_json::error::Category::Data => "JSON, but not of the type that was asked for",
+                serde_json::error::Category::Eof if self.body.is_empty() => "empty",
+                serde_json::error::Category::Eof => "JSON that breaks off",
+                _ => "not JSON",
+            };
+            let (line, column) = (error.line(), error.column());
+            let message = format!("the answer's body is {what} (line {line}, column {column})");
+            Error::new(ErrorKind::Decode, message)
+        })
+    }
+
+    /// The answer itself if its status is in 2xx.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Status`] for any other. To look at such an answer's body, ask before: by
+    /// [`status`](Self::status), or by [`error_for_status_ref`](Self::error_for_status_ref).
+    pub fn error_for_status(self) -> Result<Self> {
+        match self.head.status.is_success() {
+            true => Ok(self),
+            false => Err(self.head.error()),
+        }
+    }
+
+    /// As [`error_for_status`](Self::error_for_status), and the answer stays.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Status`] for a status outside 2xx.
+    pub fn error_for_status_ref(&self) -> Result<&Self> {
+        match self.head.status.is_success() {
+            true => Ok(self),
+            false => Err(self.head.error()),
+        }
+    }
+}
+
+impl StreamedResponse {
+    head!();
+
+    /// The answer itself if its status is in 2xx.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Status`] for any other.
+    pub fn error_for_status(self) -> Result<Self> {
+        match self.head.status.is_success() {
+            true => Ok(self),
+            false => Err(self.head.error()),
+        }
+    }
+
+    /// The next piece of the body. `None` at its end, and only there.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Connection`] or [`ErrorKind::Timeout`] if the connection breaks or goes quiet before the end.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await.transpose()
+    }
+}
+
+impl Stream for StreamedResponse {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let polled = self.body.as_mut().poll_next(context);
+        polled.map_err(|error| Failure::new(self.head.service, &self.origin, error, false).error)
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response").field("head", &self.head).field("bytes", &self.body.len()).finish()
+    }
+}
+
+impl fmt::Debug for StreamedResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamedResponse").field("head", &self.head).finish_non_exhaustive()
+    }
+}

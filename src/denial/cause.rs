@@ -1,0 +1,67 @@
+//! Why a request was refused, in one word.
+
+use std::fmt;
+
+/// Why a service refused a request.
+///
+/// Everything but [`Unknown`](Cause::Unknown) rests on evidence: on what the service said, or on what the token
+/// itself says about audience, tenant and time. [`Denial`](crate::Denial) has that evidence in words.
+///
+/// ```
+/// use azure_healthcare_auth::{Cause, Denial};
+///
+/// fn whom_to_call(denial: &Denial) -> &'static str {
+///     match denial.cause() {
+///         Cause::NoRole => "whoever assigns the roles",
+///         Cause::Ended | Cause::NotYetValid => "whoever sets the clocks",
+///         _ => "whoever builds the audience",
+///     }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The token is for another audience than the service's.
+    WrongAudience,
+    /// The token's audience differs from the service's by a trailing slash only.
+    TrailingSlash,
+    /// The token has ended.
+    Ended,
+    /// The token is not valid yet: a clock is wrong.
+    NotYetValid,
+    /// The token was issued by a tenant that the service does not trust.
+    WrongTenant,
+    /// The token is signed by a key that the service does not know: another cloud's, or another issuer's.
+    WrongSignature,
+    /// The service knows the principal, but no role of it (or, with SMART on FHIR, no scope) allows the request.
+    NoRole,
+    /// A 403 which no role would have prevented: an unsupported search, for example.
+    NotAboutRoles,
+    /// The evidence does not decide. [`Denial::likeliest`](crate::Denial::likeliest) has the two likeliest.
+    Unknown,
+}
+
+impl Cause {
+    /// The cause as a word for machines: `wrong-audience`, `trailing-slash`, `ended`, `not-yet-valid`,
+    /// `wrong-tenant`, `wrong-signature`, `no-role`, `not-about-roles` or `unknown`. Never panics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WrongAudience => "wrong-audience",
+            Self::TrailingSlash => "trailing-slash",
+            Self::Ended => "ended",
+            Self::NotYetValid => "not-yet-valid",
+            Self::WrongTenant => "wrong-tenant",
+            Self::WrongSignature => "wrong-signature",
+            Self::NoRole => "no-role",
+            Self::NotAboutRoles => "not-about-roles",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Writes [`Cause::as_str`].
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

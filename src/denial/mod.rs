@@ -1,0 +1,259 @@
+//! Why a service answered 401 or 403, in words that a person can act on.
+//!
+//! A refusal is explained from three sources: the challenge ([`Challenge`], RFC 9110 §11.6.1 and RFC 6750 §3), the
+//! body (a FHIR `OperationOutcome`, or the DICOM service's plain text), and the [`Claims`] of the token that was
+//! sent. What the service says counts before what the token shows; where neither decides, the cause is
+//! [`Cause::Unknown`] and the two likeliest are named as such.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+pub use cause::Cause;
+pub use challenge::Challenge;
+pub use claims::Claims;
+
+mod cause;
+mod challenge;
+mod claims;
+mod likely;
+mod mismatch;
+mod outcome;
+mod said;
+#[cfg(test)]
+mod tests;
+mod text;
+mod verdict;
+mod words;
+
+use outcome::Outcome;
+use said::Said;
+use text::{LONG, SHORT, printable, tenant_of};
+use verdict::Facts;
+
+pub(crate) use claims::expires;
+
+/// What is known when a service has answered 401 or 403.
+pub(crate) struct Evidence<'a> {
+    /// `FHIR` or `DICOM`.
+    pub(crate) service: &'a str,
+    /// The resource that the token was asked for.
+    pub(crate) resource: &'a str,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: &'a HeaderMap,
+    /// At most 64 KiB of it.
+    pub(crate) body: Bytes,
+    /// The value that was sent.
+    pub(crate) authorization: &'a HeaderValue,
+    pub(crate) now: SystemTime,
+    pub(crate) renewal: Renewal,
+}
+
+/// What was tried when a service answered 401.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Renewal {
+    /// Nothing.
+    NotTried,
+    /// The credential handed out the same token again, or none.
+    NothingNew,
+    /// The request was sent again with another token, and that was refused too.
+    Replayed,
+}
+
+/// Why a service answered 401 or 403.
+///
+/// `Display` is one line: what happened, to what, why and on what evidence, what to do. Neither it nor `Debug` ever
+/// holds a secret, a header value, the body, or anything about a patient; audience, tenant, application and object id
+/// are shown. No method panics.
+///
+/// ```
+/// use azure_healthcare_auth::Denial;
+///
+/// // From `Error::denial()`.
+/// fn report(denial: &Denial) {
+///     eprintln!("{denial}");
+///     eprintln!("for the support case: request {:?} at {:?}", denial.request_id(), denial.time());
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Denial {
+    service: String,
+    resource: String,
+    status: StatusCode,
+    time: SystemTime,
+    cause: Cause,
+    reason: String,
+    help: String,
+    likeliest: Option<[String; 2]>,
+    claims: Option<Claims>,
+    challenges: Vec<Challenge>,
+    codes: Vec<&'static str>,
+    request_id: Option<String>,
+    correlation_id: Option<String>,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Denial {
+    /// Explains a refusal.
+    pub(crate) fn new(evidence: Evidence<'_>) -> Self {
+        let Evidence { service, resource, status, headers, body, authorization, now, renewal } = evidence;
+        let challenges = challenge::from_headers(headers);
+        let outcome = Outcome::read(&body);
+        let claims = Claims::from_authorization(authorization);
+        let bearer = || challenges.iter().filter(|c| c.is("Bearer"));
+        let param = |name: &str| bearer().find_map(|c| c.param(name));
+        let mut said = Said::default();
+        bearer().filter_map(|c| c.param("error_description")).for_each(|text| said.read(text));
+        let trusted = param("authorization_uri").and_then(tenant_of);
+        let facts = Facts {
+            service,
+            asked: resource,
+            forbidden: status == StatusCode::FORBIDDEN,
+            // The header is the authentication's own word; the body can only add where that is silent.
+            said: if said == Said::default() { outcome.as_ref().map_or(said, |o| o.said) } else { said },
+            error: param("error"),
+            wanted: param("resource_id").filter(|wanted| !wanted.is_empty()),
+            trusted: trusted.as_deref(),
+            claims: claims.as_ref(),
+            outcome: outcome.as_ref(),
+            plainly_forbidden: outcome::says_forbidden(&body),
+            now,
+        };
+        let verdict = facts.judge();
+        let (reason, help) = (facts.reason(&verdict, renewal), facts.help(verdict.cause));
+        let likeliest = facts.likeliest(&verdict);
+        let id = |names: &[&str]| names.iter().find_map(|name| headers.get(*name)?.to_str().ok());
+        let own_id = outcome.as_ref().and_then(|o| o.id.clone());
+        Self {
+            service: printable(service, SHORT),
+            resource: printable(resource, LONG),
+            status,
+            time: now,
+            cause: verdict.cause,
+            reason,
+            help,
+            likeliest,
+            // The FHIR server writes its X-Request-Id and echoes the caller's as X-Correlation-Id.
+            request_id: id(&["x-ms-request-id", "x-request-id", "request-id"])
+                .map(|t| printable(t, LONG))
+                .or(own_id),
+            correlation_id: id(&["x-ms-correlation-request-id", "x-ms-correlation-id", "x-correlation-id"])
+                .map(|t| printable(t, LONG)),
+            codes: outcome.map(|o| o.codes).unwrap_or_default(),
+            claims,
+            challenges,
+            headers: headers.clone(),
+            body,
+        }
+    }
+
+    /// Why the request was refused.
+    pub fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    /// The cause in words, with the evidence; the middle of the `Display` line.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// What to do, in one sentence; the end of the `Display` line.
+    pub fn help(&self) -> &str {
+        &self.help
+    }
+
+    /// The two likeliest causes, the likelier first, where the cause is [`Cause::Unknown`].
+    pub fn likeliest(&self) -> Option<[&str; 2]> {
+        self.likeliest.as_ref().map(|two| two.each_ref().map(String::as_str))
+    }
+
+    /// `401 Unauthorized` or `403 Forbidden`.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// `FHIR` or `DICOM`.
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// The resource that the token was asked for; visible ASCII only, and cut after 200 characters.
+    pub fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    /// When the answer came, by this machine's clock.
+    pub fn time(&self) -> SystemTime {
+        self.time
+    }
+
+    /// The service's own id of the request, which its support asks for: from `x-ms-request-id`, `x-request-id` or
+    /// `request-id`, else from the `OperationOutcome`. Visible ASCII only, and cut after 200 characters.
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// The id that ties the request to others: from `x-ms-correlation-request-id`, `x-ms-correlation-id` or
+    /// `x-correlation-id`, in which the FHIR service echoes the caller's own `X-Request-Id`. Visible ASCII only, and
+    /// cut after 200 characters.
+    pub fn correlation_id(&self) -> Option<&str> {
+        self.correlation_id.as_deref()
+    }
+
+    /// The unverified claims of the token that was sent. `None` where it is not a JWT.
+    pub fn token(&self) -> Option<&Claims> {
+        self.claims.as_ref()
+    }
+
+    /// The challenges of the answer's `WWW-Authenticate` headers, in their order; at most 16, from the first 16 KiB.
+    pub fn challenges(&self) -> &[Challenge] {
+        &self.challenges
+    }
+
+    /// The codes (FHIR value set `issue-type`) of the errors in the answer's `OperationOutcome`; at most 16, and
+    /// `other` for one that FHIR does not define. Empty where the body is none.
+    pub fn outcome_codes(&self) -> &[&'static str] {
+        &self.codes
+    }
+
+    /// The headers of the answer as they came. They are in neither `Display` nor `Debug`.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The body of the answer as it came, at most 64 KiB. It **may be about a patient**: it is in neither `Display`
+    /// nor `Debug`, and does not belong in a log.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, resource, reason, help, .. } = self;
+        write!(
+            f,
+            "{} from the {service} service (resource {resource}): {reason} — {help}",
+            self.status.as_u16()
+        )
+    }
+}
+
+impl fmt::Debug for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Denial")
+            .field("status", &self.status)
+            .field("service", &self.service)
+            .field("resource", &self.resource)
+            .field("time", &self.time)
+            .field("cause", &self.cause)
+            .field("reason", &self.reason)
+            .field("help", &self.help)
+            .field("outcome_codes", &self.codes)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
