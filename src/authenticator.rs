@@ -55,7 +55,7 @@ use crate::{
 /// # Ok(()) }
 /// ```
 pub struct Authenticator<A> {
-    audience: A,
+    audience: Arc<A>,
     source: Arc<Source>,
     slot: Arc<Slot>,
 }
@@ -63,10 +63,11 @@ pub struct Authenticator<A> {
 impl<A: Audience> Authenticator<A> {
     /// An authenticator that gets its tokens from `credential`: one of `azure_identity`, or your own.
     pub fn new(audience: A, credential: Arc<dyn TokenCredential>) -> Self {
-        Self::from_source(audience, Arc::new(Source::new(credential, DEFAULT_TIMEOUT, Clock::default())))
+        let source = Source::new(credential, DEFAULT_TIMEOUT, Clock::default());
+        Self::from_source(Arc::new(audience), Arc::new(source))
     }
 
-    fn from_source(audience: A, source: Arc<Source>) -> Self {
+    fn from_source(audience: Arc<A>, source: Arc<Source>) -> Self {
         let slot = source.slot(audience.scope());
         Self { audience, source, slot }
     }
@@ -94,7 +95,7 @@ impl<A: Audience> Authenticator<A> {
     /// The same credential and tokens, for another audience.
     #[must_use]
     pub fn at<B: Audience>(&self, audience: B) -> Authenticator<B> {
-        Authenticator::from_source(audience, self.source.clone())
+        Authenticator::from_source(Arc::new(audience), self.source.clone())
     }
 
     /// Where requests go and what the token is for.
@@ -166,7 +167,7 @@ impl<A: Audience> HealthcareAuth for Authenticator<A> {
     }
 }
 
-impl<A: Audience> Clone for Authenticator<A> {
+impl<A> Clone for Authenticator<A> {
     fn clone(&self) -> Self {
         Self { audience: self.audience.clone(), source: self.source.clone(), slot: self.slot.clone() }
     }

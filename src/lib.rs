@@ -13,7 +13,10 @@ mod error;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;
-pub use audience::{Audience, Cloud, DicomAudience, DicomAudienceBuilder, DicomVersion, FhirAudience, FhirAudienceBuilder, Service};
+pub use audience::{
+    Audience, Cloud, DicomAudience, DicomAudienceBuilder, DicomVersion, FhirAudience, FhirAudienceBuilder,
+    Service,
+};
 pub use auth::HealthcareAuth;
 pub use authenticator::Authenticator;
 #[cfg(feature = "client")]

@@ -148,6 +148,9 @@ pub(super) fn parse_endpoint(given: &str) -> Result<Url, Refusal> {
         return Err(Refusal::Scheme { given: scheme.chars().take(16).collect() });
     }
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if authority.is_empty() {
+        return Err(Refusal::NotAUrl);
+    }
     if authority.contains('@') {
         return Err(Refusal::UserInfo);
     }

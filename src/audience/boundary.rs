@@ -39,7 +39,8 @@ pub(super) fn resolve(endpoint: &Url, given: &str) -> Result<Url> {
         return Err(refused(endpoint, "has a fragment (`#`): write `%23` in a query"));
     }
     let url = if has_scheme(path) {
-        let path = path.split_once("://").map_or(path, |(_, rest)| rest.trim_start_matches(|c| c != '/'));
+        let rest = path.split_once("://").map(|(_, rest)| rest).filter(|rest| !rest.starts_with('/'));
+        let path = rest.ok_or_else(|| refused(endpoint, "is not a URL"))?.trim_start_matches(|c| c != '/');
         check_path(path).map_err(|what| refused(endpoint, &format!("holds {what}")))?;
         Url::parse(given).map_err(|_| refused(endpoint, "is not a URL"))?
     } else {

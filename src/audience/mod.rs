@@ -46,7 +46,7 @@ mod sealed {
 /// );
 /// # Ok(()) }
 /// ```
-pub trait Audience: sealed::Sealed + Clone + fmt::Debug + fmt::Display + Send + Sync + 'static {
+pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// Which service it is.
     fn service(&self) -> Service;
 

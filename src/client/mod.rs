@@ -126,7 +126,8 @@ impl<A: Audience> HealthcareClient<A> {
     /// [`from_auth`](Self::from_auth): it has tokens for its own audience alone.
     pub fn at<B: Audience>(&self, audience: B) -> Result<HealthcareClient<B>> {
         let Auth::Own(authenticator) = &self.auth else {
-            let message = "a client made by `from_auth` has tokens for its own audience alone: make another one";
+            let message =
+                "a client made by `from_auth` has tokens for its own audience alone: make another one";
             return Err(crate::Error::new(crate::ErrorKind::Request, message));
         };
         let loopback = is_loopback(audience.endpoint());

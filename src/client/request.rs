@@ -88,12 +88,21 @@ impl<A: Audience> RequestBuilder<A> {
         self.change(|parts| {
             let name: HeaderName = match name.as_ref().parse() {
                 Ok(header::AUTHORIZATION) => return Ok(()),
-                Ok(header::HOST) => return Err(unsendable("the header `Host` is set by the audience".into())),
+                Ok(header::HOST) => {
+                    return Err(unsendable("the header `Host` is set by the audience".into()));
+                }
                 Ok(name) => name,
-                Err(_) => return Err(unsendable("the name of a header has a character that is not for names".into())),
+                Err(_) => {
+                    return Err(unsendable(
+                        "the name of a header has a character that is not for names".into(),
+                    ));
+                }
             };
-            let value = HeaderValue::from_bytes(value.as_ref())
-                .map_err(|_| unsendable(format!("the value of the header `{name}` has a character that is not for headers")))?;
+            let value = HeaderValue::from_bytes(value.as_ref()).map_err(|_| {
+                unsendable(format!(
+                    "the value of the header `{name}` has a character that is not for headers"
+                ))
+            })?;
             parts.headers.insert(name, value);
             Ok(())
         })

@@ -30,10 +30,13 @@ impl Head {
     fn error(&self) -> Error {
         let id = self.headers.get("x-request-id").and_then(|id| id.to_str().ok());
         // An id is shown for the support case; anything else in its place is not.
-        let id = id.filter(|id| id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'));
+        let id = id.filter(|id| {
+            id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        });
         let id = id.map(|id| format!(" (request {id})")).unwrap_or_default();
         let Self { service, status, .. } = self;
-        Error::status_of(*status, format!("the {service} service answered {status}{id}")).with_retry_after(self.retry_after)
+        Error::status_of(*status, format!("the {service} service answered {status}{id}"))
+            .with_retry_after(self.retry_after)
     }
 }
 
@@ -53,7 +56,6 @@ impl fmt::Debug for Head {
 ///
 /// `Debug` shows no header and nothing of the body.
 #[derive(Clone)]
-#[must_use]
 pub struct Response {
     pub(super) head: Head,
     pub(super) body: Bytes,
@@ -62,7 +64,6 @@ pub struct Response {
 /// An answer whose body is still on its way: read it by [`chunk`](Self::chunk), or as a [`Stream`].
 ///
 /// `Debug` shows no header and nothing of the body.
-#[must_use]
 pub struct StreamedResponse {
     pub(super) head: Head,
     pub(super) origin: String,

@@ -44,7 +44,9 @@ pub(super) fn safety(method: &Method, url: &Url, headers: &HeaderMap, told_repea
 /// `Prefer: respond-async` (RFC 7240 section 4.1).
 fn asks_for_async(headers: &HeaderMap) -> bool {
     let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split([',', ';'])).any(|part| part.trim().eq_ignore_ascii_case("respond-async"))
+    values
+        .flat_map(|value| value.split([',', ';']))
+        .any(|part| part.trim().eq_ignore_ascii_case("respond-async"))
 }
 
 /// How one attempt ended, where it did not end well.
@@ -89,7 +91,7 @@ pub(super) fn repeat_after(
     }
     // Not sooner than asked, and spread, so that those who were turned away together do not come back together.
     let wait = match asked {
-        Some(asked) => asked.saturating_add(FIRST_WAIT.mul_f64(draw)),
+        Some(asked) => asked.saturating_add(asked.min(FIRST_WAIT).mul_f64(draw)),
         None => (FIRST_WAIT * 2_u32.saturating_pow(repeats)).mul_f64(0.5 + draw / 2.0),
     };
     (elapsed.saturating_add(wait) <= LONGEST).then_some(wait)

@@ -31,24 +31,17 @@ enum Attempt<T> {
 
 impl<A: Audience> HealthcareClient<A> {
     pub(super) async fn send_whole(&self, parts: &Parts) -> Result<Response> {
-        let limit = self.body_limit;
-        let read = async |response: reqwest::Response| read_whole(response, limit).await;
-        let (head, body) = self.exchange(parts, read).await?;
+        let (head, body) = self.exchange(parts, &Whole { limit: self.body_limit }).await?;
         Ok(Response { head, body: body? })
     }
 
     pub(super) async fn send_streamed(&self, parts: &Parts) -> Result<StreamedResponse> {
-        let read = async |response: reqwest::Response| Ok(response);
-        let (head, response) = self.exchange(parts, read).await?;
+        let (head, response) = self.exchange(parts, &Streamed).await?;
         Ok(StreamedResponse { head, origin: self.origin(), body: Box::pin(response.bytes_stream()) })
     }
 
-    /// Sends until there is an answer to hand on. `read` reads what is wanted of an answer that is not a refusal.
-    async fn exchange<T>(
-        &self,
-        parts: &Parts,
-        read: impl AsyncFn(reqwest::Response) -> Result<T, reqwest::Error>,
-    ) -> Result<(Head, T)> {
+    /// Sends until there is an answer to hand on.
+    async fn exchange<R: Read>(&self, parts: &Parts, read: &R) -> Result<(Head, R::Body)> {
         let safety = retry::safety(&parts.method, &parts.url, &parts.headers, parts.repeatable);
         let first = Instant::now();
         let (mut attempts, mut repeats) = (0, 0);
@@ -56,7 +49,7 @@ impl<A: Audience> HealthcareClient<A> {
         let mut value = self.auth.authorization_for(&parts.url).await?;
         loop {
             attempts += 1;
-            let (outcome, asked, given_up) = match self.attempt(parts, &value, attempts, &read).await? {
+            let (outcome, asked, given_up) = match self.attempt(parts, &value, attempts, read).await? {
                 Attempt::Refused(head, body) => {
                     if head.status == StatusCode::UNAUTHORIZED && renewal == Renewal::NotTried {
                         // An error here is why there is no other token: the refusal is still the news.
@@ -68,7 +61,9 @@ impl<A: Audience> HealthcareClient<A> {
                     }
                     return Err(self.denied(head, body, &value, renewal));
                 }
-                Attempt::Answered(head, body) => (Outcome::Answered(head.status), head.retry_after, Ok((head, body))),
+                Attempt::Answered(head, body) => {
+                    (Outcome::Answered(head.status), head.retry_after, Ok((head, body)))
+                }
                 Attempt::Failed(failure) => (failure.outcome, None, Err(failure.error)),
             };
             let wait = retry::repeat_after(safety, outcome, asked, repeats, first.elapsed(), draw());
@@ -81,13 +76,13 @@ impl<A: Audience> HealthcareClient<A> {
         }
     }
 
-    async fn attempt<T>(
+    async fn attempt<R: Read>(
         &self,
         parts: &Parts,
         value: &HeaderValue,
         attempts: u32,
-        read: &impl AsyncFn(reqwest::Response) -> Result<T, reqwest::Error>,
-    ) -> Result<Attempt<T>> {
+        read: &R,
+    ) -> Result<Attempt<R::Body>> {
         let failed = |error| {
             let origin = self.origin();
             Failure::new(self.audience().service(), &origin, error, parts.content.is_callers())
@@ -105,7 +100,7 @@ impl<A: Audience> HealthcareClient<A> {
             let body = read_start(response, DENIAL_BODY).await;
             return Ok(Attempt::Refused(head, body));
         }
-        Ok(match read(response).await {
+        Ok(match read.read(response).await {
             Ok(body) => Attempt::Answered(head, body),
             Err(error) => Attempt::Failed(failed(error)),
         })
@@ -143,28 +138,57 @@ fn request(parts: &Parts, value: &HeaderValue) -> reqwest::Request {
     request
 }
 
-/// The whole body; the inner error is one that is longer than `limit`.
-async fn read_whole(mut response: reqwest::Response, limit: usize) -> Result<Result<Bytes>, reqwest::Error> {
-    let mut start = Bytes::new();
-    let mut rest = BytesMut::new();
-    while let Some(chunk) = response.chunk().await? {
-        if chunk.len() > limit - start.len() - rest.len() {
-            let message = format!("the answer's body is longer than {limit} bytes: raise the limit, or read it by `stream()`");
-            return Ok(Err(Error::new(ErrorKind::TooLarge, message)));
-        }
-        // Most answers are one piece, which is not copied.
-        match start.is_empty() {
-            true => start = chunk,
-            false => rest.extend_from_slice(&chunk),
-        }
+/// What is read of an answer that is not a refusal.
+trait Read: Sync {
+    type Body: Send;
+
+    fn read(&self, response: reqwest::Response) -> impl Future<Output = reqwest::Result<Self::Body>> + Send;
+}
+
+/// Nothing yet.
+struct Streamed;
+
+impl Read for Streamed {
+    type Body = reqwest::Response;
+
+    async fn read(&self, response: reqwest::Response) -> reqwest::Result<reqwest::Response> {
+        Ok(response)
     }
-    if rest.is_empty() {
-        return Ok(Ok(start));
+}
+
+/// All of it. The inner error is that it is longer than the limit.
+struct Whole {
+    limit: usize,
+}
+
+impl Read for Whole {
+    type Body = Result<Bytes>;
+
+    async fn read(&self, mut response: reqwest::Response) -> reqwest::Result<Result<Bytes>> {
+        let limit = self.limit;
+        let mut start = Bytes::new();
+        let mut rest = BytesMut::new();
+        while let Some(chunk) = response.chunk().await? {
+            if chunk.len() > limit - start.len() - rest.len() {
+                let message = format!(
+                    "the answer's body is longer than {limit} bytes: raise the limit, or read it by `stream()`"
+                );
+                return Ok(Err(Error::new(ErrorKind::TooLarge, message)));
+            }
+            // Most answers are one piece, which is not copied.
+            match start.is_empty() {
+                true => start = chunk,
+                false => rest.extend_from_slice(&chunk),
+            }
+        }
+        if rest.is_empty() {
+            return Ok(Ok(start));
+        }
+        let mut whole = BytesMut::with_capacity(start.len() + rest.len());
+        whole.extend_from_slice(&start);
+        whole.extend_from_slice(&rest);
+        Ok(Ok(whole.freeze()))
     }
-    let mut whole = BytesMut::with_capacity(start.len() + rest.len());
-    whole.extend_from_slice(&start);
-    whole.extend_from_slice(&rest);
-    Ok(Ok(whole.freeze()))
 }
 
 /// The first bytes of a body, as many as come before an error.

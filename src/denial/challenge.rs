@@ -268,6 +268,11 @@ mod tests {
             headers.append(WWW_AUTHENTICATE, format!("x a={}", "b".repeat(MAX_BYTES - 4)).parse().unwrap());
         }
         assert_eq!(from_headers(&headers).len(), 1);
+        let mut headers = HeaderMap::new();
+        for _ in 0..3 {
+            headers.append(WWW_AUTHENTICATE, "a,b,c,d,e,f,g,h".parse().unwrap());
+        }
+        assert_eq!(from_headers(&headers).len(), MAX_CHALLENGES);
     }
 
     #[test]

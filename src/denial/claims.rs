@@ -135,11 +135,6 @@ impl Claims {
     }
 }
 
-/// When a token ends, by its own `exp`. `None` where it does not say or is no JWS.
-pub(crate) fn expires(token: &str) -> Option<SystemTime> {
-    time(payload(token)?.get("exp"))
-}
-
 /// The second of exactly three parts: five are a JWE, whose claims nobody but the service can read.
 fn payload(token: &str) -> Option<Map<String, Value>> {
     if token.len() > MAX_TOKEN {
@@ -180,6 +175,10 @@ fn time(claim: Option<&Value>) -> Option<SystemTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn expires(token: &str) -> Option<SystemTime> {
+        Claims::from_token(token)?.expires()
+    }
     use crate::denial::tests::{Noise, jws};
     use serde_json::json;
 

@@ -46,8 +46,7 @@ impl Facts<'_> {
         ];
         let mut likely = candidates.into_iter().filter_map(|(holds, likely)| holds.then_some(likely));
         let first = likely.next().unwrap_or(Likely::Signature);
-        let second = likely.find(|likely| *likely != first);
-        unknown([first, second.unwrap_or(Likely::Clocks)])
+        unknown([first, likely.next().unwrap_or(Likely::Clocks)])
     }
 
     /// The two likeliest causes in words, where the cause is unknown.

@@ -33,8 +33,6 @@ use said::Said;
 use text::{LONG, SHORT, printable, tenant_of};
 use verdict::Facts;
 
-pub(crate) use claims::expires;
-
 /// What is known when a service has answered 401 or 403.
 pub(crate) struct Evidence<'a> {
     /// `FHIR` or `DICOM`.

@@ -193,6 +193,7 @@ fn hostile_values_can_neither_forge_a_line_nor_fill_one() {
     let evil = format!("https://x\u{202e}\u{7}`\"{}", "y".repeat(9_000));
     let mut row = table.rows[0].clone();
     row.token = json!({"like": "fhir", "aud": evil, "oid": evil, "tid": evil, "appid": evil, "iss": evil, "idtyp": evil});
+    row.resource = Some(evil.clone());
     for status in [401, 403] {
         for words in ["The audience is invalid", "The issuer is invalid", "The signature is invalid", ""] {
             row.status = status;

@@ -1,0 +1,278 @@
+//! [`StandInCredential`]: issues the tokens that a [`StandIn`](super::StandIn) takes, and such that it refuses.
+
+use std::{
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    time::{Duration, SystemTime},
+};
+
+use azure_core::{
+    Error,
+    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
+    error::ErrorKind,
+    time::OffsetDateTime,
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::json;
+
+/// The tenant that the stand-in trusts.
+pub(super) const TENANT: &str = "0a1b2c3d-0000-4000-8000-5741d1000001";
+/// The application that asked, and the principal whose roles count.
+const APP: &str = "0a1b2c3d-0000-4000-8000-5741d1000002";
+const PRINCIPAL: &str = "0a1b2c3d-0000-4000-8000-5741d1000003";
+/// A role for each service.
+pub(super) const FHIR_ROLE: &str = "FHIR Data Contributor";
+pub(super) const DICOM_ROLE: &str = "DICOM Data Owner";
+
+const LIFE: Duration = Duration::from_secs(60 * 60);
+/// How long ago a token of [`StandInCredential::expired`] ended, in seconds.
+const ENDED: u64 = 60;
+/// The end of the year 9999, behind which there is no [`OffsetDateTime`].
+const MAX_TIME: u64 = 253_402_300_799;
+
+/// A credential that issues unsigned tokens, with the claims that Entra writes for these services.
+///
+/// By default they are what a [`StandIn`](super::StandIn) takes: for the resource of the scope that is asked for, of
+/// its tenant, valid for an hour, with a role on both services. Each `with…` below changes one thing and so provokes
+/// one refusal:
+///
+/// | | answer |
+/// |---|---|
+/// | [`with_audience`](Self::with_audience) | 401, the audience is invalid |
+/// | [`with_tenant`](Self::with_tenant) | 401, the issuer is invalid |
+/// | [`expired`](Self::expired) | 401, the token is expired |
+/// | [`without_role`](Self::without_role) | 403 |
+///
+/// Every call issues a new token, different from all others. No service but the stand-in takes one: `alg` is `none`,
+/// and where the signature would be stand the words that there is none. `Debug` shows no token: none is kept.
+///
+/// ```
+/// use azure_core::credentials::TokenCredential;
+/// use azure_healthcare_auth::testing::StandInCredential;
+///
+/// # #[tokio::main]
+/// # async fn main() -> azure_core::Result<()> {
+/// let credential = StandInCredential::new();
+/// let token = credential.get_token(&["https://dicom.healthcareapis.azure.com/.default"], None).await?;
+/// assert_eq!(token.token.secret().split('.').count(), 3);
+/// assert_eq!(credential.calls(), 1);
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct StandInCredential {
+    audience: Option<String>,
+    tenant: String,
+    life: Duration,
+    expired: bool,
+    roles: bool,
+    calls: AtomicUsize,
+}
+
+impl Default for StandInCredential {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl StandInCredential {
+    /// A credential whose tokens a stand-in takes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            audience: None,
+            tenant: TENANT.to_owned(),
+            life: LIFE,
+            expired: false,
+            roles: true,
+            calls: AtomicUsize::new(0),
+        }
+    }
+
+    /// How long a token is valid, in whole seconds from the second in which it is issued. Default: an hour.
+    ///
+    /// A fraction of a second is dropped, and a life beyond the year 9999 ends there.
+    #[must_use]
+    pub fn with_life(mut self, life: Duration) -> Self {
+        self.life = life;
+        self
+    }
+
+    /// The `aud` claim, whatever is asked for. Default: the scope without its `/.default`.
+    ///
+    /// The resource with a `/` at its end is the usual mistake.
+    #[must_use]
+    pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = Some(audience.into());
+        self
+    }
+
+    /// The id of the tenant that issues. Default: the one that the stand-in trusts.
+    #[must_use]
+    pub fn with_tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant = tenant.into();
+        self
+    }
+
+    /// Tokens whose `exp` claim lies a minute back, although the credential tells that they live on.
+    ///
+    /// So they are sent, as from a machine whose clock is wrong, and the service has to refuse them.
+    #[must_use]
+    pub fn expired(mut self) -> Self {
+        self.expired = true;
+        self
+    }
+
+    /// Tokens of a principal that has no role.
+    #[must_use]
+    pub fn without_role(mut self) -> Self {
+        self.roles = false;
+        self
+    }
+
+    /// How often a token was asked for, in vain or not. Never panics.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// A token for `resource` as it is issued at `now`, in seconds since 1970, and when it is told to end.
+    fn issue(&self, resource: &str, now: u64) -> (String, u64) {
+        static ISSUED: AtomicU64 = AtomicU64::new(0);
+        let end = now.saturating_add(self.life.as_secs()).min(MAX_TIME);
+        let (from, to) = if self.expired {
+            let to = now.saturating_sub(ENDED);
+            (to.saturating_sub(self.life.as_secs()), to)
+        } else {
+            (now, end)
+        };
+        let mut claims = json!({
+            "aud": self.audience.as_deref().unwrap_or(resource),
+            "iss": format!("https://sts.windows.net/{}/", self.tenant),
+            "iat": from,
+            "nbf": from,
+            "exp": to,
+            "appid": APP,
+            "idtyp": "app",
+            "oid": PRINCIPAL,
+            "sub": PRINCIPAL,
+            "tid": self.tenant,
+            "uti": format!("stand-in-{:06}", ISSUED.fetch_add(1, Ordering::Relaxed)),
+            "ver": "1.0",
+        });
+        if let (true, Some(claims)) = (self.roles, claims.as_object_mut()) {
+            claims.insert("roles".to_owned(), json!([FHIR_ROLE, DICOM_ROLE]));
+        }
+        let [head, claims] = [json!({"alg": "none", "typ": "JWT"}), claims]
+            .map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        (format!("{head}.{claims}.{}", URL_SAFE_NO_PAD.encode("not signed")), end)
+    }
+}
+
+#[async_trait::async_trait]
+impl TokenCredential for StandInCredential {
+    /// # Errors
+    ///
+    /// Where there is not exactly one scope, or it does not end in `/.default`: Entra issues nothing for it either.
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        _options: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let refuse = |message: String| Error::with_message(ErrorKind::Credential, message);
+        let [scope] = scopes else {
+            return Err(refuse(format!("a token is for one scope, not for {}", scopes.len())));
+        };
+        let Some(resource) = scope.strip_suffix("/.default") else {
+            return Err(refuse(format!("the scope must end in `/.default`: `{scope}` does not")));
+        };
+        let (token, end) = self.issue(resource, unix_now());
+        let end = i64::try_from(end).ok().and_then(|end| OffsetDateTime::from_unix_timestamp(end).ok());
+        match end {
+            Some(end) => Ok(AccessToken::new(token, end)),
+            None => Err(refuse("this machine's clock is beyond the year 9999".to_owned())),
+        }
+    }
+}
+
+/// Whole seconds since 1970 by this machine's clock.
+pub(super) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn claims(token: &str) -> Value {
+        let parts: Vec<_> = token.split('.').collect();
+        assert!(parts.len() == 3 && parts.iter().all(|part| !part.is_empty()));
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap()
+    }
+
+    async fn audience_for(scope: &str) -> Value {
+        let token = StandInCredential::new().get_token(&[scope], None).await.unwrap();
+        claims(token.token.secret())["aud"].clone()
+    }
+
+    #[tokio::test]
+    async fn the_audience_is_the_scope_without_one_default() {
+        for (scope, audience) in [
+            ("http://127.0.0.1:1/.default", "http://127.0.0.1:1"),
+            ("http://127.0.0.1:1//.default", "http://127.0.0.1:1/"),
+            ("api://x/.default/.default", "api://x/.default"),
+        ] {
+            assert_eq!(audience_for(scope).await, audience);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_entra_would_not_issue_is_an_error() {
+        let credential = StandInCredential::new();
+        for scopes in
+            [&[][..], &["https://x"], &["https://x/user_impersonation"], &["a/.default", "b/.default"]]
+        {
+            let error = credential.get_token(scopes, None).await.unwrap_err();
+            assert_eq!(*error.kind(), ErrorKind::Credential);
+        }
+        assert_eq!(credential.calls(), 4);
+    }
+
+    #[test]
+    fn a_token_has_the_claims_of_entra() {
+        let (token, end) =
+            StandInCredential::new().with_life(Duration::from_millis(90_900)).issue("r", 1_000);
+        let mut claims = claims(&token);
+        assert!(claims["uti"].as_str().is_some());
+        claims["uti"] = json!(0);
+        let expected = json!({
+            "aud": "r", "iss": format!("https://sts.windows.net/{TENANT}/"), "tid": TENANT, "ver": "1.0", "uti": 0,
+            "iat": 1_000, "nbf": 1_000, "exp": 1_090, "oid": PRINCIPAL, "sub": PRINCIPAL, "appid": APP,
+            "idtyp": "app", "roles": [FHIR_ROLE, DICOM_ROLE],
+        });
+        assert_eq!((claims, end), (expected, 1_090));
+    }
+
+    #[test]
+    fn each_change_changes_its_own_claim() {
+        let issue = |credential: StandInCredential| {
+            let (token, end) = credential.issue("r", 10_000);
+            (claims(&token), end)
+        };
+        assert_eq!(issue(StandInCredential::new().with_audience("r/")).0["aud"], "r/");
+        assert_eq!(issue(StandInCredential::new().with_tenant("t")).0["iss"], "https://sts.windows.net/t/");
+        assert_eq!(issue(StandInCredential::new().without_role()).0.get("roles"), None);
+        let (ended, told) = issue(StandInCredential::new().expired());
+        assert_eq!((ended["exp"].as_u64(), ended["nbf"].as_u64(), told), (Some(9_940), Some(6_340), 13_600));
+        assert_eq!(issue(StandInCredential::new().with_life(Duration::MAX)).1, MAX_TIME);
+    }
+
+    #[tokio::test]
+    async fn no_two_tokens_are_the_same_and_none_is_shown() {
+        let credential = StandInCredential::new();
+        let (first, _) = credential.issue("r", 0);
+        assert_ne!(first, credential.issue("r", 0).0);
+        assert_ne!(first, StandInCredential::new().issue("r", 0).0);
+        assert!(!format!("{credential:?}").contains(&first[..20]));
+    }
+}

@@ -1,0 +1,71 @@
+//! [`Received`]: a request as a service of the stand-in received it.
+
+use std::fmt;
+
+use http::{HeaderMap, Method, StatusCode};
+use url::Url;
+
+use crate::Service;
+
+/// A request as a service of the [`StandIn`](super::StandIn) received it, and the status of its answer.
+///
+/// It holds the token and the body as they came; `Debug` shows neither. No method panics.
+#[derive(Clone)]
+pub struct Received {
+    pub(super) service: Service,
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    pub(super) status: StatusCode,
+}
+
+impl Received {
+    /// Which service received it.
+    #[must_use]
+    pub fn service(&self) -> Service {
+        self.service
+    }
+
+    /// Its method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Its URL, on the service's own origin whatever its `Host` header said.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Its headers, `Authorization` among them.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Its body. Empty where it had none.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The status that it was answered with.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+/// Service, method, path and status. No query, no header and no body.
+impl fmt::Debug for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Received")
+            .field("service", &self.service)
+            .field("method", &self.method)
+            .field("path", &self.url.path())
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}

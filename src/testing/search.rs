@@ -1,0 +1,211 @@
+//! A search for Patients: what was asked for, and one page of what is found.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use url::form_urlencoded::{self, Serializer};
+use wiremock::Request;
+
+use super::{
+    answer::Answer,
+    fhir::{CHANGED, FHIR_JSON, Patients, Problem, bad},
+};
+
+const COUNT: usize = 10;
+const MAX_COUNT: usize = 1_000;
+
+/// What is searched for, from the query and the form together.
+#[derive(Default)]
+struct Search {
+    count: Option<usize>,
+    from: usize,
+    total: bool,
+}
+
+impl Search {
+    fn of(request: &Request) -> Result<Self, Problem> {
+        let mut search = Self::default();
+        let form = if request.method == Method::POST { &request.body[..] } else { &[] };
+        for (name, value) in request.url.query_pairs().chain(form_urlencoded::parse(form)) {
+            match &*name {
+                "_count" => {
+                    let count = value.parse().ok().filter(|count| *count > 0);
+                    let count: usize = count.ok_or(bad("invalid", "`_count` is a number, at least 1."))?;
+                    search.count = Some(count.min(MAX_COUNT));
+                }
+                "ct" => {
+                    search.from =
+                        position(&value).ok_or(bad("invalid", "The continuation token is not ours."))?
+                }
+                "_total" => search.total = total(&value)?,
+                _ => {
+                    return Err(bad(
+                        "not-supported",
+                        "The stand-in searches by `_count` and `_total` alone.",
+                    ));
+                }
+            }
+        }
+        Ok(search)
+    }
+
+    /// The URL of the page that begins at `from`.
+    fn link(&self, origin: &str, from: usize) -> String {
+        let mut query = Serializer::new(String::new());
+        if let Some(count) = self.count {
+            query.append_pair("_count", &count.to_string());
+        }
+        if self.total {
+            query.append_pair("_total", "accurate");
+        }
+        if from > 0 {
+            query.append_pair("ct", &URL_SAFE_NO_PAD.encode(format!("from:{from}")));
+        }
+        let query = query.finish();
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("{origin}/Patient{mark}{query}")
+    }
+}
+
+fn position(token: &str) -> Option<usize> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+    text.strip_prefix("from:")?.parse().ok()
+}
+
+fn total(value: &str) -> Result<bool, Problem> {
+    match value {
+        "accurate" => Ok(true),
+        "none" => Ok(false),
+        // The service answers this with 403, and that is not about roles: a client has to look at the code.
+        "estimate" => {
+            Err((StatusCode::FORBIDDEN, "not-supported", "An estimated `_total` is not supported."))
+        }
+        _ => Err(bad("invalid", "`_total` is `accurate` or `none`.")),
+    }
+}
+
+/// Answers a search with the page that it asks for.
+pub(super) fn search(patients: &Patients, origin: &str, request: &Request) -> Result<Answer, Problem> {
+    let search = Search::of(request)?;
+    let count = search.count.unwrap_or(COUNT);
+    let end = search.from.saturating_add(count);
+    let entry = |patient: &Value| {
+        let id = patient.get("id").and_then(Value::as_str).unwrap_or_default();
+        json!({"fullUrl": format!("{origin}/Patient/{id}"), "resource": patient, "search": {"mode": "match"}})
+    };
+    let page: Vec<_> = patients.0.iter().skip(search.from).take(count).map(entry).collect();
+    let mut links = vec![json!({"relation": "self", "url": search.link(origin, search.from)})];
+    if end < patients.0.len() {
+        links.insert(0, json!({"relation": "next", "url": search.link(origin, end)}));
+    }
+    let mut bundle = json!({
+        "resourceType": "Bundle",
+        "meta": {"lastUpdated": CHANGED},
+        "type": "searchset",
+        "link": links,
+    });
+    if let Some(bundle) = bundle.as_object_mut() {
+        if search.total {
+            bundle.insert("total".to_owned(), json!(patients.0.len()));
+        }
+        // FHIR has no empty lists: a page without a match has no `entry` at all.
+        if !page.is_empty() {
+            bundle.insert("entry".to_owned(), json!(page));
+        }
+    }
+    Ok(Answer::json(StatusCode::OK, FHIR_JSON, &bundle))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::answer::request;
+
+    fn find(count: usize, line: &str, body: &str) -> Result<Value, (u16, &'static str)> {
+        match search(&Patients::new(count), "http://here", &request(line, body)) {
+            Ok(answer) => Ok(answer.value()),
+            Err((status, code, _)) => Err((status.as_u16(), code)),
+        }
+    }
+
+    fn link<'a>(bundle: &'a Value, relation: &str) -> Option<&'a str> {
+        let links = bundle["link"].as_array().unwrap();
+        links.iter().find(|link| link["relation"] == relation)?["url"].as_str()
+    }
+
+    fn ids(bundle: &Value) -> Vec<String> {
+        let entries = bundle.get("entry").and_then(Value::as_array).cloned().unwrap_or_default();
+        entries.iter().map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The sizes of all pages, by way of their `next` links, and the ids on them.
+    fn walk(count: usize, query: &str) -> (Vec<usize>, Vec<String>) {
+        let (mut line, mut sizes, mut all) = (format!("GET /Patient{query}"), Vec::new(), Vec::new());
+        loop {
+            let bundle = find(count, &line, "").unwrap();
+            let page = ids(&bundle);
+            sizes.push(page.len());
+            all.extend(page);
+            match link(&bundle, "next") {
+                Some(next) => line = format!("GET {}", next.strip_prefix("http://here").unwrap()),
+                None => return (sizes, all),
+            }
+        }
+    }
+
+    #[test]
+    fn the_pages_hold_every_patient_once() {
+        for (count, query, pages) in [
+            (25, "", &[10, 10, 5][..]),
+            (20, "", &[10, 10]),
+            (3, "?_count=3", &[3]),
+            (3, "?_count=2", &[2, 1]),
+            (0, "", &[0]),
+            (1_001, "?_count=5000", &[1_000, 1]),
+        ] {
+            let (sizes, mut found) = walk(count, query);
+            assert_eq!(sizes, pages, "{count} {query}");
+            found.sort();
+            found.dedup();
+            assert_eq!(found.len(), count);
+        }
+    }
+
+    #[test]
+    fn a_form_asks_as_a_query_does() {
+        let by_query = find(9, "GET /Patient?_count=4&_total=accurate", "");
+        let by_form = find(9, "POST /Patient/_search", "_count=4&_total=accurate");
+        let by_both = find(9, "POST /Patient/_search?_count=4", "_total=accurate");
+        assert!(by_query == by_form && by_query == by_both);
+        let bundle = by_query.unwrap();
+        assert_eq!((bundle["total"].as_u64(), ids(&bundle).len()), (Some(9), 4));
+        assert_eq!(link(&bundle, "self"), Some("http://here/Patient?_count=4&_total=accurate"));
+        assert_eq!(link(&bundle, "next"), Some("http://here/Patient?_count=4&_total=accurate&ct=ZnJvbTo0"));
+    }
+
+    #[test]
+    fn an_entry_says_where_it_is_and_an_empty_page_has_none() {
+        let bundle = find(1, "GET /Patient", "").unwrap();
+        assert_eq!(bundle["entry"][0]["fullUrl"], "http://here/Patient/example-0001");
+        assert_eq!(bundle["entry"][0]["search"]["mode"], "match");
+        assert_eq!((bundle["type"].as_str(), bundle.get("total")), (Some("searchset"), None));
+        assert_eq!(find(0, "GET /Patient", "").unwrap().get("entry"), None);
+    }
+
+    #[test]
+    fn what_cannot_be_searched_for_is_refused() {
+        for (query, expected) in [
+            ("_count=0", (400, "invalid")),
+            ("_count=-1", (400, "invalid")),
+            ("_count=ten", (400, "invalid")),
+            ("ct=x", (400, "invalid")),
+            ("ct=", (400, "invalid")),
+            ("_total=all", (400, "invalid")),
+            ("_total=estimate", (403, "not-supported")),
+            ("name=Example", (400, "not-supported")),
+        ] {
+            assert_eq!(find(1, &format!("GET /Patient?{query}"), ""), Err(expected), "{query}");
+            assert_eq!(find(1, "POST /Patient/_search", query), Err(expected), "{query}");
+        }
+    }
+}

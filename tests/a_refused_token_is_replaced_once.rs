@@ -1,0 +1,109 @@
+//! After a 401: one renewal, one more send with another token, for every method; else the refusal, explained.
+
+mod wire;
+
+use azure_healthcare_auth::{
+    Body, Cause, DicomVersion, ErrorKind, HealthcareClient,
+    testing::{StandIn, StandInCredential, Wording},
+};
+use http::Method;
+use std::sync::Arc;
+use wire::{Tokens, authorizations, count, fhir};
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{any, header},
+};
+
+/// Refuses `token-1` and takes every other.
+async fn refusing_the_first() -> MockServer {
+    let server = MockServer::start().await;
+    let (refusal, answer) = (ResponseTemplate::new(401), ResponseTemplate::new(200));
+    Mock::given(header("authorization", "Bearer token-1")).respond_with(refusal).mount(&server).await;
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    server
+}
+
+#[tokio::test]
+async fn for_every_method_and_for_streams() {
+    for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+        let (server, tokens) = (refusing_the_first().await, Tokens::new());
+        let client = HealthcareClient::new(fhir(&server), tokens.clone());
+        let request = client.request(method.clone(), "Patient/1");
+        let request = request.body_stream(|| Body::from("anew")).header("prefer", "respond-async");
+        let response = request.send().await.unwrap();
+        assert_eq!((response.status().as_u16(), response.attempts()), (200, 2), "{method}");
+        assert_eq!(authorizations(&server).await, ["Bearer token-1", "Bearer token-2"]);
+        assert!(server.received_requests().await.unwrap().iter().all(|request| request.body == b"anew"));
+        assert_eq!(tokens.calls(), 2);
+    }
+}
+
+#[tokio::test]
+async fn and_never_again() {
+    let server = wire::answering(ResponseTemplate::new(401)).await;
+    let tokens = Tokens::new();
+    let client = HealthcareClient::new(fhir(&server), tokens.clone());
+    let error = client.post("Patient").send().await.unwrap_err();
+    assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::Denied, 401));
+    assert_eq!(authorizations(&server).await, ["Bearer token-1", "Bearer token-2"]);
+
+    // The next call that a refusal could force is 30 s away: the refusal comes back at once.
+    let error = client.post("Patient").send().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    assert_eq!((tokens.calls(), count(&server).await), (2, 3));
+}
+
+#[tokio::test]
+async fn but_never_after_a_403() {
+    let server = wire::answering(ResponseTemplate::new(403)).await;
+    let tokens = Tokens::new();
+    let error = HealthcareClient::new(fhir(&server), tokens.clone()).get("Patient").send().await.unwrap_err();
+    assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::Denied, 403));
+    assert_eq!((tokens.calls(), count(&server).await), (1, 1));
+}
+
+#[tokio::test]
+async fn by_all_who_saw_the_refusal_together() {
+    let (server, tokens) = (refusing_the_first().await, Tokens::new());
+    let client = HealthcareClient::new(fhir(&server), tokens.clone());
+    let requests: Vec<_> = (0..100).map(|_| tokio::spawn(client.get("Patient").send())).collect();
+    for request in requests {
+        assert_eq!(request.await.unwrap().unwrap().status(), 200);
+    }
+    assert_eq!(tokens.calls(), 2);
+}
+
+#[tokio::test]
+async fn and_a_refusal_that_stands_says_why_and_what_to_do() {
+    let cases: [(fn(StandInCredential) -> StandInCredential, Cause, &str); 5] = [
+        (
+            |credential| credential.with_audience("https://wrong.example"),
+            Cause::WrongAudience,
+            "https://wrong.example",
+        ),
+        (
+            |credential| credential.with_audience("https://dicom.healthcareapis.azure.com/"),
+            Cause::TrailingSlash,
+            "slash",
+        ),
+        (StandInCredential::expired, Cause::Ended, "ended"),
+        (
+            |credential| credential.with_tenant("99999999-0000-4000-8000-000000000000"),
+            Cause::WrongTenant,
+            "99999999-0000-4000-8000-000000000000",
+        ),
+        (StandInCredential::without_role, Cause::NoRole, "DICOM Data Reader"),
+    ];
+    for wording in [Wording::Managed, Wording::OpenSource] {
+        let stand_in = StandIn::builder().wording(wording).start().await;
+        for (change, cause, said) in &cases {
+            let credential = Arc::new(change(StandInCredential::new()));
+            let client = HealthcareClient::new(stand_in.dicom(DicomVersion::V2), credential);
+            let error = client.get("changefeed").send().await.unwrap_err();
+            let denial = error.denial().unwrap();
+            assert_eq!(denial.cause(), *cause, "{wording:?}: {error}");
+            assert!(error.to_string().contains(said), "{wording:?}: {error}");
+            assert!(!error.to_string().contains('\n'));
+        }
+    }
+}

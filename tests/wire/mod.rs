@@ -1,0 +1,94 @@
+//! What the tests of requests share: a credential whose tokens tell what they are for, and a service that keeps what
+//! it was sent.
+
+// Each test file is a program of its own and uses a part of this.
+#![allow(dead_code)]
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use azure_core::{
+    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
+    error::ErrorKind,
+    time::OffsetDateTime,
+};
+use azure_healthcare_auth::{DicomAudience, FhirAudience};
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+
+/// Gives tokens of an hour: `token-1`, `token-2`, … or none.
+#[derive(Debug, Default)]
+pub(crate) struct Tokens {
+    calls: AtomicUsize,
+    scopes: Mutex<Vec<String>>,
+    broken: bool,
+}
+
+impl Tokens {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    pub(crate) fn broken() -> Arc<Self> {
+        Arc::new(Self { broken: true, ..Self::default() })
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn scopes(&self) -> Vec<String> {
+        self.scopes.lock().unwrap().clone()
+    }
+}
+
+#[async_trait::async_trait]
+impl TokenCredential for Tokens {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        _: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        assert_eq!(scopes.len(), 1);
+        self.scopes.lock().unwrap().push(scopes[0].to_owned());
+        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        if self.broken {
+            return Err(azure_core::Error::with_message(ErrorKind::Credential, "Please run 'az login'"));
+        }
+        Ok(AccessToken::new(format!("token-{call}"), OffsetDateTime::now_utc() + Duration::from_secs(3_600)))
+    }
+}
+
+/// A service that answers everything with `200 {}`.
+pub(crate) async fn service() -> MockServer {
+    answering(ResponseTemplate::new(200).set_body_raw("{}", "application/json")).await
+}
+
+pub(crate) async fn answering(response: ResponseTemplate) -> MockServer {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(response).mount(&server).await;
+    server
+}
+
+pub(crate) fn fhir(server: &MockServer) -> FhirAudience {
+    server.uri().parse().unwrap()
+}
+
+pub(crate) fn dicom(server: &MockServer) -> DicomAudience {
+    server.uri().parse().unwrap()
+}
+
+/// The `Authorization` headers of all requests, one entry for each header line.
+pub(crate) async fn authorizations(server: &MockServer) -> Vec<String> {
+    let requests = server.received_requests().await.unwrap();
+    let values = requests.iter().flat_map(|request| request.headers.get_all("authorization"));
+    values.map(|value| value.to_str().unwrap().to_owned()).collect()
+}
+
+pub(crate) async fn count(server: &MockServer) -> usize {
+    server.received_requests().await.unwrap().len()
+}
