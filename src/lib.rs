@@ -1,5 +1,64 @@
-//! draft
+//! Tokens and authenticated requests for the FHIR and DICOM services of Azure Health Data Services.
+//!
+//! A service that reads Patients or a change feed needs a token from Microsoft Entra whose *audience* is right for
+//! that service, on every request, renewed before it ends, sent nowhere else; and when it is refused, somebody needs
+//! to know why. This crate does that, and no more.
+//!
+//! ```no_run
+//! use azure_healthcare_auth::{DicomAudience, FhirAudience, HealthcareClient};
+//! use azure_identity::AzureCliCredential;
+//!
+//! # async fn flows() -> azure_healthcare_auth::Result<()> {
+//! let credential = AzureCliCredential::new(None)?;
+//!
+//! let fhir = HealthcareClient::new(FhirAudience::workspace("contoso", "records").build()?, credential);
+//! let patients: serde_json::Value = fhir.get("Patient").query("_count", "10").send().await?.json()?;
+//!
+//! let dicom = fhir.at(DicomAudience::workspace("contoso", "imaging").build()?)?;
+//! let changes: serde_json::Value = dicom.get("changefeed").send().await?.json()?;
+//! # Ok(()) }
+//! ```
+//!
+//! # The parts
+//!
+//! | | |
+//! |---|---|
+//! | [`FhirAudience`], [`DicomAudience`] | where requests go and what the token is for, checked when built |
+//! | `TokenCredential` of `azure_core` | gets tokens: any of `azure_identity`, or your own |
+//! | [`Authenticator`] | keeps one valid token for each scope, and hands out the header value |
+//! | [`HealthcareAuth`] | the trait of the above, to depend on and to replace in tests |
+//! | [`HealthcareClient`] | sends requests with it |
+//! | [`Error`], [`Denial`] | what went wrong; why a service said no |
+//! | `testing` (a feature) | both services, on this machine, for your tests |
+//!
+//! Only the header is needed? [`Authenticator::authorization`] gives it, for any HTTP client and for `curl`.
+//!
+//! # What is promised
+//!
+//! * **One fetch.** However many tasks need a token at once, the credential is called once, and all share its answer
+//!   or its error. While a token lives, nobody waits for its refresh.
+//! * **A token stays with its service.** A URL outside the audience's origin and base path is refused before a token
+//!   is fetched. Redirects are not followed. FHIR and DICOM audiences are different types.
+//! * **No duplicates.** A request that may have acted is not sent again, unless its method makes that harmless.
+//! * **A refusal says why.** A 401 or 403 is explained by what the service said and by what the token claims to be.
+//! * **Quiet logs.** No token, no secret and nothing about a patient (no path below the base URL, no query, no body)
+//!   in `Debug`, `Display`, an error's sources or a `tracing` event.
+//! * **No panic** on any input, and no `unsafe`.
+//!
+//! # What it is not
+//!
+//! It has no types for FHIR or DICOM, verifies no tokens that come *in*, asks no user to sign in, and assigns no
+//! roles. A token that is held in memory cannot be wiped from it.
+//!
+//! # Features
+//!
+//! * `client` (default): [`HealthcareClient`] and [`Denial`], on `reqwest`.
+//! * `testing`: the module of that name, with both services on this machine, on `wiremock`.
+
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The docs are written for the default features: without them, what they speak of is not there to be linked.
+#![cfg_attr(not(feature = "client"), allow(rustdoc::broken_intra_doc_links))]
+
 mod audience;
 mod auth;
 mod authenticator;
@@ -11,8 +70,10 @@ pub mod credentials;
 mod denial;
 mod error;
 #[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 mod token;
+
 pub use audience::{
     Audience, Cloud, DicomAudience, DicomAudienceBuilder, DicomVersion, FhirAudience, FhirAudienceBuilder,
     Service,
@@ -20,7 +81,14 @@ pub use audience::{
 pub use auth::HealthcareAuth;
 pub use authenticator::Authenticator;
 #[cfg(feature = "client")]
+#[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub use client::{Body, HealthcareClient, RequestBuilder, Response, StreamedResponse};
 #[cfg(feature = "client")]
+#[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub use denial::{Cause, Challenge, Claims, Denial};
 pub use error::{Error, ErrorKind, Result};
+
+// The README's code is compiled and run as documentation tests.
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,5 +1,7 @@
 //! After a 401: one renewal, one more send with another token, for every method; else the refusal, explained.
 
+#![cfg(feature = "client")]
+
 mod wire;
 
 use azure_healthcare_auth::{

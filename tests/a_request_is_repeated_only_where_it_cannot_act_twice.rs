@@ -1,5 +1,7 @@
 //! How often the service sees a request: counted there, for each method and each way to fail.
 
+#![cfg(feature = "client")]
+
 mod wire;
 
 use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::StandIn};

@@ -1,5 +1,7 @@
 //! No token, and no request, reaches another origin or leaves the base path: by a URL, a redirect or a proxy.
 
+#![cfg(feature = "client")]
+
 mod wire;
 
 use azure_healthcare_auth::{Audience, Authenticator, ErrorKind, FhirAudience, HealthcareClient};

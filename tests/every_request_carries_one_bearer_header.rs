@@ -1,5 +1,7 @@
 //! The `Authorization` header: there, exactly once, `Bearer` and the token, on every method and on streams.
 
+#![cfg(feature = "client")]
+
 mod wire;
 
 use azure_healthcare_auth::{Authenticator, Body, FhirAudience, HealthcareAuth, HealthcareClient, Result};

@@ -14,8 +14,20 @@ const TAIL: usize = 400;
 /// The credential's own error is not kept as a source: it can hold an answer of Entra or the output of a tool, and
 /// nothing strips it. Its text is, so that "run `az login`" reaches whoever reads the log.
 pub(super) fn error(scope: &str, error: &azure_core::Error) -> Error {
+    told(&format!("no token for {scope}"), error)
+}
+
+/// For a credential that cannot be made, as in `AzureCliCredential::new(None)?`. Its words are kept, without what could
+/// be a secret.
+impl From<azure_core::Error> for Error {
+    fn from(error: azure_core::Error) -> Self {
+        told("the credential cannot be used", &error)
+    }
+}
+
+fn told(what: &str, error: &azure_core::Error) -> Error {
     let said = clean(&error.to_string());
-    Error::new(ErrorKind::Credential, format!("no token for {scope}: {said}")).transient(may_pass(error))
+    Error::new(ErrorKind::Credential, format!("{what}: {said}")).transient(may_pass(error))
 }
 
 /// Whether the cause can go away by itself.

@@ -1,0 +1,89 @@
+//! Prints an access token for a FHIR or DICOM service: the `$token` of the Azure documentation.
+//!
+//! With Azure CLI it is `az account get-access-token --resource=<resource> --query accessToken --output tsv`, with
+//! Azure PowerShell `(Get-AzAccessToken -ResourceUrl '<resource>').Token`. Here the resource follows from the URL of
+//! the service.
+//!
+//! ```text
+//! token=$(cargo run -q --example access_token -- https://<workspace>-<service>.fhir.azurehealthcareapis.com)
+//! curl -H "$(cargo run -q --example access_token -- --header <URL>)" <URL>/Patient
+//! ```
+//!
+//! A token is a key: what it opens is open to whoever reads it on a screen, in a shell's history or in a log.
+
+mod support;
+
+use std::sync::Arc;
+
+use azure_core::credentials::TokenCredential;
+use azure_healthcare_auth::{Audience, Authenticator, DicomAudience, FhirAudience, Result, testing::StandIn};
+use support::{Options, say};
+
+const USAGE: &str = "\
+Prints an access token for a FHIR or DICOM service.
+
+cargo run --example access_token                       one that the stand-in takes, to see its form
+cargo run --example access_token -- URL                for a service, signed in by `az login`
+    --resource RESOURCE   what the token is asked for, where it is not what the URL says
+    --header              print it as `Authorization: Bearer …`, for curl -H";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let options = Options::read(USAGE);
+    support::end(run(&options).await);
+}
+
+async fn run(options: &Options) -> Result<()> {
+    let resource = options.resource.as_deref();
+    match options.url.as_deref() {
+        Some(url) if is_dicom(url) => {
+            let audience = DicomAudience::endpoint(url);
+            let audience = match resource {
+                Some(resource) => audience.resource(resource),
+                None => audience,
+            };
+            print_token(audience.build()?, support::azure_cli(), options.header).await
+        }
+        Some(url) => {
+            let audience = FhirAudience::endpoint(url);
+            let audience = match resource {
+                Some(resource) => audience.resource(resource),
+                None => audience,
+            };
+            print_token(audience.build()?, support::azure_cli(), options.header).await
+        }
+        None => {
+            let stand_in = StandIn::start().await;
+            say("credential", "the stand-in's own: no service takes this token");
+            print_token(stand_in.fhir(), stand_in.credential(), options.header).await?;
+            say("to go live", "az login, then give the URL of your service:");
+            say(
+                "",
+                "cargo run --example access_token -- https://<workspace>-<service>.fhir.azurehealthcareapis.com",
+            );
+            Ok(())
+        }
+    }
+}
+
+/// A host of one's own does not tell: there, the last segment of a DICOM service's URL does.
+fn is_dicom(url: &str) -> bool {
+    let url = url.trim_end_matches('/');
+    url.contains(".dicom.azurehealthcareapis.") || url.ends_with("/v1") || url.ends_with("/v2")
+}
+
+async fn print_token<A: Audience>(
+    audience: A,
+    credential: Arc<dyn TokenCredential>,
+    header: bool,
+) -> Result<()> {
+    let auth = Authenticator::new(audience, credential);
+    support::announce(&auth).await?;
+    let value = auth.authorization().await?;
+    let value = value.to_str().unwrap_or_default();
+    match header {
+        true => support::print(format_args!("Authorization: {value}")),
+        false => support::print(value.trim_start_matches("Bearer ")),
+    }
+    Ok(())
+}

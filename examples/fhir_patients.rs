@@ -1,0 +1,90 @@
+//! Reads Patients from a FHIR service: `GET /Patient`.
+//!
+//! This is the walk-through of the Azure documentation, from the token to the answer. With Azure CLI it is
+//!
+//! ```text
+//! token=$(az account get-access-token --resource=https://<name>.azurehealthcareapis.com --query accessToken --output tsv)
+//! curl -X GET --header "Authorization: Bearer $token" https://<name>.azurehealthcareapis.com/Patient
+//! ```
+//!
+//! and with Azure PowerShell
+//!
+//! ```text
+//! $token = (Get-AzAccessToken -ResourceUrl 'https://<name>.azurehealthcareapis.com').Token
+//! $headers = @{Authorization="Bearer $token"}
+//! Invoke-WebRequest -Method GET -Headers $headers -Uri 'https://<name>.azurehealthcareapis.com/Patient'
+//! ```
+
+mod support;
+
+use std::{sync::Arc, time::Instant};
+
+use azure_core::credentials::TokenCredential;
+use azure_healthcare_auth::{
+    Audience, Authenticator, FhirAudience, HealthcareClient, Result, testing::StandIn,
+};
+use serde_json::Value;
+use support::{Options, say};
+
+const USAGE: &str = "\
+Prints the first Patients of a FHIR service as a FHIR Bundle.
+
+cargo run --example fhir_patients                      from a stand-in on this machine
+cargo run --example fhir_patients -- URL               from a FHIR service, signed in by `az login`
+    --resource RESOURCE   what tokens are asked for, where it is not the origin of the service";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let options = Options::read(USAGE);
+    support::end(match &options.url {
+        Some(url) => live(url, options.resource.as_deref()).await,
+        None => stand_in().await,
+    });
+}
+
+async fn live(url: &str, resource: Option<&str>) -> Result<()> {
+    let mut audience = FhirAudience::endpoint(url);
+    if let Some(resource) = resource {
+        audience = audience.resource(resource);
+    }
+    print_patients(audience.build()?, support::azure_cli()).await
+}
+
+async fn stand_in() -> Result<()> {
+    let stand_in = StandIn::start().await;
+    say("credential", "the stand-in's own (no Azure account is used, and nothing leaves this machine)");
+    print_patients(stand_in.fhir(), stand_in.credential()).await?;
+    say("to go live", "az login, then give the URL of your service:");
+    say(
+        "",
+        "cargo run --example fhir_patients -- https://<workspace>-<service>.fhir.azurehealthcareapis.com",
+    );
+    Ok(())
+}
+
+async fn print_patients(audience: FhirAudience, credential: Arc<dyn TokenCredential>) -> Result<()> {
+    // The audience says what the token is asked for, the credential gets it …
+    let auth = Authenticator::new(audience, credential);
+    support::announce(&auth).await?;
+    // … and the client sends the request with it.
+    let client = HealthcareClient::from(auth);
+    let started = Instant::now();
+    let response = client.get("Patient").send().await?;
+    support::answered("GET Patient", &response, started);
+    let bundle: Value = response.json()?;
+
+    let entries = bundle["entry"].as_array().map_or(0, Vec::len);
+    say("patients", &format!("{entries} on this page"));
+    if let Some(next) = next_page(&bundle) {
+        // It is absolute: inside the audience `client.get(next)` takes it as it is, and refuses it elsewhere.
+        client.audience().url(next)?;
+        say("next page", "there is one, on the same service");
+    }
+    support::print(format_args!("{bundle:#}"));
+    Ok(())
+}
+
+fn next_page(bundle: &Value) -> Option<&str> {
+    let links = bundle["link"].as_array()?;
+    links.iter().find(|link| link["relation"] == "next")?["url"].as_str()
+}
