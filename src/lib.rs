@@ -56,6 +56,19 @@
 //! * `testing`: the module of that name, with both services on this machine, on `wiremock`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// No input makes the library panic, and it prints nothing. Its tests may.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::print_stderr,
+        clippy::print_stdout,
+        clippy::todo,
+        clippy::unwrap_used
+    )
+)]
 // The docs are written for the default features: without them, what they speak of is not there to be linked.
 #![cfg_attr(not(feature = "client"), allow(rustdoc::broken_intra_doc_links))]
 

@@ -77,7 +77,8 @@ async fn by_all_who_saw_the_refusal_together() {
 
 #[tokio::test]
 async fn and_a_refusal_that_stands_says_why_and_what_to_do() {
-    let cases: [(fn(StandInCredential) -> StandInCredential, Cause, &str); 5] = [
+    type Change = fn(StandInCredential) -> StandInCredential;
+    let cases: [(Change, Cause, &str); 5] = [
         (
             |credential| credential.with_audience("https://wrong.example"),
             Cause::WrongAudience,

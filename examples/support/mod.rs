@@ -3,7 +3,7 @@
 //! Data go to standard output, so that they can be piped; everything else goes to standard error.
 
 // Each example is a program of its own and uses a part of this.
-#![allow(dead_code, clippy::print_stderr)]
+#![allow(dead_code)]
 
 use std::{
     io::Write,
@@ -13,7 +13,7 @@ use std::{
 };
 
 use azure_core::credentials::TokenCredential;
-use azure_healthcare_auth::{Audience, Authenticator, Error, Response, Result};
+use azure_healthcare_auth::{Audience, Authenticator, Error, Result};
 use azure_identity::AzureCliCredential;
 
 /// What was written behind `--`.
@@ -79,7 +79,8 @@ pub(crate) async fn announce<A: Audience>(auth: &Authenticator<A>) -> Result<()>
 }
 
 /// Says how a request went that was sent at `started`.
-pub(crate) fn answered(request: &str, response: &Response, started: Instant) {
+#[cfg(feature = "client")]
+pub(crate) fn answered(request: &str, response: &azure_healthcare_auth::Response, started: Instant) {
     let repeats = match response.attempts() {
         1 => String::new(),
         attempts => format!(", sent {attempts} times"),

@@ -3,8 +3,6 @@
 
 // Each test file is a program of its own and uses a part of this.
 #![allow(dead_code)]
-// A test that cannot go on may panic; clippy knows that only of functions marked as tests.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
 use std::{
     sync::{
