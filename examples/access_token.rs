@@ -16,7 +16,7 @@ mod support;
 use std::sync::Arc;
 
 use azure_core::credentials::TokenCredential;
-use azure_healthcare_auth::{Audience, Authenticator, DicomAudience, FhirAudience, Result, testing::StandIn};
+use azure_healthcare_auth::{Audience, Authenticator, Result, testing::StandIn};
 use support::{Options, say};
 
 const USAGE: &str = "\
@@ -29,33 +29,21 @@ cargo run --example access_token -- URL                for a service, signed in 
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let options = Options::read(USAGE);
+    let options = Options::read(USAGE, &["--header"], &["--resource"]);
     support::end(run(&options).await);
 }
 
 async fn run(options: &Options) -> Result<()> {
-    let resource = options.resource.as_deref();
-    match options.url.as_deref() {
-        Some(url) if is_dicom(url) => {
-            let audience = DicomAudience::endpoint(url);
-            let audience = match resource {
-                Some(resource) => audience.resource(resource),
-                None => audience,
-            };
-            print_token(audience.build()?, support::azure_cli(), options.header).await
+    let header = options.has("--header");
+    match &options.url {
+        Some(url) if support::is_dicom(url) => {
+            print_token(options.dicom(url)?, support::azure_cli(), header).await
         }
-        Some(url) => {
-            let audience = FhirAudience::endpoint(url);
-            let audience = match resource {
-                Some(resource) => audience.resource(resource),
-                None => audience,
-            };
-            print_token(audience.build()?, support::azure_cli(), options.header).await
-        }
+        Some(url) => print_token(options.fhir(url)?, support::azure_cli(), header).await,
         None => {
             let stand_in = StandIn::start().await;
             say("credential", "the stand-in's own: no service takes this token");
-            print_token(stand_in.fhir(), stand_in.credential(), options.header).await?;
+            print_token(stand_in.fhir(), stand_in.credential(), header).await?;
             say("to go live", "az login, then give the URL of your service:");
             say(
                 "",
@@ -64,12 +52,6 @@ async fn run(options: &Options) -> Result<()> {
             Ok(())
         }
     }
-}
-
-/// A host of one's own does not tell: there, the last segment of a DICOM service's URL does.
-fn is_dicom(url: &str) -> bool {
-    let url = url.trim_end_matches('/');
-    url.contains(".dicom.azurehealthcareapis.") || url.ends_with("/v1") || url.ends_with("/v2")
 }
 
 async fn print_token<A: Audience>(

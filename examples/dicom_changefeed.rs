@@ -37,19 +37,15 @@ cargo run --example dicom_changefeed -- URL            from a DICOM service, sig
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let options = Options::read(USAGE);
+    let options = Options::read(USAGE, &[], &["--resource"]);
     support::end(match &options.url {
-        Some(url) => live(url, options.resource.as_deref()).await,
+        Some(url) => live(options.dicom(url)).await,
         None => stand_in().await,
     });
 }
 
-async fn live(url: &str, resource: Option<&str>) -> Result<()> {
-    let mut audience = DicomAudience::endpoint(url);
-    if let Some(resource) = resource {
-        audience = audience.resource(resource);
-    }
-    print_changes(audience.build()?, support::azure_cli()).await
+async fn live(audience: Result<DicomAudience>) -> Result<()> {
+    print_changes(audience?, support::azure_cli()).await
 }
 
 async fn stand_in() -> Result<()> {

@@ -35,19 +35,15 @@ cargo run --example fhir_patients -- URL               from a FHIR service, sign
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let options = Options::read(USAGE);
+    let options = Options::read(USAGE, &[], &["--resource"]);
     support::end(match &options.url {
-        Some(url) => live(url, options.resource.as_deref()).await,
+        Some(url) => live(options.fhir(url)).await,
         None => stand_in().await,
     });
 }
 
-async fn live(url: &str, resource: Option<&str>) -> Result<()> {
-    let mut audience = FhirAudience::endpoint(url);
-    if let Some(resource) = resource {
-        audience = audience.resource(resource);
-    }
-    print_patients(audience.build()?, support::azure_cli()).await
+async fn live(audience: Result<FhirAudience>) -> Result<()> {
+    print_patients(audience?, support::azure_cli()).await
 }
 
 async fn stand_in() -> Result<()> {

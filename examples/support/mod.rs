@@ -6,6 +6,7 @@
 #![allow(dead_code)]
 
 use std::{
+    collections::HashMap,
     io::Write,
     process::exit,
     sync::Arc,
@@ -13,21 +14,19 @@ use std::{
 };
 
 use azure_core::credentials::TokenCredential;
-use azure_healthcare_auth::{Audience, Authenticator, Error, Result};
+use azure_healthcare_auth::{Audience, Authenticator, DicomAudience, FhirAudience, Result};
 use azure_identity::AzureCliCredential;
 
-/// What was written behind `--`.
-#[derive(Default)]
+/// What was written behind `--`: the URL of a service, switches, and options with a value.
 pub(crate) struct Options {
     pub(crate) url: Option<String>,
-    pub(crate) resource: Option<String>,
-    pub(crate) header: bool,
+    given: HashMap<String, String>,
 }
 
 impl Options {
-    /// Reads the command line. Ends the program with status 2 and `usage` where it cannot be read.
-    pub(crate) fn read(usage: &str) -> Self {
-        let mut options = Self::default();
+    /// Reads the command line; `switches` stand alone. Ends the program with status 2 where it cannot be read.
+    pub(crate) fn read(usage: &str, switches: &[&str], with_value: &[&str]) -> Self {
+        let (mut url, mut given) = (None, HashMap::new());
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -35,23 +34,58 @@ impl Options {
                     print(usage);
                     exit(0);
                 }
-                "--resource" => match arguments.next() {
-                    Some(resource) => options.resource = Some(resource),
-                    None => refuse("--resource needs a value", usage),
+                name if switches.contains(&name) => {
+                    given.insert(argument, String::new());
+                }
+                name if with_value.contains(&name) => match arguments.next() {
+                    Some(value) => {
+                        given.insert(argument, value);
+                    }
+                    None => refuse(&format!("{name} needs a value"), usage),
                 },
-                "--header" => options.header = true,
-                url if !url.starts_with('-') && options.url.is_none() => options.url = Some(url.into()),
+                other if !other.starts_with('-') && url.is_none() => url = Some(argument),
                 other => refuse(&format!("what is `{other}`?"), usage),
             }
         }
-        if options.resource.is_some() && options.url.is_none() {
-            refuse("--resource goes with a service URL", usage);
+        if url.is_none() && given.contains_key("--resource") {
+            refuse("--resource goes with the URL of a service", usage);
         }
-        options
+        Self { url, given }
+    }
+
+    pub(crate) fn has(&self, switch: &str) -> bool {
+        self.given.contains_key(switch)
+    }
+
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        self.given.get(name).map(String::as_str)
+    }
+
+    /// The FHIR service that was named, with the audience that was.
+    pub(crate) fn fhir(&self, url: &str) -> Result<FhirAudience> {
+        match self.value("--resource") {
+            Some(resource) => FhirAudience::endpoint(url).resource(resource).build(),
+            None => url.parse(),
+        }
+    }
+
+    /// The DICOM service that was named, with the audience that was.
+    pub(crate) fn dicom(&self, url: &str) -> Result<DicomAudience> {
+        match self.value("--resource") {
+            Some(resource) => DicomAudience::endpoint(url).resource(resource).build(),
+            None => url.parse(),
+        }
     }
 }
 
-fn refuse(why: &str, usage: &str) -> ! {
+/// Whether a URL is a DICOM service's. A host of one's own does not tell: there, the last segment of the path does.
+pub(crate) fn is_dicom(url: &str) -> bool {
+    let url = url.trim_end_matches('/');
+    url.contains(".dicom.azurehealthcareapis.") || url.ends_with("/v1") || url.ends_with("/v2")
+}
+
+/// Ends the program with status 2, after a wrong call.
+pub(crate) fn refuse(why: &str, usage: &str) -> ! {
     eprintln!("{why}\n\n{usage}");
     exit(2)
 }
@@ -61,7 +95,7 @@ pub(crate) fn azure_cli() -> Arc<dyn TokenCredential> {
     say("credential", "Azure CLI, the account of `az login`");
     match AzureCliCredential::new(None) {
         Ok(credential) => credential,
-        Err(error) => fail_with(&error.to_string()),
+        Err(error) => fail(&error.to_string()),
     }
 }
 
@@ -101,20 +135,17 @@ pub(crate) fn say(what: &str, how: &str) {
 /// Ends the program with status 1 if it failed.
 pub(crate) fn end(outcome: Result<()>) {
     if let Err(error) = outcome {
-        fail(&error);
+        fail(&error.to_string());
     }
 }
 
-fn fail(error: &Error) -> ! {
-    fail_with(&error.to_string())
-}
-
-fn fail_with(text: &str) -> ! {
+fn fail(text: &str) -> ! {
     say("failed", text);
     exit(1)
 }
 
-fn words(time: Duration) -> String {
+/// A span of time, as people say it.
+pub(crate) fn words(time: Duration) -> String {
     match time.as_secs() {
         0 => format!("{} ms", time.as_millis()),
         seconds @ 1..120 => format!("{seconds} s"),

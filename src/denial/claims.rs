@@ -109,7 +109,19 @@ impl Claims {
     }
 
     /// The claims of the token in an authorization value, `Bearer …` in any case. `None` where it is no JWS.
-    pub(crate) fn from_authorization(value: &HeaderValue) -> Option<Self> {
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// # let stand_in = azure_healthcare_auth::testing::StandIn::start().await;
+    /// # let auth = azure_healthcare_auth::Authenticator::new(stand_in.fhir(), stand_in.credential());
+    /// use azure_healthcare_auth::{Audience, Claims};
+    ///
+    /// let claims = Claims::from_authorization(&auth.authorization().await?);
+    /// assert_eq!(claims.unwrap_or_default().audiences(), [auth.audience().resource()]);
+    /// # Ok(()) }
+    /// ```
+    pub fn from_authorization(value: &HeaderValue) -> Option<Self> {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("Bearer").then(|| Self::from_token(token.trim()))?
     }

@@ -47,32 +47,19 @@ pub use received::Received;
 /// Both stop when the stand-in is dropped.
 ///
 /// ```
-/// use azure_core::credentials::TokenCredential;
-/// use azure_healthcare_auth::{Audience, testing::StandIn};
+/// use azure_healthcare_auth::{HealthcareClient, testing::StandIn};
 ///
-/// # fn get(url: &url::Url, token: &str) -> std::io::Result<String> {
-/// #     use std::io::{Read, Write};
-/// #     let mut stream = std::net::TcpStream::connect(&*url.socket_addrs(|| None)?)?;
-/// #     let target = &url[url::Position::BeforePath..];
-/// #     write!(stream, "GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\r\n")?;
-/// #     let mut answer = String::new();
-/// #     stream.read_to_string(&mut answer)?;
-/// #     Ok(answer)
-/// # }
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_healthcare_auth::Result<()> {
 /// let stand_in = StandIn::start().await;
 ///
 /// // What is under test gets the audience and the credential that it would get for the live service.
-/// let audience = stand_in.fhir();
-/// let credential = stand_in.credential();
+/// let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+/// let patients: serde_json::Value = fhir.get("Patient").query("_count", "5").send().await?.json()?;
 ///
-/// let token = credential.get_token(&[audience.scope()], None).await?;
-/// let answer = get(&audience.url("Patient?_count=5")?, token.token.secret())?;
-///
-/// assert!(answer.starts_with("HTTP/1.1 200"));
-/// assert_eq!(credential.calls(), 1);
-/// assert_eq!(stand_in.received()[0].url(), &audience.url("Patient?_count=5")?);
+/// assert_eq!(patients["entry"].as_array().map(Vec::len), Some(5));
+/// assert_eq!(stand_in.credential().calls(), 1);
+/// assert_eq!(stand_in.received()[0].url().query(), Some("_count=5"));
 /// # Ok(()) }
 /// ```
 pub struct StandIn {
