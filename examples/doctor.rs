@@ -13,7 +13,7 @@ use std::{
 use azure_core::{credentials::TokenCredential, time::parse_rfc7231};
 use azure_healthcare_auth::{
     Audience, Authenticator, Claims, Error, FhirAudience, HealthcareClient, Service,
-    testing::{StandIn, StandInCredential},
+    testing::{StandIn, StandInCredential, Wording},
 };
 use http::HeaderMap;
 use serde_json::{Value, json};
@@ -55,8 +55,12 @@ async fn walk(options: &Options, report: &mut Report) -> Option<()> {
             examine(report, audience, support::azure_cli(), "Patient?_count=1").await
         }
         None => {
-            let stand_in = StandIn::start().await;
-            let (audience, credential, path) = simulate(&stand_in, options.value("--simulate"));
+            let cause = options.value("--simulate");
+            // An open-source server says which audience it wants; of a slash alone the managed one gives no hint.
+            let wording =
+                if cause == Some("trailing-slash") { Wording::OpenSource } else { Wording::Managed };
+            let stand_in = StandIn::builder().wording(wording).start().await;
+            let (audience, credential, path) = simulate(&stand_in, cause);
             let audience = report.or_fail("address", audience)?;
             examine(report, audience, Arc::new(credential), path).await
         }
