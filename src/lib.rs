@@ -101,6 +101,11 @@ pub use client::{Body, HealthcareClient, RequestBuilder, Response, StreamedRespo
 pub use denial::{Cause, Challenge, Claims, Denial};
 pub use error::{Error, ErrorKind, Result};
 
+/// The doors to what is private, for the fuzz targets alone.
+#[cfg(all(fuzzing, feature = "client"))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 // The README's code is compiled and run as documentation tests.
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../README.md")]

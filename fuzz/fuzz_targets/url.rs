@@ -1,0 +1,21 @@
+//! Whatever is given for a path: no panic, and what is let through is on the audience's origin and below its base.
+#![no_main]
+
+use azure_healthcare_auth::{Audience, DicomAudience, FhirAudience};
+
+libfuzzer_sys::fuzz_target!(|given: &str| {
+    let audience: FhirAudience = "https://fhir.contoso.example/r4".parse().unwrap();
+    if let Ok(url) = audience.url(given) {
+        let sent = url.as_str();
+        assert!(sent.starts_with("https://fhir.contoso.example/r4/") || sent == "https://fhir.contoso.example/r4");
+        assert_eq!(audience.url(sent).unwrap(), url);
+        assert!(!url.path().split('/').any(|segment| segment == ".."));
+    }
+    // The same text as a service's address.
+    if let Ok(audience) = given.parse::<FhirAudience>() {
+        assert_eq!(audience.to_string().parse::<FhirAudience>().unwrap(), audience);
+    }
+    if let Ok(audience) = given.parse::<DicomAudience>() {
+        assert_eq!(audience.to_string().parse::<DicomAudience>().unwrap(), audience);
+    }
+});

@@ -1,0 +1,25 @@
+//! Reads a refusal that is made of any bytes, and gives all that is shown of it.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use crate::denial::{Denial, Evidence, Renewal};
+
+pub fn denial(status: u16, challenge: &[u8], body: &[u8], token: &[u8]) -> String {
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_bytes(challenge) {
+        headers.insert(header::WWW_AUTHENTICATE, value);
+    }
+    let value = HeaderValue::from_bytes(&[b"Bearer ", token].concat());
+    let denial = Denial::new(Evidence {
+        service: "FHIR",
+        resource: "https://contoso-records.fhir.azurehealthcareapis.com",
+        status: StatusCode::from_u16(status).unwrap_or_default(),
+        headers: &headers,
+        body: Bytes::copy_from_slice(body),
+        authorization: &value.unwrap_or(HeaderValue::from_static("Bearer x")),
+        now: std::time::SystemTime::now(),
+        renewal: Renewal::NotTried,
+    });
+    format!("{denial} {denial:?} {:?} {:?}", denial.token(), denial.challenges())
+}

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Runs one case: case.sh FILE NAME. What the case may use is below; everything it writes goes below $CASE.
+set -euo pipefail
+CASE=$RUN/case/$2
+APP_ID=$(python3 -c 'import uuid; print(uuid.uuid4())')
+APP_SECRET=$APP_ID-secret
+
+# What the case's functions see: STATUS of the last request or program.
+# shellcheck disable=SC2034
+STATUS=
+
+# ----- how a case ends, other than well
+
+fail() {
+  echo "$*" >"$CASE/reason"
+  exit 1
+}
+
+skip() {
+  echo "$*" >"$CASE/reason"
+  exit 77
+}
+
+# ----- Entra: each case has an app of its own, so that its settings disturb no other case
+
+# entra_app FIELD=VALUE...: the case's app from now on; values are JSON. The head of entra.py has the fields.
+entra_app() {
+  local setting settings='{}'
+  for setting; do
+    settings=$(jq -c --argjson value "${setting#*=}" ".${setting%%=*} = \$value" <<<"$settings")
+  done
+  curl -sSf -X PUT "$ENTRA_HTTP/control/apps/$APP_ID" -d "$settings" -o "$CASE/app.json"
+}
+
+# What Entra was asked by the case's app: one "route scope" line each.
+entra_log() {
+  curl -sSf "$ENTRA_HTTP/log?client_id=$APP_ID" | jq -r '.[] | "\(.route) \(.scope // .resource)"'
+}
+
+# ----- Azure CLI, with a configuration folder of the case's own
+
+sign_in() {
+  az login --service-principal -u "$APP_ID" -p "$APP_SECRET" --tenant "$TENANT_ID" \
+    --allow-no-subscriptions --skip-subscription-discovery -o none
+}
+
+# token RESOURCE
+token() {
+  az account get-access-token --scope "$1/.default" --query accessToken -o tsv
+}
+
+# ----- requests and programs: each leaves STATUS, and its output in $CASE/out and $CASE/err
+
+# request URL [TOKEN]: STATUS is that of HTTP, the body is in $CASE/out, the headers in $CASE/headers.
+request() {
+  local header=()
+  if (($# > 1)); then
+    [[ $2 == eyJ* ]] || fail "no token to send"
+    header=(-H "Authorization: Bearer $2")
+  fi
+  STATUS=$(curl -sS -o "$CASE/out" -D "$CASE/headers" -w '%{http_code}' "${header[@]}" "$1")
+}
+
+# example NAME ARGUMENT...: STATUS is that of the process.
+example() {
+  local name=$1
+  shift
+  [[ -x ${EXAMPLES:-}/$name ]] || fail "example $name was not built, see the top of the run's output"
+  STATUS=0
+  "$EXAMPLES/$name" "$@" >"$CASE/out" 2>"$CASE/err" || STATUS=$?
+}
+
+expect_status() {
+  [[ $STATUS == "$1" ]] || fail "status $STATUS instead of $1: $(tail -n 5 "$CASE/err" 2>/dev/null)"
+}
+
+# expect_json FILTER: a jq filter that must hold for $CASE/out
+expect_json() {
+  jq -e "$1" "$CASE/out" >"$CASE/jq" 2>&1 || fail "not so: $1, in: $(head -c 300 "$CASE/out")"
+}
+
+# expect_line FILE PATTERN: some line of $CASE/FILE matches, without regard to case
+expect_line() {
+  grep -qiE -- "$2" "$CASE/$1" || fail "$1 has no line like '$2': $(tail -n 5 "$CASE/$1")"
+}
+
+cp -r "$RUN/azure" "$CASE/azure"
+export AZURE_CONFIG_DIR=$CASE/azure AZ_LOG=$CASE/az.log
+touch "$AZ_LOG"
+entra_app
+# shellcheck source=/dev/null
+source "$1"
+"case_$2"
