@@ -117,6 +117,17 @@ impl Error {
         Self::new(ErrorKind::Status, message).transient(transient).with(|inner| inner.status = Some(status))
     }
 
+    /// For an answer of which no more than the head was read.
+    #[cfg(feature = "client")]
+    pub(crate) fn after_head(
+        self,
+        status: http::StatusCode,
+        transient: bool,
+        wait: Option<Duration>,
+    ) -> Self {
+        self.transient(transient).with(|inner| inner.status = Some(status)).with_retry_after(wait)
+    }
+
     pub(crate) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
         self.retry_after = wait;
         self
@@ -145,7 +156,9 @@ impl Error {
         self.retry_after
     }
 
-    /// The status the service answered with, for [`ErrorKind::Denied`] and [`ErrorKind::Status`].
+    /// The status the service answered with, where it did: also where the body behind it was too long or broke off.
+    ///
+    /// A `POST` that failed with a status in 2xx has acted.
     #[must_use]
     pub fn status(&self) -> Option<http::StatusCode> {
         self.inner.status

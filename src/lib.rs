@@ -43,7 +43,8 @@
 //! * **A refusal says why.** A 401 or 403 is explained by what the service said and by what the token claims to be.
 //! * **Quiet logs.** No token, no secret and nothing about a patient (no path below the base URL, no query, no body)
 //!   in `Debug`, `Display`, an error's sources or a `tracing` event.
-//! * **No panic** on any input, and no `unsafe`.
+//! * **No panic** on any input, and no `unsafe`. What is sent is sent from within a Tokio runtime that has I/O and time
+//!   enabled.
 //!
 //! # What it is not
 //!
@@ -95,7 +96,7 @@ pub use auth::HealthcareAuth;
 pub use authenticator::Authenticator;
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
-pub use client::{Body, HealthcareClient, RequestBuilder, Response, StreamedResponse};
+pub use client::{Body, HealthcareClient, RequestBuilder, Response, StreamedResponse, default_http};
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub use denial::{Cause, Challenge, Claims, Denial};

@@ -110,3 +110,14 @@ async fn and_a_refusal_that_stands_says_why_and_what_to_do() {
         }
     }
 }
+
+#[tokio::test]
+async fn and_a_refusal_keeps_what_the_service_said_within_a_limit() {
+    let answer =
+        ResponseTemplate::new(403).set_body_bytes(vec![b'x'; 100_000]).insert_header("x-request-id", "a-1");
+    let server = wire::answering(answer).await;
+    let error = HealthcareClient::new(fhir(&server), Tokens::new()).get("Patient").send().await.unwrap_err();
+    let denial = error.denial().unwrap();
+    assert_eq!((denial.body().len(), denial.request_id()), (64 * 1024, Some("a-1")));
+    assert_eq!(denial.headers()["x-request-id"], "a-1");
+}

@@ -4,12 +4,23 @@
 
 mod wire;
 
-use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::StandIn};
+use azure_healthcare_auth::{Body, ErrorKind, FhirAudience, HealthcareClient, testing::StandIn};
+use bytes::Bytes;
 use http::Method;
-use std::time::Duration;
+use std::{
+    error::Error as _,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
+    time::Instant,
 };
 use wire::{Tokens, answering, count, fhir};
 use wiremock::{Mock, ResponseTemplate, matchers::any};
@@ -86,52 +97,117 @@ async fn and_a_service_that_asks_for_a_day_is_not_waited_for() {
     }
 }
 
-/// Reads a request's head and hangs up without an answer. Counts how many it saw.
-async fn hanging_up(connections: usize) -> (String, tokio::task::JoinHandle<usize>) {
+/// A service that answers each connection's first request with what `answer` gives for its number, and hangs up.
+async fn answering_raw(answer: fn(usize) -> &'static [u8]) -> (FhirAudience, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let uri = format!("http://{}", listener.local_addr().unwrap());
-    let seen = tokio::spawn(async move {
-        for seen in 0..connections {
-            let Ok((mut stream, _)) = listener.accept().await else { return seen };
+    let audience = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let seen = Arc::new(AtomicUsize::new(0));
+    let count = seen.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
             let mut head = [0; 4_096];
             if stream.read(&mut head).await.unwrap() > 0 {
-                let half = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"half\":";
-                stream.write_all(if seen % 2 == 0 { b"" } else { half }).await.unwrap();
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                stream.write_all(answer(number)).await.unwrap();
             }
         }
-        connections
     });
-    (uri, seen)
+    (audience, seen)
 }
+
+const HALF: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"half\":";
+const WHOLE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
 
 #[tokio::test]
 async fn after_a_connection_that_broke_with_no_answer_or_half_of_one() {
-    let (uri, seen) = hanging_up(4).await;
-    let client = HealthcareClient::new(uri.parse().unwrap(), Tokens::new());
-    let client: HealthcareClient<azure_healthcare_auth::FhirAudience> = client;
-    let error = client.get("Patient/canary?name=canary").send().await.unwrap_err();
+    let (audience, seen) = answering_raw(|number| if number % 2 == 0 { b"" } else { HALF }).await;
+    let client = HealthcareClient::new(audience, Tokens::new());
+    let error = client.get("Patient").send().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection);
     assert!(error.is_transient());
-    assert_eq!(seen.await.unwrap(), 4);
+    assert_eq!(seen.load(Ordering::SeqCst), 4);
 
-    let (uri, seen) = hanging_up(1).await;
-    let client =
-        HealthcareClient::<azure_healthcare_auth::FhirAudience>::new(uri.parse().unwrap(), Tokens::new());
-    let error = client.post("Patient").body("canary").send().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Connection);
-    assert_eq!(seen.await.unwrap(), 1);
+    let error = client.post("Patient").send().await.unwrap_err();
+    assert_eq!((error.kind(), seen.load(Ordering::SeqCst)), (ErrorKind::Connection, 5));
+    let error = client.post("Patient").send().await.unwrap_err();
+    assert_eq!((error.kind(), seen.load(Ordering::SeqCst)), (ErrorKind::Connection, 6));
+
+    let (audience, seen) = answering_raw(|number| if number < 2 { b"" } else { WHOLE }).await;
+    let response = HealthcareClient::new(audience, Tokens::new()).get("Patient").send().await.unwrap();
+    assert_eq!((response.attempts(), seen.load(Ordering::SeqCst)), (3, 3));
 }
 
 #[tokio::test]
-async fn even_a_post_where_no_connection_was_made() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let uri = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let client =
-        HealthcareClient::<azure_healthcare_auth::FhirAudience>::new(uri.parse().unwrap(), Tokens::new());
+async fn and_what_an_answer_s_head_has_told_is_not_lost_with_its_body() {
+    const CREATED: &[u8] = b"HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n{\"half\":";
+    const THROTTLED: &[u8] =
+        b"HTTP/1.1 429 Busy\r\ncontent-length: 100\r\nretry-after: 86400\r\n\r\n{\"half\":";
+    let (audience, seen) = answering_raw(|_| CREATED).await;
+    let error = HealthcareClient::new(audience, Tokens::new()).post("Patient").send().await.unwrap_err();
+    assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::Connection, 201));
+    assert!(!error.is_transient());
+    assert_eq!(seen.load(Ordering::SeqCst), 1);
+
+    let (audience, _) = answering_raw(|_| THROTTLED).await;
+    let error = HealthcareClient::new(audience, Tokens::new()).post("Patient").send().await.unwrap_err();
+    assert_eq!(
+        (error.status().unwrap().as_u16(), error.retry_after()),
+        (429, Some(Duration::from_secs(86_400)))
+    );
+    assert!(error.is_transient());
+
+    let created = answering(ResponseTemplate::new(201).set_body_string("long")).await;
+    let client = HealthcareClient::new(fhir(&created), Tokens::new()).with_body_limit(3);
     let error = client.post("Patient").send().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Connection);
-    assert!(error.to_string().contains("could not be reached: "), "{error}");
+    assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::TooLarge, 201));
+}
+
+#[tokio::test(start_paused = true)]
+async fn even_a_post_where_no_connection_was_made() {
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let client =
+        HealthcareClient::<FhirAudience>::new(format!("http://{nowhere}").parse().unwrap(), Tokens::new());
+    let started = Instant::now();
+    let error = client.post("Patient").send().await.unwrap_err();
+    assert!(error.to_string().contains("could not be reached"), "{error}");
+    // Nobody is there to count: the waits before three repeats tell, by a clock that only they move.
+    let waited = started.elapsed();
+    assert!(waited >= Duration::from_millis(250 + 500 + 1_000), "{waited:?}");
+}
+
+#[tokio::test]
+async fn and_never_where_the_body_that_was_given_broke_off() {
+    let server = wire::service().await;
+    let client = HealthcareClient::new(fhir(&server), Tokens::new());
+    // What comes from elsewhere, and fails to: not the service's connection, whatever its error looks like.
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for method in [Method::PUT, Method::POST] {
+        let request = client.request(method, "Patient/1").repeatable().body_stream(move || {
+            let download = reqwest::Client::new().get(format!("http://{nowhere}/canary?canary")).send();
+            Body::stream(Once(Box::pin(async {
+                match download.await {
+                    Ok(response) => Some(response.bytes().await),
+                    Err(error) => Some(Err(error)),
+                }
+            })))
+        });
+        let error = request.send().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Request);
+        assert!(!error.is_transient() && error.source().is_none());
+        assert!(!format!("{error} {error:?}").contains("canary"));
+    }
+    assert_eq!(count(&server).await, 0);
+}
+
+/// A stream of one item, which is an error.
+struct Once(Pin<Box<dyn Future<Output = Option<reqwest::Result<Bytes>>> + Send>>);
+
+impl futures_core::Stream for Once {
+    type Item = reqwest::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll(context)
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ mod wire;
 use std::{
     error::Error as _,
     fmt::{Debug, Write},
+    pin::Pin,
     sync::{Arc, Mutex},
+    task::{Context, Poll},
     time::{Duration, SystemTime},
 };
 
@@ -70,6 +72,18 @@ impl Subscriber for Recorder {
     fn exit(&self, _: &span::Id) {}
 }
 
+impl log::Log for Recorder {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        writeln!(SEEN.lock().unwrap(), "{}: {}", record.target(), record.args()).unwrap();
+    }
+
+    fn flush(&self) {}
+}
+
 /// Keeps what is printed of a value.
 fn shown(value: &impl Debug) {
     writeln!(SEEN.lock().unwrap(), "{value:?} {value:#?}").unwrap();
@@ -118,10 +132,27 @@ impl TokenCredential for Credential {
                 );
                 Err(azure_core::Error::with_message(CredentialErrorKind::Credential, said))
             }
-            // Its message is the provider's own, and stands on the terminal before anybody can keep it.
             Self::Panics => panic!("a provider that panics"),
             Self::Hangs => std::future::pending().await,
         }
+    }
+}
+
+type Piece = Pin<Box<dyn Future<Output = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>> + Send>>;
+
+/// A body in pieces.
+struct Pieces(Vec<Piece>);
+
+impl futures_core::Stream for Pieces {
+    type Item = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(piece) = self.0.first_mut() else { return Poll::Ready(None) };
+        let polled = piece.as_mut().poll(context);
+        if polled.is_ready() {
+            drop(self.0.remove(0));
+        }
+        polled.map(Some)
     }
 }
 
@@ -134,6 +165,10 @@ fn client(audience: FhirAudience, credential: Credential) -> HealthcareClient<Fh
 #[tokio::test]
 async fn on_any_way_through_the_crate() {
     tracing::subscriber::set_global_default(Recorder).unwrap();
+    // `reqwest` writes to `log`.
+    log::set_logger(&Recorder).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    std::panic::set_hook(Box::new(|panic| writeln!(SEEN.lock().unwrap(), "{panic}").unwrap()));
     let server = service().await;
 
     // All goes well.
@@ -218,21 +253,15 @@ async fn on_any_way_through_the_crate() {
     let error =
         nowhere.request("PURGE".parse().unwrap(), "Patient/canary-id").query("n", "canary").send().await;
     assert_eq!(told(error.unwrap_err()), ErrorKind::Connection);
-    let broken = good.post("Patient/canary-id").body_stream(|| {
-        struct Breaks;
-        impl futures_core::Stream for Breaks {
-            type Item = Result<Bytes, std::io::Error>;
-
-            fn poll_next(
-                self: std::pin::Pin<&mut Self>,
-                _: &mut std::task::Context<'_>,
-            ) -> std::task::Poll<Option<Self::Item>> {
-                std::task::Poll::Ready(Some(Err(std::io::Error::other("canary-body"))))
-            }
-        }
-        Body::stream(Breaks)
+    let nowhere = closed.clone();
+    let broken = good.post("Patient/canary-id").body_stream(move || {
+        let download = reqwest::Client::new().get(format!("{nowhere}/canary?canary")).send();
+        Body::stream(Pieces(vec![
+            Box::pin(async { Ok(Bytes::from_static(b"canary-body")) }),
+            Box::pin(async { Err(download.await.unwrap_err().into()) }),
+        ]))
     });
-    assert_eq!(told(broken.send().await.unwrap_err()), ErrorKind::Connection);
+    assert_eq!(told(broken.send().await.unwrap_err()), ErrorKind::Request);
 
     // There is no token.
     for (credential, kind) in [
@@ -261,10 +290,15 @@ async fn on_any_way_through_the_crate() {
     let clock = auth.with_clock(|| SystemTime::now() + Duration::from_secs(86_400));
     shown(&clock);
 
+    drop(std::panic::take_hook());
     let seen = SEEN.lock().unwrap();
     let leaks: Vec<&str> =
         seen.lines().filter(|line| line.contains(CANARY) || line.contains("eyJ")).collect();
     assert!(leaks.is_empty(), "{leaks:#?}");
     // The recorder did see what is meant to be seen.
-    assert!(seen.contains("token received") && seen.contains("request refused") && seen.contains("no token"));
+    assert!(
+        ["token received", "request refused", "no token", "reqwest", "panics"]
+            .iter()
+            .all(|text| seen.contains(text))
+    );
 }

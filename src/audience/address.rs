@@ -42,8 +42,8 @@ fn check_resource(resource: &str) -> Result<(), Refusal> {
     if !resource.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\') {
         return Err(Refusal::ResourceCharacters);
     }
-    if let Some(bare) = resource.trim_end_matches('/').strip_suffix(DEFAULT) {
-        return Err(Refusal::Scope { given: resource.into(), resource: bare.into() });
+    if resource.trim_end_matches('/').ends_with(DEFAULT) {
+        return Err(Refusal::Scope);
     }
     Ok(())
 }
@@ -75,14 +75,14 @@ impl Site {
     }
 }
 
-// A service URL that was pasted with a password in it is refused, and not shown either.
+// What is given may be a URL that was pasted with a password in it: only its kind is shown.
 impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Workspace { workspace, service } => write!(f, "Workspace({workspace:?}, {service:?})"),
-            Self::Account(account) => write!(f, "Account({account:?})"),
-            Self::Endpoint(_) => write!(f, "Endpoint(..)"),
-        }
+        f.write_str(match self {
+            Self::Workspace { .. } => "Workspace(..)",
+            Self::Account(_) => "Account(..)",
+            Self::Endpoint(_) => "Endpoint(..)",
+        })
     }
 }
 
@@ -105,7 +105,6 @@ impl Name {
         if given.is_empty() {
             return Err(Refusal::Empty { what });
         }
-        let given = given.to_owned();
         let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
         let letters = given.bytes().all(|byte| byte.is_ascii_alphanumeric() || hyphens && byte == b'-');
         if !letters || !edge(given.as_bytes().first()) || !edge(given.as_bytes().last()) {
@@ -113,16 +112,16 @@ impl Name {
                 true => "it has letters a to z, digits and `-`, and a letter or digit at both ends",
                 false => "it has letters a to z and digits, and no `-`",
             };
-            return Err(Refusal::Letters { what, given, rule });
+            return Err(Refusal::Letters { what, rule });
+        }
+        let length = given.len();
+        if !(3..=24).contains(&length) {
+            return Err(Refusal::Length { what, length });
         }
         if given.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            let lower = given.to_ascii_lowercase();
-            return Err(Refusal::UpperCase { what, given, lower });
+            return Err(Refusal::UpperCase { what, given: given.into(), lower: given.to_ascii_lowercase() });
         }
-        match given.len() {
-            3..=24 => Ok(()),
-            length => Err(Refusal::Length { what, given, length }),
-        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is inside an audience: the one decision whether a URL may carry its token.
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::{Error, ErrorKind, Result};
@@ -40,7 +41,15 @@ pub(super) fn resolve(endpoint: &Url, given: &str) -> Result<Url> {
     }
     let url = if has_scheme(path) {
         let rest = path.split_once("://").map(|(_, rest)| rest).filter(|rest| !rest.starts_with('/'));
-        let path = rest.ok_or_else(|| refused(endpoint, "is not a URL"))?.trim_start_matches(|c| c != '/');
+        let rest = rest.ok_or_else(|| refused(endpoint, "is not a URL"))?;
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        if authority.contains('@') {
+            return Err(refused(endpoint, "holds a user name or a password"));
+        }
+        // The parser would cut it off.
+        if given.ends_with(char::is_whitespace) {
+            return Err(refused(endpoint, "ends in a space"));
+        }
         check_path(path).map_err(|what| refused(endpoint, &format!("holds {what}")))?;
         Url::parse(given).map_err(|_| refused(endpoint, "is not a URL"))?
     } else {
@@ -57,25 +66,27 @@ pub(super) fn resolve(endpoint: &Url, given: &str) -> Result<Url> {
     Ok(url)
 }
 
-/// Refuses what some server on the way may read as `..`, `/` or the end of the path. Tells what it found.
+/// Refuses what some server on the way may read as `..`, `/` or the end of the path, however it is encoded. Tells what
+/// it found.
 ///
 /// Neither a FHIR id, a DICOM UID nor an operation's name needs any of these.
 pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
-    for code in path.as_bytes().windows(3) {
-        let [b'%', high, low] = code else { continue };
-        match (high, low.to_ascii_lowercase()) {
-            (b'2', b'e') => return Err("an encoded dot"),
-            (b'2', b'f') => return Err("an encoded slash"),
-            (b'5', b'c') => return Err("an encoded backslash"),
-            (b'2', b'5') => return Err("an encoded percent sign"),
-            (b'0' | b'1', _) | (b'7', b'f') => return Err("an encoded control character"),
-            _ => {}
+    for segment in path.split('/') {
+        let Ok(plain) = percent_decode_str(segment).decode_utf8() else {
+            return Err("an encoding that is not UTF-8");
+        };
+        // Decoded a second time it would be something else; and what is no encoding stands as it is.
+        if plain.contains('%') {
+            return Err("a percent sign that encodes nothing, or itself");
         }
-    }
-    // A matrix parameter (`..;x`) is dropped by some servers before they look for dots.
-    let dots = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
-    if path.split('/').any(dots) {
-        return Err("a dot segment (`.` or `..`)");
+        if plain.chars().any(|c| c.is_control() || c == '/' || c == '\\') {
+            return Err("an encoded slash, backslash or control character");
+        }
+        // A matrix parameter (`..;x`) and spaces are dropped by some servers before they look for dots.
+        let name = plain.split(';').next().unwrap_or_default();
+        if matches!(name.trim(), "." | "..") {
+            return Err("a dot segment (`.` or `..`)");
+        }
     }
     Ok(())
 }

@@ -11,10 +11,11 @@ pub(super) enum Refusal {
     Empty { what: &'static str },
     #[error("the {what} `{given}` has upper-case letters: write `{lower}`")]
     UpperCase { what: &'static str, given: String, lower: String },
-    #[error("the {what} `{given}` has {length} characters: it has 3 to 24")]
-    Length { what: &'static str, given: String, length: usize },
-    #[error("the {what} `{given}` is not a name: {rule}")]
-    Letters { what: &'static str, given: String, rule: &'static str },
+    #[error("the {what} has {length} characters: it has 3 to 24")]
+    Length { what: &'static str, length: usize },
+    // What is not a name is not shown: it may be a URL with a password in it.
+    #[error("the {what} is not a name: {rule}")]
+    Letters { what: &'static str, rule: &'static str },
 
     #[error("the service URL is not a URL: write it as `https://host/`")]
     NotAUrl,
@@ -62,8 +63,8 @@ pub(super) enum Refusal {
         "no audience is documented for the {service} service in the cloud {cloud}: give the one that its owner has set with `.resource(…)`"
     )]
     NoPreset { service: &'static str, cloud: super::Cloud },
-    #[error("the resource `{given}` is a scope: write `{resource}`, the `/.default` is added")]
-    Scope { given: String, resource: String },
+    #[error("the resource ends in `/.default`, as a scope does: leave that out, it is added")]
+    Scope,
     #[error(
         "the resource holds a character that a scope cannot hold (RFC 6749 section 3.3): a space, a quote, a backslash, a control character or one outside ASCII"
     )]

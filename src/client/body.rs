@@ -1,6 +1,11 @@
 //! [`Body`]: what is sent, whole or as a stream.
 
-use std::{error::Error as StdError, fmt, sync::Arc};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -13,13 +18,13 @@ pub struct Body(reqwest::Body);
 impl Body {
     /// A body that is sent piece by piece, in chunks as they come.
     ///
-    /// An error in the stream breaks the request off. Its text goes nowhere: it may be about a patient.
+    /// An error in the stream breaks the request off, and it is not repeated. What the error says goes nowhere: it may
+    /// be about a patient.
     pub fn stream<S, E>(stream: S) -> Self
     where
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
-        E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
-        Self(reqwest::Body::wrap_stream(stream))
+        Self(reqwest::Body::wrap_stream(Muted(Box::pin(stream))))
     }
 }
 
@@ -32,6 +37,24 @@ impl<T: Into<Bytes>> From<T> for Body {
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Body")
+    }
+}
+
+/// In place of whatever error the caller's stream gave: it can be told from one of the connection, and says nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("the body that was given broke off")]
+pub(super) struct BrokeOff;
+
+struct Muted<S>(Pin<Box<S>>);
+
+impl<S, E> Stream for Muted<S>
+where
+    S: Stream<Item = Result<Bytes, E>>,
+{
+    type Item = Result<Bytes, BrokeOff>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(context).map_err(|_| BrokeOff)
     }
 }
 
@@ -51,10 +74,5 @@ impl Content {
             Self::Whole(bytes) => Some(bytes.clone().into()),
             Self::Made(make) => Some(make().0),
         }
-    }
-
-    /// Whether the caller's own errors can stand in the error of a send.
-    pub(super) fn is_callers(&self) -> bool {
-        matches!(self, Self::Made(_))
     }
 }

@@ -14,7 +14,22 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const USER_AGENT: &str = concat!("azure_healthcare_auth/", env!("CARGO_PKG_VERSION"));
 
+/// What a [`HealthcareClient`](crate::HealthcareClient) sends by, to be changed and given back to it by
+/// [`with_http`](crate::HealthcareClient::with_http): 20 s for a connection to be made, 60 s between bytes, and this
+/// crate's name as `User-Agent`.
+///
+/// ```
+/// use azure_healthcare_auth::default_http;
+/// use std::time::Duration;
+///
+/// let impatient = default_http().read_timeout(Duration::from_secs(5));
+/// ```
+pub fn default_http() -> ClientBuilder {
+    ClientBuilder::new().user_agent(USER_AGENT).connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT)
+}
+
 pub(super) struct Connections {
+    /// Taken when the pool is made.
     builder: Mutex<Option<ClientBuilder>>,
     client: OnceLock<Result<Client>>,
     /// For services on this machine, spoken to in the clear: a proxy elsewhere must not hear it.
@@ -22,23 +37,12 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(loopback: bool) -> Self {
-        Self::with(ClientBuilder::new().user_agent(USER_AGENT), loopback)
-    }
-
-    pub(super) fn with(builder: ClientBuilder, loopback: bool) -> Self {
-        let builder = builder.connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT);
+    pub(super) fn new(builder: ClientBuilder, loopback: bool) -> Self {
         Self { builder: Mutex::new(Some(builder)), client: OnceLock::new(), loopback }
     }
 
     pub(super) fn loopback(&self) -> bool {
         self.loopback
-    }
-
-    /// Without effect once the pool is made.
-    pub(super) fn change(&self, change: impl FnOnce(ClientBuilder) -> ClientBuilder) {
-        let mut builder = self.builder.lock().unwrap_or_else(PoisonError::into_inner);
-        *builder = builder.take().map(change);
     }
 
     pub(super) fn client(&self) -> Result<&Client> {
@@ -47,8 +51,10 @@ impl Connections {
 
     fn make(&self) -> Result<Client> {
         let mut builder = self.builder.lock().unwrap_or_else(PoisonError::into_inner);
-        // A redirect could lead to another host, and the request with its body would follow.
-        let mut builder = builder.take().unwrap_or_default().redirect(redirect::Policy::none());
+        let mut builder = builder.take().unwrap_or_else(default_http);
+        // A redirect could lead to another host, and the request with its body would follow. What is sent is not for
+        // anybody's log.
+        builder = builder.redirect(redirect::Policy::none()).connection_verbose(false);
         if self.loopback {
             builder = builder.no_proxy();
         }

@@ -1,8 +1,8 @@
 //! [`Failure`]: an attempt that got no answer, or not the whole of one.
 
-use std::error::Error as StdError;
+use std::{error::Error as StdError, iter::successors};
 
-use super::retry::Outcome;
+use super::{body::BrokeOff, retry::Outcome};
 use crate::{Error, ErrorKind, Service};
 
 pub(super) struct Failure {
@@ -11,33 +11,29 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// `callers_body`: the body came from the caller, whose own errors may be about a patient.
-    pub(super) fn new(service: Service, origin: &str, error: reqwest::Error, callers_body: bool) -> Self {
+    pub(super) fn new(service: Service, origin: &str, error: reqwest::Error) -> Self {
         let error = error.without_url();
-        let connected = !error.is_connect();
-        let (kind, what) = match (error.is_timeout(), connected) {
-            (true, true) => (ErrorKind::Timeout, "went quiet"),
-            (true, false) => (ErrorKind::Timeout, "could not be reached in time"),
-            (false, true) => (ErrorKind::Connection, "was reached and the connection broke"),
-            (false, false) => (ErrorKind::Connection, "could not be reached"),
+        if chain(&error).any(|cause| cause.is::<BrokeOff>()) {
+            let message = format!(
+                "the body for the {service} service at {origin} broke off: part of it may have been sent"
+            );
+            return Self { outcome: Outcome::BrokenOff, error: Error::new(ErrorKind::Request, message) };
+        }
+        let (outcome, kind, what) = match (error.is_connect(), error.is_timeout()) {
+            (true, true) => (Outcome::NotConnected, ErrorKind::Timeout, "could not be reached in time"),
+            (true, false) => (Outcome::NotConnected, ErrorKind::Connection, "could not be reached"),
+            (false, true) => (Outcome::Broken, ErrorKind::Timeout, "went quiet"),
+            (false, false) => {
+                (Outcome::Broken, ErrorKind::Connection, "was reached and the connection broke")
+            }
         };
-        let outcome = if connected { Outcome::Broken } else { Outcome::NotConnected };
-        let message = format!("the {service} service at {origin} {what}");
-        // Before there is a connection no body was asked for: what is told is the connection's.
-        let error = if callers_body && connected {
-            Error::new(kind, message)
-        } else {
-            Error::new(kind, format!("{message}: {}", root(&error))).caused_by(error)
-        };
-        Self { outcome, error }
+        // The innermost cause is the telling one: "Connection refused", "invalid peer certificate: UnknownIssuer".
+        let cause = chain(&error).last().map(ToString::to_string).unwrap_or_default();
+        let message = format!("the {service} service at {origin} {what}: {cause}");
+        Self { outcome, error: Error::new(kind, message).caused_by(error) }
     }
 }
 
-/// The innermost cause: "Connection refused", "invalid peer certificate: UnknownIssuer".
-fn root(error: &(dyn StdError + 'static)) -> String {
-    let mut root = error;
-    while let Some(source) = root.source() {
-        root = source;
-    }
-    root.to_string()
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    successors(Some(error), |&error| error.source())
 }

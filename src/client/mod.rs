@@ -8,7 +8,7 @@ mod response;
 mod retry;
 mod send;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use azure_core::credentials::TokenCredential;
 use http::{HeaderValue, Method};
@@ -17,6 +17,7 @@ use url::Url;
 use crate::{Audience, Authenticator, HealthcareAuth, Result, audience::is_loopback};
 pub use body::Body;
 use connections::Connections;
+pub use connections::default_http;
 pub use request::RequestBuilder;
 pub use response::{Response, StreamedResponse};
 
@@ -29,11 +30,12 @@ const BODY_LIMIT: usize = 64 * 1024 * 1024;
 /// * Redirects are not followed: the answer comes back as it is.
 /// * After a 401 the token is renewed and the request sent once more, if there is another token. Where there is none,
 ///   the error says [why](crate::Denial).
-/// * A request is repeated only where it cannot act twice, at most 3 times and for at most 30 s: see
-///   [`RequestBuilder::repeatable`].
+/// * A request is repeated only where it cannot act twice, at most 3 times, and no repeat begins later than 30 s after
+///   the first send: see [`RequestBuilder::repeatable`]. To bound the whole of it, use [`tokio::time::timeout`]: giving
+///   a request up harms nothing.
 ///
-/// Clones, and what [`at`](Self::at) makes, share tokens and connections. The connections belong to the runtime of the
-/// first request: a client does not outlive it usefully.
+/// Clones, and what [`at`](Self::at) makes, share tokens and connections. Requests are sent from within a Tokio runtime
+/// that has I/O and time enabled, as `#[tokio::main]` has.
 ///
 /// ```
 /// use azure_healthcare_auth::HealthcareClient;
@@ -75,36 +77,18 @@ impl<A: Audience> HealthcareClient<A> {
     }
 
     fn with_auth(auth: Auth<A>) -> Self {
-        let connections = Connections::new(is_loopback(auth.audience().endpoint()));
+        let connections = Connections::new(default_http(), is_loopback(auth.audience().endpoint()));
         Self { auth, connections: Arc::new(connections), body_limit: BODY_LIMIT }
     }
 
-    /// Sends by what `builder` makes: for a proxy, certificates of one's own, or a name in `User-Agent`.
+    /// Sends by what `builder` makes, in place of [`default_http`]: for a proxy, certificates, time-outs of one's own.
     ///
-    /// Redirects are switched off in it, proxies too where the service is on this machine, and its time-outs to
-    /// connect and between bytes are replaced by this client's.
+    /// Start from [`default_http`]: a bare builder waits without end. Redirects and verbose logging are switched off in
+    /// it, and proxies where the service is on this machine. Its default headers go with every request and its policy
+    /// of retries works below this client, unseen: leave both out where they could change what a request does.
     #[must_use]
     pub fn with_http(self, builder: reqwest::ClientBuilder) -> Self {
-        Self { connections: Arc::new(Connections::with(builder, self.connections.loopback())), ..self }
-    }
-
-    /// How long a connection may take to be made. Default: 20 s.
-    ///
-    /// It counts for all that share the connections, and only before the first request.
-    #[must_use]
-    pub fn with_connect_timeout(self, timeout: Duration) -> Self {
-        self.connections.change(|builder| builder.connect_timeout(timeout));
-        self
-    }
-
-    /// How long the service may be quiet, before its answer and within. Default: 60 s.
-    ///
-    /// It counts for all that share the connections, and only before the first request. To bound a whole request, use
-    /// [`tokio::time::timeout`]: giving a request up harms nothing.
-    #[must_use]
-    pub fn with_read_timeout(self, timeout: Duration) -> Self {
-        self.connections.change(|builder| builder.read_timeout(timeout));
-        self
+        Self { connections: Arc::new(Connections::new(builder, self.connections.loopback())), ..self }
     }
 
     /// How many bytes of an answer [`send`](RequestBuilder::send) reads into memory. Default: 64 MiB.
@@ -118,7 +102,8 @@ impl<A: Audience> HealthcareClient<A> {
 
     /// The same credential, tokens and connections, for another audience.
     ///
-    /// Between a service on this machine and one elsewhere the connections are not shared.
+    /// Between a service on this machine and one elsewhere the connections are not shared: there, the new client has
+    /// those of [`default_http`].
     ///
     /// # Errors
     ///
@@ -133,7 +118,7 @@ impl<A: Audience> HealthcareClient<A> {
         let loopback = is_loopback(audience.endpoint());
         let connections = match loopback == self.connections.loopback() {
             true => self.connections.clone(),
-            false => Arc::new(Connections::new(loopback)),
+            false => Arc::new(Connections::new(default_http(), loopback)),
         };
         let auth = Auth::Own(authenticator.at(audience));
         Ok(HealthcareClient { auth, connections, body_limit: self.body_limit })
@@ -148,7 +133,7 @@ impl<A: Audience> HealthcareClient<A> {
     /// A request to a path below the base, or to an absolute URL there.
     ///
     /// What cannot be sent, a foreign URL above all, is told by [`send`](RequestBuilder::send) before anything is.
-    /// `CONNECT` and `TRACE` cannot: the one is not for a service, the other shows the token.
+    /// `CONNECT`, `TRACE` and `TRACK` cannot: the first is not for a service, the others show the token.
     pub fn request(&self, method: Method, path: impl AsRef<str>) -> RequestBuilder<A> {
         RequestBuilder::new(self.clone(), method, path.as_ref())
     }

@@ -48,10 +48,20 @@ pub(super) struct Parts {
     json: bool,
 }
 
+/// The one is for proxies, the others show the token.
+const REFUSED_METHODS: [&str; 3] = ["CONNECT", "TRACE", "TRACK"];
+
+/// What the audience and the body decide: set by hand, they would lead elsewhere or cut a body off.
+const REFUSED_HEADERS: [HeaderName; 4] =
+    [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
+
 impl<A: Audience> RequestBuilder<A> {
     pub(super) fn new(client: HealthcareClient<A>, method: Method, path: &str) -> Self {
-        let parts = match method {
-            Method::CONNECT | Method::TRACE => Err(unsendable(format!("{method} is not for these services"))),
+        let parts = match method.as_str() {
+            // Some servers do not look at the case of a method.
+            name if REFUSED_METHODS.iter().any(|refused| refused.eq_ignore_ascii_case(name)) => {
+                Err(unsendable("CONNECT, TRACE and TRACK are not for these services".into()))
+            }
             _ => client.audience().url(path).map(|url| Parts {
                 method,
                 url,
@@ -83,13 +93,14 @@ impl<A: Audience> RequestBuilder<A> {
 
     /// Sets a header, in place of one of that name.
     ///
-    /// `Authorization` is the token's: one given here is not sent. `Host` is the audience's, and refused.
+    /// `Authorization` is the token's: one given here is not sent. `Host`, `Content-Length`, `Transfer-Encoding` and
+    /// `Connection` follow from the audience and the body, and are refused.
     pub fn header(self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         self.change(|parts| {
             let name: HeaderName = match name.as_ref().parse() {
                 Ok(header::AUTHORIZATION) => return Ok(()),
-                Ok(header::HOST) => {
-                    return Err(unsendable("the header `Host` is set by the audience".into()));
+                Ok(name) if REFUSED_HEADERS.contains(&name) => {
+                    return Err(unsendable(format!("the header `{name}` is not the caller's to set")));
                 }
                 Ok(name) => name,
                 Err(_) => {
@@ -182,7 +193,7 @@ impl<A: Audience> RequestBuilder<A> {
     }
 
     /// Sends the request and hands the answer on as it comes, without a limit. A connection that breaks is an error
-    /// and never looks like the end.
+    /// and never looks like the end, where the answer tells its length or is chunked, as those of these services do.
     ///
     /// # Errors
     ///

@@ -84,7 +84,8 @@ macro_rules! head {
             &self.head.headers
         }
 
-        /// How often the request was sent: 1, and one more for each repeat and for a renewed token.
+        /// How often the request was sent: 1, and one more for each repeat and for a renewed token. What HTTP/2 hands
+        /// back unseen by the service, and is sent anew below, is not counted.
         ///
         /// After more than one, a 412 to a `PUT` with `If-Match` or `If-None-Match` may be the request's own doing:
         /// the first may have acted and its answer been lost.
@@ -124,16 +125,21 @@ impl Response {
 
     /// The body, read as JSON, of an answer with a status in 2xx.
     ///
+    /// An answer with status 204, such as that to a search for studies without a match, is read as `null`: ask for an
+    /// `Option`.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Status`] for any other status: an OperationOutcome must not be taken for Patients.
     /// [`ErrorKind::Decode`] if the body is not what is asked for; the text says where, and shows nothing of it.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         self.error_for_status_ref()?;
-        serde_json::from_slice(&self.body).map_err(|error| {
+        let nothing = self.head.status == StatusCode::NO_CONTENT && self.body.is_empty();
+        let body = if nothing { b"null" } else { self.body.as_ref() };
+        serde_json::from_slice(body).map_err(|error| {
             let what = match error.classify() {
                 serde_json::error::Category::Data => "JSON, but not of the type that was asked for",
-                serde_json::error::Category::Eof if self.body.is_empty() => "empty",
+                serde_json::error::Category::Eof if body.is_empty() => "empty",
                 serde_json::error::Category::Eof => "JSON that breaks off",
                 _ => "not JSON",
             };
@@ -199,7 +205,7 @@ impl Stream for StreamedResponse {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let polled = self.body.as_mut().poll_next(context);
-        polled.map_err(|error| Failure::new(self.head.service, &self.origin, error, false).error)
+        polled.map_err(|error| Failure::new(self.head.service, &self.origin, error).error)
     }
 }
 

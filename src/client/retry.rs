@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use azure_core::time::parse_rfc7231;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use url::Url;
 
 const MOST_REPEATS: u32 = 3;
@@ -41,12 +41,13 @@ pub(super) fn safety(method: &Method, url: &Url, headers: &HeaderMap, told_repea
     if harmless || told_repeatable { Safety::Repeatable } else { Safety::OnlyIfUnseen }
 }
 
-/// `Prefer: respond-async` (RFC 7240 section 4.1).
+/// `Prefer: respond-async` (RFC 7240 section 4.1), wherever it stands and whatever stands beside it.
 fn asks_for_async(headers: &HeaderMap) -> bool {
-    let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-    values
-        .flat_map(|value| value.split([',', ';']))
-        .any(|part| part.trim().eq_ignore_ascii_case("respond-async"))
+    const ASYNC: &[u8] = b"respond-async";
+    let asks = |value: &HeaderValue| {
+        value.as_bytes().windows(ASYNC.len()).any(|part| part.eq_ignore_ascii_case(ASYNC))
+    };
+    headers.get_all("prefer").iter().any(asks)
 }
 
 /// How one attempt ended, where it did not end well.
@@ -56,6 +57,8 @@ pub(super) enum Outcome {
     NotConnected,
     /// The connection broke or went quiet: nobody knows what the service has done.
     Broken,
+    /// The body that the caller gave broke off: sent again, it would be another request.
+    BrokenOff,
     /// The service answered.
     Answered(StatusCode),
 }
@@ -75,6 +78,7 @@ pub(super) fn repeat_after(
     let unseen = match outcome {
         Outcome::NotConnected => true,
         Outcome::Broken => false,
+        Outcome::BrokenOff => return None,
         Outcome::Answered(status) => match status.as_u16() {
             429 => true,
             408 | 500 | 502 | 503 | 504 => false,
@@ -151,6 +155,8 @@ mod tests {
             ("PURGE", "Patient/1", None, false, OnlyIfUnseen),
             ("GET", "$export", Some("respond-async"), false, Never),
             ("GET", "$export", Some("return=minimal, Respond-Async; wait=10"), true, Never),
+            ("GET", "$export", Some("respond-async=true"), true, Never),
+            ("GET", "$export", Some("respond-async; note=\"é\""), true, Never),
             ("PUT", "Patient/1", Some("return=minimal"), false, Repeatable),
         ] {
             assert_eq!(safety_of(method, path, prefer, told), expected, "{method} {path} {prefer:?} {told}");
@@ -159,12 +165,13 @@ mod tests {
 
     #[test]
     fn what_happened_decides_together_with_what_it_was() {
-        use Outcome::{Answered, Broken, NotConnected};
+        use Outcome::{Answered, Broken, BrokenOff, NotConnected};
         use Safety::{Never, OnlyIfUnseen, Repeatable};
         let answered = |status| Answered(StatusCode::from_u16(status).unwrap());
         for (outcome, repeatable, unseen_only) in [
             (NotConnected, true, true),
             (Broken, true, false),
+            (BrokenOff, false, false),
             (answered(408), true, false),
             (answered(429), true, true),
             (answered(500), true, false),

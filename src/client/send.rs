@@ -1,17 +1,20 @@
 //! Sending: the token on, the answer read, the 401 renewed, the failure repeated where that is safe.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, StatusCode, header};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep, timeout},
+};
 
 use super::{
     HealthcareClient,
     failure::Failure,
     request::Parts,
     response::{Head, Response, StreamedResponse},
-    retry::{self, Outcome},
+    retry::{self, Outcome, Safety},
 };
 use crate::{
     Audience, Error, ErrorKind, Result,
@@ -19,20 +22,24 @@ use crate::{
     denial::{Denial, Evidence, Renewal},
 };
 
-/// How much of a refusal's body is kept.
+/// How much of a refusal's body is kept, and how long it is waited for.
 const DENIAL_BODY: usize = 64 * 1024;
+const DENIAL_TIME: Duration = Duration::from_secs(5);
 
 /// How an attempt went, as far as the status and, where it was to be read, the body.
 enum Attempt<T> {
     Answered(Head, T),
-    Refused(Head, Bytes),
-    Failed(Failure),
+    /// 401 or 403, with the body still to be read.
+    Refused(Head, reqwest::Response),
+    /// No answer, or only the head of one.
+    Failed(Option<Head>, Failure),
 }
 
 impl<A: Audience> HealthcareClient<A> {
     pub(super) async fn send_whole(&self, parts: &Parts) -> Result<Response> {
         let (head, body) = self.exchange(parts, &Whole { limit: self.body_limit }).await?;
-        Ok(Response { head, body: body? })
+        let body = body.map_err(|error| error.after_head(head.status, false, head.retry_after))?;
+        Ok(Response { head, body })
     }
 
     pub(super) async fn send_streamed(&self, parts: &Parts) -> Result<StreamedResponse> {
@@ -42,29 +49,48 @@ impl<A: Audience> HealthcareClient<A> {
 
     /// Sends until there is an answer to hand on.
     async fn exchange<R: Read>(&self, parts: &Parts, read: &R) -> Result<(Head, R::Body)> {
+        Handle::try_current().map_err(|_| {
+            Error::new(
+                ErrorKind::NoRuntime,
+                "a request is sent from within a Tokio runtime, and there is none here",
+            )
+        })?;
         let safety = retry::safety(&parts.method, &parts.url, &parts.headers, parts.repeatable);
-        let first = Instant::now();
         let (mut attempts, mut repeats) = (0, 0);
         let mut renewal = Renewal::NotTried;
         let mut value = self.auth.authorization_for(&parts.url).await?;
+        let first = Instant::now();
         loop {
             attempts += 1;
             let (outcome, asked, given_up) = match self.attempt(parts, &value, attempts, read).await? {
-                Attempt::Refused(head, body) => {
+                Attempt::Refused(head, response) => {
                     if head.status == StatusCode::UNAUTHORIZED && renewal == Renewal::NotTried {
                         // An error here is why there is no other token: the refusal is still the news.
-                        if let Ok(Some(other)) = self.auth.renew(&value).await {
-                            (value, renewal) = (other, Renewal::Replayed);
-                            continue;
+                        match self.auth.renew(&value).await {
+                            Ok(Some(other)) if other != value => {
+                                (value, renewal) = (other, Renewal::Replayed);
+                                continue;
+                            }
+                            _ => renewal = Renewal::NothingNew,
                         }
-                        renewal = Renewal::NothingNew;
                     }
-                    return Err(self.denied(head, body, &value, renewal));
+                    return Err(self.denied(head, read_start(response).await, &value, renewal));
                 }
                 Attempt::Answered(head, body) => {
                     (Outcome::Answered(head.status), head.retry_after, Ok((head, body)))
                 }
-                Attempt::Failed(failure) => (failure.outcome, None, Err(failure.error)),
+                Attempt::Failed(None, failure) => (failure.outcome, None, Err(failure.error)),
+                Attempt::Failed(Some(head), Failure { outcome, error }) => {
+                    // The head says what the service has done, more surely than how its body ended.
+                    let done = head.status.is_success();
+                    let outcome = if done { outcome } else { Outcome::Answered(head.status) };
+                    let transient = error.is_transient() && (!done || safety == Safety::Repeatable);
+                    (
+                        outcome,
+                        head.retry_after,
+                        Err(error.after_head(head.status, transient, head.retry_after)),
+                    )
+                }
             };
             let wait = retry::repeat_after(safety, outcome, asked, repeats, first.elapsed(), draw());
             let Some(wait) = wait else { return given_up };
@@ -83,26 +109,21 @@ impl<A: Audience> HealthcareClient<A> {
         attempts: u32,
         read: &R,
     ) -> Result<Attempt<R::Body>> {
-        let failed = |error| {
-            let origin = self.origin();
-            Failure::new(self.audience().service(), &origin, error, parts.content.is_callers())
-        };
+        let failed = |error| Failure::new(self.audience().service(), &self.origin(), error);
         let mut response = match self.connections.client()?.execute(request(parts, value)).await {
             Ok(response) => response,
-            Err(error) => return Ok(Attempt::Failed(failed(error))),
+            Err(error) => return Ok(Attempt::Failed(None, failed(error))),
         };
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         let retry_after = retry::asked(&headers, SystemTime::now());
         let head = Head { service: self.audience().service(), status, headers, attempts, retry_after };
         if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
-            // What cannot be read of it is not worth losing the rest for.
-            let body = read_start(response, DENIAL_BODY).await;
-            return Ok(Attempt::Refused(head, body));
+            return Ok(Attempt::Refused(head, response));
         }
         Ok(match read.read(response).await {
             Ok(body) => Attempt::Answered(head, body),
-            Err(error) => Attempt::Failed(failed(error)),
+            Err(error) => Attempt::Failed(Some(head), failed(error)),
         })
     }
 
@@ -166,40 +187,50 @@ impl Read for Whole {
 
     async fn read(&self, mut response: reqwest::Response) -> reqwest::Result<Result<Bytes>> {
         let limit = self.limit;
-        let mut start = Bytes::new();
-        let mut rest = BytesMut::new();
+        let too_long = || {
+            let message = format!(
+                "the answer's body is longer than {limit} bytes: raise the limit, or read it by `stream()`"
+            );
+            Ok(Err(Error::new(ErrorKind::TooLarge, message)))
+        };
+        let told = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
+        if told > limit {
+            return too_long();
+        }
+        // Most answers are one piece, which is not copied.
+        let mut first = Bytes::new();
+        let mut whole = BytesMut::new();
         while let Some(chunk) = response.chunk().await? {
-            if chunk.len() > limit - start.len() - rest.len() {
-                let message = format!(
-                    "the answer's body is longer than {limit} bytes: raise the limit, or read it by `stream()`"
-                );
-                return Ok(Err(Error::new(ErrorKind::TooLarge, message)));
+            if chunk.len() > limit - whole.len().max(first.len()) {
+                return too_long();
             }
-            // Most answers are one piece, which is not copied.
-            match start.is_empty() {
-                true => start = chunk,
-                false => rest.extend_from_slice(&chunk),
+            if first.is_empty() && whole.is_empty() {
+                first = chunk;
+                continue;
             }
+            if whole.is_empty() {
+                whole.reserve(told.max(first.len() + chunk.len()));
+                whole.extend_from_slice(&std::mem::take(&mut first));
+            }
+            whole.extend_from_slice(&chunk);
         }
-        if rest.is_empty() {
-            return Ok(Ok(start));
-        }
-        let mut whole = BytesMut::with_capacity(start.len() + rest.len());
-        whole.extend_from_slice(&start);
-        whole.extend_from_slice(&rest);
-        Ok(Ok(whole.freeze()))
+        Ok(Ok(if whole.is_empty() { first } else { whole.freeze() }))
     }
 }
 
-/// The first bytes of a body, as many as come before an error.
-async fn read_start(mut response: reqwest::Response, most: usize) -> Bytes {
+/// The first bytes of a refusal's body, as many as come in time and before an error: what cannot be read of it is not
+/// worth losing the rest for.
+async fn read_start(mut response: reqwest::Response) -> Bytes {
     let mut start = BytesMut::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        let room = most - start.len();
-        start.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-        if start.len() == most {
-            break;
+    let reading = async {
+        while let Ok(Some(chunk)) = response.chunk().await {
+            let room = DENIAL_BODY - start.len();
+            start.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+            if start.len() == DENIAL_BODY {
+                break;
+            }
         }
-    }
+    };
+    let _ = timeout(DENIAL_TIME, reading).await;
     start.freeze()
 }
