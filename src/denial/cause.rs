@@ -6,18 +6,7 @@ use std::fmt;
 ///
 /// Everything but [`Unknown`](Cause::Unknown) rests on evidence: on what the service said, or on what the token
 /// itself says about audience, tenant and time. [`Denial`](crate::Denial) has that evidence in words.
-///
-/// ```
-/// use azure_healthcare_auth::{Cause, Denial};
-///
-/// fn whom_to_call(denial: &Denial) -> &'static str {
-///     match denial.cause() {
-///         Cause::NoRole => "whoever assigns the roles",
-///         Cause::Ended | Cause::NotYetValid => "whoever sets the clocks",
-///         _ => "whoever builds the audience",
-///     }
-/// }
-/// ```
+#[doc = include_str!("../../docs/when_a_service_says_no.md")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
