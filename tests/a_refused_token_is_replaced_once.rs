@@ -121,3 +121,16 @@ async fn and_a_refusal_keeps_what_the_service_said_within_a_limit() {
     assert_eq!((denial.body().len(), denial.request_id()), (64 * 1024, Some("a-1")));
     assert_eq!(denial.headers()["x-request-id"], "a-1");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn even_where_a_thousand_requests_are_refused_for_good() {
+    let (server, tokens) = (wire::answering(ResponseTemplate::new(401)).await, Tokens::new());
+    let client = HealthcareClient::new(fhir(&server), tokens.clone());
+    let requests: Vec<_> = (0..1_000).map(|_| tokio::spawn(client.get("Patient").send())).collect();
+    for request in requests {
+        assert_eq!(request.await.unwrap().unwrap_err().kind(), ErrorKind::Denied);
+    }
+    // One fetch, and one that was forced; two sends each at the most.
+    assert_eq!(tokens.calls(), 2);
+    assert!(count(&server).await <= 2_000);
+}

@@ -7,7 +7,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// Whether `url` is on the origin of `endpoint` and below its base path.
 pub(super) fn admit(endpoint: &Url, url: &Url) -> Result<()> {
-    if endpoint.origin() != url.origin() {
+    if !same_origin(endpoint, url) {
         let (ours, theirs) = (origin(endpoint), origin(url));
         return Err(foreign(format!(
             "the URL is on {theirs} and the audience is {ours}: the token stays there"
@@ -89,6 +89,13 @@ pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
         }
     }
     Ok(())
+}
+
+/// RFC 6454 section 5. An opaque URL has no host, and so is nobody's.
+fn same_origin(endpoint: &Url, url: &Url) -> bool {
+    endpoint.scheme() == url.scheme()
+        && endpoint.host_str() == url.host_str()
+        && endpoint.port_or_known_default() == url.port_or_known_default()
 }
 
 /// `base` ends in `/`. The base itself may be written without.

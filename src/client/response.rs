@@ -5,7 +5,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use futures_core::Stream;
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
-use super::failure::Failure;
+use super::{failure::Failure, retry};
 use crate::{Error, ErrorKind, Result, Service};
 
 /// What both kinds of answer have.
@@ -23,10 +23,13 @@ pub(super) struct Head {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) attempts: u32,
-    pub(super) retry_after: Option<Duration>,
 }
 
 impl Head {
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        retry::asked(&self.headers, SystemTime::now())
+    }
+
     fn error(&self) -> Error {
         let id = self.headers.get("x-request-id").and_then(|id| id.to_str().ok());
         // An id is shown for the support case; anything else in its place is not.
@@ -36,7 +39,7 @@ impl Head {
         let id = id.map(|id| format!(" (request {id})")).unwrap_or_default();
         let Self { service, status, .. } = self;
         Error::status_of(*status, format!("the {service} service answered {status}{id}"))
-            .with_retry_after(self.retry_after)
+            .with_retry_after(self.retry_after())
     }
 }
 
@@ -47,7 +50,6 @@ impl fmt::Debug for Head {
             .field("service", &self.service)
             .field("status", &self.status)
             .field("attempts", &self.attempts)
-            .field("retry_after", &self.retry_after)
             .finish_non_exhaustive()
     }
 }
@@ -94,10 +96,10 @@ macro_rules! head {
             self.head.attempts
         }
 
-        /// How long the service asks to be waited before the next request, if it does.
+        /// How long the service asks to be waited before the next request, if it does, from now on.
         #[must_use]
         pub fn retry_after(&self) -> Option<Duration> {
-            self.head.retry_after
+            self.head.retry_after()
         }
     };
 }

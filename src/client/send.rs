@@ -38,7 +38,7 @@ enum Attempt<T> {
 impl<A: Audience> HealthcareClient<A> {
     pub(super) async fn send_whole(&self, parts: &Parts) -> Result<Response> {
         let (head, body) = self.exchange(parts, &Whole { limit: self.body_limit }).await?;
-        let body = body.map_err(|error| error.after_head(head.status, false, head.retry_after))?;
+        let body = body.map_err(|error| error.after_head(head.status, false, head.retry_after()))?;
         Ok(Response { head, body })
     }
 
@@ -76,8 +76,9 @@ impl<A: Audience> HealthcareClient<A> {
                     }
                     return Err(self.denied(head, read_start(response).await, &value, renewal));
                 }
+                Attempt::Answered(head, body) if head.status.is_success() => return Ok((head, body)),
                 Attempt::Answered(head, body) => {
-                    (Outcome::Answered(head.status), head.retry_after, Ok((head, body)))
+                    (Outcome::Answered(head.status), head.retry_after(), Ok((head, body)))
                 }
                 Attempt::Failed(None, failure) => (failure.outcome, None, Err(failure.error)),
                 Attempt::Failed(Some(head), Failure { outcome, error }) => {
@@ -87,8 +88,8 @@ impl<A: Audience> HealthcareClient<A> {
                     let transient = error.is_transient() && (!done || safety == Safety::Repeatable);
                     (
                         outcome,
-                        head.retry_after,
-                        Err(error.after_head(head.status, transient, head.retry_after)),
+                        head.retry_after(),
+                        Err(error.after_head(head.status, transient, head.retry_after())),
                     )
                 }
             };
@@ -116,8 +117,7 @@ impl<A: Audience> HealthcareClient<A> {
         };
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
-        let retry_after = retry::asked(&headers, SystemTime::now());
-        let head = Head { service: self.audience().service(), status, headers, attempts, retry_after };
+        let head = Head { service: self.audience().service(), status, headers, attempts };
         if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
             return Ok(Attempt::Refused(head, response));
         }

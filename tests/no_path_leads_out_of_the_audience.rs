@@ -1,0 +1,113 @@
+//! Properties of the one decision whether a URL is the audience's, over paths that are made of hostile pieces.
+
+use azure_healthcare_auth::{Audience, FhirAudience};
+use proptest::prelude::*;
+use url::Url;
+
+const PIECES: &[&str] = &[
+    "/",
+    "//",
+    "\\",
+    ".",
+    "..",
+    "...",
+    ";",
+    ":",
+    "@",
+    "?",
+    "#",
+    "&",
+    "=",
+    "%",
+    "%2e",
+    "%2E",
+    "%2f",
+    "%5c",
+    "%25",
+    "%00",
+    "%0a",
+    "%c0%ae",
+    "%ff",
+    " ",
+    "\t",
+    "\n",
+    "\0",
+    "http:",
+    "https:",
+    "https://",
+    "fhir.contoso.example",
+    "evil.example",
+    "r4",
+    "r4/",
+    "Patient",
+    "é",
+    "．",
+    "。",
+    "\u{202e}",
+    "[::1]",
+    "127.0.0.1",
+    "0x7f",
+    "443",
+    "user",
+    "$export",
+    "_search",
+];
+
+fn path() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![prop::sample::select(PIECES).prop_map(str::to_owned), ".{0,3}"];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+/// What a server may make of a path: decoded once more, with matrix parameters dropped, and resolved.
+fn as_a_lenient_server_reads(path: &str) -> Option<Vec<String>> {
+    let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy().replace('\\', "/");
+    let mut segments = Vec::new();
+    for segment in decoded.split('/') {
+        match segment.split(';').next().unwrap_or_default().trim() {
+            "" | "." => {}
+            ".." => {
+                segments.pop()?;
+            }
+            name => segments.push(name.to_owned()),
+        }
+    }
+    Some(segments)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_it_is_made_of(path in path()) {
+        let audience: FhirAudience = "https://fhir.contoso.example/r4".parse().unwrap();
+        for given in [path.clone(), format!("https://fhir.contoso.example{path}"), format!("https://fhir.contoso.example/r4{path}")] {
+            let Ok(url) = audience.url(&given) else { continue };
+            prop_assert_eq!(url.origin(), audience.endpoint().origin());
+            prop_assert!(url.username().is_empty() && url.password().is_none() && url.fragment().is_none());
+            prop_assert!(url.path() == "/r4" || url.path().starts_with("/r4/"));
+            let read = as_a_lenient_server_reads(url.path());
+            prop_assert!(read.is_some_and(|segments| segments.first().is_some_and(|first| first == "r4")));
+            // Sent on as an absolute URL, it is the same.
+            prop_assert_eq!(audience.url(url.as_str()).unwrap(), url);
+        }
+    }
+
+    #[test]
+    fn nor_any_url(text in path(), host in prop::sample::select(PIECES)) {
+        let audience: FhirAudience = "https://fhir.contoso.example/r4".parse().unwrap();
+        for given in [text.clone(), format!("https://{host}{text}"), format!("https://fhir.contoso.example{host}{text}")] {
+            let Ok(url) = Url::parse(&given) else { continue };
+            if audience.admit(&url).is_ok() {
+                prop_assert_eq!(url.origin(), audience.endpoint().origin());
+                prop_assert!(url.path() == "/r4" || url.path().starts_with("/r4/"));
+            }
+        }
+    }
+
+    #[test]
+    fn nor_does_any_text_make_a_builder_panic(text in path()) {
+        if let Ok(audience) = text.parse::<FhirAudience>() {
+            prop_assert_eq!(audience.to_string().parse::<FhirAudience>().unwrap(), audience);
+        }
+    }
+}
