@@ -10,19 +10,12 @@ use http::Method;
 use std::{
     error::Error as _,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::Ordering,
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-    time::Instant,
-};
-use wire::{Tokens, answering, count, fhir};
+use tokio::time::Instant;
+use wire::{HALF, Tokens, WHOLE, answering, answering_raw, count, fhir};
 use wiremock::{Mock, ResponseTemplate, matchers::any};
 
 /// Asks to be called again at once, so that no test waits.
@@ -96,27 +89,6 @@ async fn and_a_service_that_asks_for_a_day_is_not_waited_for() {
         assert!(error.is_transient() && error.retry_after() == Some(Duration::from_secs(86_400)));
     }
 }
-
-/// A service that answers each connection's first request with what `answer` gives for its number, and hangs up.
-async fn answering_raw(answer: fn(usize) -> &'static [u8]) -> (FhirAudience, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let audience = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let seen = Arc::new(AtomicUsize::new(0));
-    let count = seen.clone();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut head = [0; 4_096];
-            if stream.read(&mut head).await.unwrap() > 0 {
-                let number = count.fetch_add(1, Ordering::SeqCst);
-                stream.write_all(answer(number)).await.unwrap();
-            }
-        }
-    });
-    (audience, seen)
-}
-
-const HALF: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"half\":";
-const WHOLE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
 
 #[tokio::test]
 async fn after_a_connection_that_broke_with_no_answer_or_half_of_one() {

@@ -18,6 +18,10 @@ use azure_core::{
     time::OffsetDateTime,
 };
 use azure_healthcare_auth::{DicomAudience, FhirAudience};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 /// Gives tokens of an hour: `token-1`, `token-2`, … or none.
@@ -92,3 +96,26 @@ pub(crate) async fn authorizations(server: &MockServer) -> Vec<String> {
 pub(crate) async fn count(server: &MockServer) -> usize {
     server.received_requests().await.unwrap().len()
 }
+
+/// A service that answers each connection's first request with what `answer` gives for its number, and hangs up.
+pub(crate) async fn answering_raw(answer: fn(usize) -> &'static [u8]) -> (FhirAudience, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let audience = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let seen = Arc::new(AtomicUsize::new(0));
+    let count = seen.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = [0; 4_096];
+            if stream.read(&mut head).await.unwrap() > 0 {
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                stream.write_all(answer(number)).await.unwrap();
+            }
+        }
+    });
+    (audience, seen)
+}
+
+/// An answer that breaks off.
+pub(crate) const HALF: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"half\":";
+/// An answer, and the end of the connection.
+pub(crate) const WHOLE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";

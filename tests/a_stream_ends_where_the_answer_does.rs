@@ -1,0 +1,46 @@
+//! Streams of answers: whole, broken off, quiet, refused; a break never looks like the end.
+
+#![cfg(feature = "client")]
+
+mod wire;
+
+use azure_healthcare_auth::{ErrorKind, HealthcareClient};
+use futures_core::Stream as _;
+use std::{future::poll_fn, pin::Pin};
+use wire::{HALF, Tokens, WHOLE, answering, answering_raw, fhir};
+use wiremock::ResponseTemplate;
+
+#[tokio::test]
+async fn and_is_whole_to_there() {
+    let (audience, _) = answering_raw(|_| WHOLE).await;
+    let mut response = HealthcareClient::new(audience, Tokens::new()).get("Patient").stream().await.unwrap();
+    assert_eq!(response.chunk().await.unwrap().unwrap(), "{}");
+    assert_eq!(response.chunk().await.unwrap(), None);
+    assert_eq!(response.chunk().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn or_is_an_error() {
+    let (audience, _) = answering_raw(|_| HALF).await;
+    let client = HealthcareClient::new(audience, Tokens::new());
+    let mut response = client.get("Patient").stream().await.unwrap();
+    assert_eq!(response.chunk().await.unwrap().unwrap(), "{\"half\":");
+    let error = response.chunk().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connection);
+
+    // The same as a `Stream`.
+    let mut response = client.get("Patient").stream().await.unwrap();
+    let mut items = Vec::new();
+    while let Some(item) = poll_fn(|context| Pin::new(&mut response).poll_next(context)).await {
+        items.push(item.map_err(|error| error.kind()));
+    }
+    assert_eq!(items.last().unwrap().as_ref().unwrap_err(), &ErrorKind::Connection);
+}
+
+#[tokio::test]
+async fn and_a_status_can_be_asked_before_it_begins() {
+    let server = answering(ResponseTemplate::new(404).set_body_string("x")).await;
+    let response = HealthcareClient::new(fhir(&server), Tokens::new()).get("Patient").stream().await.unwrap();
+    assert_eq!(response.status(), 404);
+    assert_eq!(response.error_for_status().unwrap_err().kind(), ErrorKind::Status);
+}
