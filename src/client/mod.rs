@@ -139,6 +139,43 @@ impl<A: Audience> HealthcareClient<A> {
     }
 
     /// `GET`, as by [`request`](Self::request).
+    ///
+    /// A URL that the service hands out is absolute, and taken as it is: the `next` link of a page, the
+    /// `Content-Location` of an export.
+    ///
+    /// ```
+    /// # use azure_healthcare_auth::{HealthcareClient, testing::StandIn};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// # let stand_in = StandIn::start().await;
+    /// # let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+    /// use serde_json::Value;
+    ///
+    /// let mut patients = 0;
+    /// let mut next = Some("Patient?_count=10".to_owned());
+    /// while let Some(url) = next {
+    ///     let page: Value = fhir.get(url).send().await?.json()?;
+    ///     patients += page["entry"].as_array().map_or(0, Vec::len);
+    ///     let links = page["link"].as_array().into_iter().flatten();
+    ///     let url = links.filter(|link| link["relation"] == "next").find_map(|link| link["url"].as_str());
+    ///     next = url.map(str::to_owned);
+    /// }
+    /// assert_eq!(patients, 25);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// The *files* of an export lie in blob storage, on another host: they are refused here, because the token must not
+    /// go there. Fetch them by a client without one, whose right to read them comes from elsewhere (a shared access
+    /// signature in the URL, say):
+    ///
+    /// ```no_run
+    /// # async fn files(output: &serde_json::Value) -> Result<(), reqwest::Error> {
+    /// let blobs = azure_healthcare_auth::default_http().build()?;
+    /// for file in output.as_array().into_iter().flatten().filter_map(|file| file["url"].as_str()) {
+    ///     let lines = blobs.get(file).send().await?.error_for_status()?.bytes().await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn get(&self, path: impl AsRef<str>) -> RequestBuilder<A> {
         self.request(Method::GET, path)
     }
