@@ -112,7 +112,8 @@ impl<A: Audience> Authenticator<A> {
 
     /// The value of the `Authorization` header: `Bearer …`, marked sensitive.
     ///
-    /// While a token is held and lives, it returns at once and allocates nothing. The value is good for requests to
+    /// While a token is held and lives, it returns at once and allocates nothing, but for what the first call on a thread
+    /// sets up. The value is good for requests to
     /// the audience alone: for a URL of unknown origin use [`authorization_for`](Self::authorization_for).
     ///
     /// # Errors
@@ -140,11 +141,13 @@ impl<A: Audience> Authenticator<A> {
     /// If the refused value is still held, the credential is called once with
     /// [`ForcedRefresh`](crate::credentials::ForcedRefresh), for all who saw the refusal together; the value stays in
     /// service for everybody else. It is `None` if that call brings the same value or fails, and if none may be made:
-    /// there is at most one in 30 s, and no other once it has brought the same value.
+    /// there is none within 30 s of the last, and no other once it has brought the same value. A value that was replaced
+    /// so does not come back, even where the credential hands it out again.
     ///
     /// # Errors
     ///
-    /// As [`authorization`](Self::authorization), where no value is held any more.
+    /// As [`authorization`](Self::authorization), where no value is held any more; and
+    /// [`NoRuntime`](crate::ErrorKind::NoRuntime) where the credential would be called and this is not a Tokio runtime.
     pub async fn renew(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
         self.slot.renew(refused).await
     }

@@ -12,10 +12,10 @@ use http::HeaderValue;
 use tokio::runtime::Handle;
 
 use super::{
-    bearer,
+    fetched::Fetched,
     gate::{Flight, Gate, Inner, Pilot},
     source::Caller,
-    state::{self, Arrival, Decision, Life, Phase},
+    state::{self, Arrival, Arrived, Decision, Life, Phase},
 };
 use crate::{Error, ErrorKind, Result, clock::draw};
 
@@ -31,6 +31,8 @@ pub(crate) struct Slot {
 struct Held {
     value: HeaderValue,
     life: Life,
+    /// The refused value that this one, or one before it, took the place of. A credential may hand it out again.
+    refused: Option<HeaderValue>,
 }
 
 impl Slot {
@@ -46,13 +48,12 @@ impl Slot {
     /// A value that can be sent. Waits only where none is held, or the one that is has ended.
     pub(crate) async fn authorization(self: &Arc<Self>) -> Result<HeaderValue> {
         loop {
-            let now = self.caller.clock.now();
             if let Some(held) = &*self.held.load()
-                && held.life.phase(now) == Phase::Fresh
+                && held.life.phase(self.caller.clock.now()) == Phase::Fresh
             {
                 return Ok(held.value.clone());
             }
-            let wait = match self.admit(now)? {
+            let wait = match self.admit()? {
                 Admission::Served(value) => return Ok(value),
                 Admission::Waits(wait) => wait,
             };
@@ -85,9 +86,11 @@ impl Slot {
     }
 
     /// Decides under the gate's lock, so that of all who come at once one starts a fetch.
-    fn admit(self: &Arc<Self>, now: SystemTime) -> Result<Admission> {
+    fn admit(self: &Arc<Self>) -> Result<Admission> {
         let mut gate = self.gate.lock();
-        // Loaded again: a fetch may have landed on the way to the lock.
+        // Looked at again: a fetch may have landed on the way to the lock. To a time before that landing its failure
+        // would lie in the future, and hold nobody back.
+        let now = self.caller.clock.now();
         let held = self.held.load();
         let decision = state::classify(held.as_ref().map(|held| &held.life), &gate.calls, now);
         match (&*held, decision) {
@@ -127,9 +130,7 @@ impl Slot {
         if !gate.calls.may_force(now) {
             return Ok(Renewal::Nothing);
         }
-        let wait = self.start(&mut gate, true)?;
-        gate.calls.forced(now);
-        Ok(Renewal::Waits(wait))
+        self.start(&mut gate, true).map(Renewal::Waits)
     }
 
     /// Prepares a fetch that nobody who waits for it can cancel. It begins when the wait does, after the gate is left:
@@ -147,46 +148,52 @@ impl Slot {
     }
 
     /// Takes a token in, or the reason why there is none. What it returns is told to all who wait.
-    fn take(&self, gate: &mut Inner, outcome: Result<AccessToken>, forced: bool) -> Result<HeaderValue> {
-        let now = self.caller.clock.now();
+    fn take(
+        &self,
+        gate: &mut Inner,
+        fetched: Result<Fetched>,
+        forced: bool,
+    ) -> (Arrival, Result<HeaderValue>) {
+        let (now, draw) = (self.caller.clock.now(), draw());
         let held = self.held.load_full();
         let life_held = held.as_deref().map(|held| &held.life);
-        let served = held.as_ref().filter(|held| held.life.phase(now) != Phase::Ended);
-        let received = outcome.and_then(|token| {
-            let ends = end(&token);
-            Ok((bearer::value(token.token.secret())?, ends, Life::new(now, ends, draw())))
+        let known = |held: &Arc<Held>, value| held.value == value || held.refused.as_ref() == Some(value);
+        let arrived = fetched.as_ref().ok().map(|fetched| Arrived {
+            life: Life::new(now, fetched.ends, draw),
+            known: held.as_ref().is_some_and(|held| known(held, &fetched.value)),
         });
-        let error = match received {
-            Ok((value, ends, life)) => {
-                let same = held.as_ref().is_some_and(|held| held.value == value);
-                match (state::receive(life_held, same, life.as_ref(), forced, now), life, served) {
-                    (Arrival::Taken, Some(life), _) => {
-                        tracing::debug!(scope = %self.scope, seconds = seconds(now, ends), "token received");
-                        self.held.store(Some(Arc::new(Held { value: value.clone(), life })));
-                        gate.calls.brought();
-                        gate.error = None;
-                        return Ok(value);
-                    }
-                    (Arrival::Kept, _, Some(held)) => {
-                        tracing::debug!(scope = %self.scope, "the credential gave no newer token");
-                        match forced {
-                            true => gate.calls.settled(),
-                            false => gate.calls.failed(life_held, now, draw()),
-                        }
-                        return Ok(held.value.clone());
-                    }
-                    _ => ended(&self.scope, now, ends),
-                }
+        let arrival = gate.calls.landed(life_held, arrived, forced, now, draw);
+        let error = match (arrival, fetched, held) {
+            (Arrival::Taken(life), Ok(Fetched { value, .. }), held) => {
+                let refused = held.and_then(|held| match forced {
+                    true => Some(held.value.clone()),
+                    false => held.refused.clone(),
+                });
+                self.held.store(Some(Arc::new(Held { value: value.clone(), life, refused })));
+                gate.error = None;
+                return (arrival, Ok(value));
             }
-            Err(error) => error,
+            (Arrival::Kept, Ok(_), Some(held)) => return (arrival, Ok(held.value.clone())),
+            (_, Ok(fetched), _) => fetched.ended(&self.scope, now),
+            (_, Err(error), _) => error,
         };
-        tracing::warn!(scope = %self.scope, %error, "no token");
-        // A forced call that fails says nothing about the value that everybody else is served.
-        if !(forced && served.is_some()) {
-            gate.calls.failed(life_held, now, draw());
-            gate.error = Some(error.clone());
+        gate.error = Some(error.clone());
+        (arrival, Err(error.with_retry_after(gate.calls.resting(now))))
+    }
+
+    fn log(&self, arrival: Arrival, told: &Result<HeaderValue>) {
+        match told {
+            Ok(_) if arrival == Arrival::Kept => {
+                tracing::debug!(scope = %self.scope, "the credential gave no newer token");
+            }
+            Ok(_) => tracing::debug!(scope = %self.scope, seconds = self.seconds_left(), "token received"),
+            Err(error) => tracing::warn!(scope = %self.scope, %error, "no token"),
         }
-        Err(error.with_retry_after(gate.calls.resting(now)))
+    }
+
+    fn seconds_left(&self) -> u64 {
+        let left = self.expires_on().and_then(|ends| ends.duration_since(self.caller.clock.now()).ok());
+        left.unwrap_or_default().as_secs()
     }
 }
 
@@ -247,7 +254,7 @@ impl Inner {
     }
 }
 
-/// Ends a fetch, however it ends: with an outcome, by a panic, or dropped with its runtime.
+/// Ends a fetch, however it ends: with an outcome, or dropped with its runtime.
 struct Landing {
     slot: Arc<Slot>,
     pilot: Option<Pilot>,
@@ -257,48 +264,26 @@ struct Landing {
 impl Landing {
     fn land(&mut self, outcome: Result<AccessToken>) {
         let Some(pilot) = self.pilot.take() else { return };
-        let told = {
+        let fetched = outcome.and_then(|token| Fetched::new(&token));
+        let (arrival, told) = {
             let mut gate = self.slot.gate.lock();
             // In one step with what is held: nobody finds the old value and no fetch in flight.
             gate.flight = None;
-            self.slot.take(&mut gate, outcome, self.forced)
+            self.slot.take(&mut gate, fetched, self.forced)
         };
-        pilot.tell(told);
+        pilot.tell(told.clone());
+        // Not before, and not under the lock: what collects events may be slow, or need a token itself.
+        self.slot.log(arrival, &told);
     }
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let message = format!("no token for {}: the credential panicked", self.slot.scope);
-            self.land(Err(Error::new(ErrorKind::Credential, message)));
-        } else if self.pilot.is_some() {
+        if self.pilot.is_some() {
             // Those who wait find the channel closed and begin again, on their own runtime.
             self.slot.gate.lock().flight = None;
         }
     }
-}
-
-/// A time before 1970 is as ended as 1970 itself.
-fn end(token: &AccessToken) -> SystemTime {
-    let seconds = u64::try_from(token.expires_on.unix_timestamp()).unwrap_or(0);
-    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
-}
-
-fn ended(scope: &str, now: SystemTime, ends: SystemTime) -> Error {
-    let when = match ends.duration_since(now) {
-        Ok(_) => "is about to end".to_owned(),
-        Err(past) => format!("ended {} s ago by this machine's clock", past.duration().as_secs()),
-    };
-    let message = format!(
-        "no token for {scope}: the credential gave one that {when}; if the clock is right, the credential's own cache \
-         is out of date"
-    );
-    Error::new(ErrorKind::Credential, message).transient(true)
-}
-
-fn seconds(now: SystemTime, ends: SystemTime) -> u64 {
-    ends.duration_since(now).map_or(0, |left| left.as_secs())
 }
 
 impl fmt::Debug for Slot {

@@ -3,7 +3,11 @@
 use std::{
     collections::HashMap,
     fmt,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
+    task::Poll,
     time::Duration,
 };
 
@@ -72,7 +76,20 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// A token of the credential, or why there is none. A panic of the credential is such a reason.
     pub(super) async fn call(&self, scope: &str, forced: bool) -> Result<AccessToken> {
+        let mut call = pin!(self.ask(scope, forced));
+        poll_fn(|cx| {
+            // What panicked is not polled again, so that nobody sees it half done.
+            catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))).unwrap_or_else(|_| {
+                let message = format!("no token for {scope}: the credential panicked");
+                Poll::Ready(Err(Error::new(ErrorKind::Credential, message)))
+            })
+        })
+        .await
+    }
+
+    async fn ask(&self, scope: &str, forced: bool) -> Result<AccessToken> {
         let no_more = |_| Error::new(ErrorKind::Credential, "the credential takes no more calls");
         let _turn = self.calls.acquire().await.map_err(no_more)?;
         let options = forced.then(|| TokenRequestOptions {

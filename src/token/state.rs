@@ -82,7 +82,8 @@ struct Rest {
 
 impl Rest {
     fn new(from: SystemTime, length: Duration) -> Self {
-        Self { from, until: from + length }
+        // At the end of time there is no rest.
+        Self { from, until: from.checked_add(length).unwrap_or(from) }
     }
 
     /// How much of it is left. A clock that was set back to before it began ends it: nobody knows how long it took.
@@ -108,8 +109,7 @@ pub(crate) enum Decision {
 }
 
 pub(crate) fn classify(held: Option<&Life>, calls: &Calls, now: SystemTime) -> Decision {
-    let resting = calls.rest.and_then(|rest| rest.left(now));
-    match (held.map(|life| life.phase(now)), resting) {
+    match (held.map(|life| life.phase(now)), calls.resting(now)) {
         (Some(Phase::Fresh), _) | (Some(Phase::Stale), Some(_)) => Decision::Serve,
         (Some(Phase::Stale), None) => Decision::ServeAndRefresh,
         (Some(Phase::Ended) | None, None) => Decision::Fetch,
@@ -117,52 +117,73 @@ pub(crate) fn classify(held: Option<&Life>, calls: &Calls, now: SystemTime) -> D
     }
 }
 
-/// What a token that has arrived is to the one that is held.
+/// A token that has come, as far as the rules see it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrived {
+    /// `None` if it has ended on arrival.
+    pub(crate) life: Option<Life>,
+    /// Whether it is the held one, letter by letter, or the refused one that the held one took the place of.
+    pub(crate) known: bool,
+}
+
+/// What a call comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// It takes the place of what was held.
-    Taken,
+    /// The token takes the place of what was held.
+    Taken(Life),
     /// It brings nothing new: the held one stays.
     Kept,
-    /// It cannot be served, and nothing is held that can: it had ended when it came, or is the one that just ended.
+    /// There is none, or none to be served: it had ended when it came, or is the one that just ended.
     Useless,
 }
 
-/// `same` tells whether the arrived value is the held one, letter by letter; `life` is that of the arrived token.
-pub(crate) fn receive(
-    held: Option<&Life>,
-    same: bool,
-    life: Option<&Life>,
-    forced: bool,
-    now: SystemTime,
-) -> Arrival {
-    let held = held.filter(|held| held.is_served(now));
-    match (held, life) {
-        (Some(_), None) => Arrival::Kept,
-        (Some(_), Some(_)) if same => Arrival::Kept,
+fn receive(held: Option<&Life>, arrived: Arrived, forced: bool, now: SystemTime) -> Arrival {
+    let Some(life) = arrived.life else { return Arrival::Useless };
+    let later = held.is_none_or(|held| held.ends < life.ends);
+    match held {
         // The service refused the held one: another is better even if it ends earlier.
-        (Some(held), Some(life)) if !forced && life.ends <= held.ends => Arrival::Kept,
-        (_, Some(_)) if !same => Arrival::Taken,
-        _ => Arrival::Useless,
+        Some(held) if held.is_served(now) && !arrived.known && (later || forced) => Arrival::Taken(life),
+        Some(held) if held.is_served(now) => Arrival::Kept,
+        // With a later end it is good again, by the word of who issued it.
+        _ if arrived.known && !later => Arrival::Useless,
+        _ => Arrival::Taken(life),
     }
 }
 
 impl Calls {
-    /// A token has taken its place.
-    pub(crate) fn brought(&mut self) {
-        *self = Self { succeeded: true, forced: self.forced, ..Self::default() };
+    /// A call has ended, with a token or, if `arrived` is `None`, without. `draw` is a number from 0 to 1.
+    pub(crate) fn landed(
+        &mut self,
+        held: Option<&Life>,
+        arrived: Option<Arrived>,
+        forced: bool,
+        now: SystemTime,
+        draw: f64,
+    ) -> Arrival {
+        if forced {
+            self.forced = Some(Rest::new(now, FORCED_REST));
+        }
+        let served = held.filter(|held| held.is_served(now));
+        let arrival = arrived.map_or(Arrival::Useless, |arrived| receive(held, arrived, forced, now));
+        match arrival {
+            Arrival::Taken(_) => *self = Self { succeeded: true, forced: self.forced, ..Self::default() },
+            Arrival::Kept if forced => self.settled = true,
+            // It says nothing about the value that everybody else is served.
+            Arrival::Useless if forced && served.is_some() => {}
+            Arrival::Kept | Arrival::Useless => self.failed(served, now, draw),
+        }
+        arrival
     }
 
-    /// A call has brought nothing: an error, or no progress. `draw` is a number from 0 to 1.
-    pub(crate) fn failed(&mut self, held: Option<&Life>, now: SystemTime, draw: f64) {
+    fn failed(&mut self, served: Option<&Life>, now: SystemTime, draw: f64) {
         let longest = if self.succeeded { LONGEST_REST } else { LONGEST_REST_AT_FIRST };
         // Between half and the whole, so that those who failed together do not come back together.
         let length =
             (FIRST_REST * 2_u32.saturating_pow(self.failures.min(10))).min(longest).mul_f64(0.5 + draw / 2.0);
         self.failures = self.failures.saturating_add(1);
         let mut rest = Rest::new(now, length);
-        if let Some(held) = held.filter(|held| held.is_served(now)) {
-            rest.until = rest.until.min(held.served_until);
+        if let Some(served) = served {
+            rest.until = rest.until.min(served.served_until);
         }
         self.rest = Some(rest);
     }
@@ -175,14 +196,5 @@ impl Calls {
     /// Whether a refusal of the held value may force a call now.
     pub(crate) fn may_force(&self, now: SystemTime) -> bool {
         !self.settled && self.forced.is_none_or(|rest| rest.left(now).is_none())
-    }
-
-    pub(crate) fn forced(&mut self, now: SystemTime) {
-        self.forced = Some(Rest::new(now, FORCED_REST));
-    }
-
-    /// A forced call has brought the held value again.
-    pub(crate) fn settled(&mut self) {
-        self.settled = true;
     }
 }
