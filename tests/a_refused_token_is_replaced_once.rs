@@ -5,10 +5,10 @@
 mod wire;
 
 use azure_healthcare_auth::{
-    Body, Cause, DicomVersion, ErrorKind, HealthcareClient,
+    Body, Cause, DicomVersion, ErrorKind, FhirAudience, HealthcareAuth, HealthcareClient, Result,
     testing::{StandIn, StandInCredential, Wording},
 };
-use http::Method;
+use http::{HeaderValue, Method};
 use std::sync::Arc;
 use wire::{Tokens, authorizations, count, fhir};
 use wiremock::{
@@ -133,4 +133,31 @@ async fn even_where_a_thousand_requests_are_refused_for_good() {
     // One fetch, and one that was forced; two sends each at the most.
     assert_eq!(tokens.calls(), 2);
     assert!(count(&server).await <= 2_000);
+}
+
+#[tokio::test]
+async fn even_by_one_who_always_has_another() {
+    struct Endless(FhirAudience);
+
+    #[async_trait::async_trait]
+    impl HealthcareAuth for Endless {
+        type Audience = FhirAudience;
+
+        fn audience(&self) -> &FhirAudience {
+            &self.0
+        }
+
+        async fn authorization(&self) -> Result<HeaderValue> {
+            Ok(HeaderValue::from_static("Bearer x"))
+        }
+
+        async fn renew(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
+            Ok(Some(HeaderValue::try_from(format!("{}x", refused.to_str().unwrap())).unwrap()))
+        }
+    }
+
+    let server = wire::answering(ResponseTemplate::new(401)).await;
+    let client = HealthcareClient::from_auth(Arc::new(Endless(fhir(&server))));
+    assert_eq!(client.get("Patient").send().await.unwrap_err().kind(), ErrorKind::Denied);
+    assert_eq!(authorizations(&server).await, ["Bearer x", "Bearer xx"]);
 }

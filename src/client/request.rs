@@ -98,7 +98,6 @@ impl<A: Audience> RequestBuilder<A> {
     pub fn header(self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         self.change(|parts| {
             let name: HeaderName = match name.as_ref().parse() {
-                Ok(header::AUTHORIZATION) => return Ok(()),
                 Ok(name) if REFUSED_HEADERS.contains(&name) => {
                     return Err(unsendable(format!("the header `{name}` is not the caller's to set")));
                 }
