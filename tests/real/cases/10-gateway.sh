@@ -37,7 +37,7 @@ case_az_token_opens_dicom() {
   token=$(token "$DICOM_RESOURCE")
   request "$DICOM_URL/v2/changefeed" "$token"
   expect_status 200
-  expect_json 'length == 2 and all(.action == "create" and .state == "current" and .metadata)'
+  expect_json 'length >= 2 and all(.action == "create" and .state == "current" and .metadata)'
   # Orthanc numbers more than instances: the second one is beyond a page of two.
   request "$DICOM_URL/v1/changefeed?offset=1&limit=2" "$token"
   expect_json 'length == 0'

@@ -1,24 +1,6 @@
 # One process over minutes, by the driver: what happens to it when Entra, Azure CLI or the clock move on.
 # shellcheck shell=bash
 
-# driver: starts it, signed in, with standard input and output at the case's hand
-driver() {
-  [[ -x ${DRIVER:-} ]] || fail "the driver was not built, see the top of the run's output"
-  coproc LINE { exec "$DRIVER" "$FHIR_URL" "$FHIR_RESOURCE" 2>"$CASE/err"; }
-}
-
-# tell COMMAND...
-tell() {
-  echo "$*" >&"${LINE[1]}"
-}
-
-# answer PATTERN: the driver's next line is like that
-answer() {
-  read -r -t 240 ANSWER <&"${LINE[0]}" || fail "the driver said nothing: $(tail -n 5 "$CASE/err")"
-  echo "$ANSWER"
-  [[ $ANSWER =~ $1 ]] || fail "not like '$1': $ANSWER"
-}
-
 # gets_again SECONDS: within that time a request succeeds
 gets_again() {
   local deadline=$((SECONDS + $1))
@@ -26,10 +8,6 @@ gets_again() {
     ((SECONDS < deadline)) || fail "still after $1 s: $ANSWER"
     sleep 1
   done
-}
-
-tokens_asked_of_az() {
-  grep -c '^account get-access-token' "$AZ_LOG" || true
 }
 
 case_a_token_of_60_s_is_renewed_under_traffic() {

@@ -84,6 +84,30 @@ expect_line() {
   grep -qiE -- "$2" "$CASE/$1" || fail "$1 has no line like '$2': $(tail -n 5 "$CASE/$1")"
 }
 
+# ----- the driver: one client that obeys, driver/src/main.rs has its commands
+
+# driver [FHIR_URL]: starts it, with standard input and output at the case's hand
+driver() {
+  [[ -x ${DRIVER:-} ]] || fail "the driver was not built, see the top of the run's output"
+  coproc LINE { exec "$DRIVER" "${1:-$FHIR_URL}" "$FHIR_RESOURCE" "$DICOM_URL/v2" 2>"$CASE/err"; }
+}
+
+# tell COMMAND...
+tell() {
+  echo "$*" >&"${LINE[1]}"
+}
+
+# answer PATTERN: the driver's next line is like that
+answer() {
+  read -r -t 240 ANSWER <&"${LINE[0]}" || fail "the driver said nothing: $(tail -n 5 "$CASE/err")"
+  echo "$ANSWER"
+  [[ $ANSWER =~ $1 ]] || fail "not like '$1': $ANSWER"
+}
+
+tokens_asked_of_az() {
+  grep -c '^account get-access-token' "$AZ_LOG" || true
+}
+
 cp -r "$RUN/azure" "$CASE/azure"
 export AZURE_CONFIG_DIR=$CASE/azure AZ_LOG=$CASE/az.log
 touch "$AZ_LOG"

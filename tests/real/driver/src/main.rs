@@ -1,13 +1,22 @@
 //! A long-lived client for the cases of `tests/real`: obeys one command a line on standard input, answers it with one.
 //!
-//! `real-driver <FHIR URL> <resource>` uses Azure CLI's credential and one client for all requests.
+//! `real-driver <FHIR URL> <resource> <DICOM URL>` uses Azure CLI's credential and one client for all requests.
 //!
-//! | command | does | answers |
+//! | command | does | answers `ok` and |
 //! |---|---|---|
-//! | `get` | one request | `ok <status>` or `err <error and its sources>` |
-//! | `traffic <seconds> <milliseconds>` | a request every so many ms, whether or not the last one is answered | `sent <n> failed <n> slow <n> first: <error>` |
+//! | `get [<path> [<seconds>]]` | one request; `parts/fhir.cjs` does it at once and answers that late | `<status>` |
+//! | `pages <path>` | that page, and those that the `next` links lead to | `<n> pages: <id> <id> …` |
+//! | `create <identifier> <seconds>` | `POST` of a transaction with one Patient, answered that late | `<status>` |
+//! | `store <file>` | `POST` of a DICOM file (STOW) | `<status> <where it can be retrieved>` |
+//! | `retrieve <path> <file>` | `GET` of a DICOM instance (WADO) into the file | `<n> bytes` |
+//! | `traffic <seconds> <milliseconds>` | a request every so many ms, whether or not the last one is answered | `sent <n> failed <n> slow <n> first: <error>`, without the `ok` |
+//!
+//! What fails is answered by `err`, the error's kind if it is one of the crate, the error and its sources.
 //!
 //! Slow is a request that took longer than 250 ms: Azure CLI takes longer for a token, the services take a few ms.
+
+mod dicom;
+mod fhir;
 
 use std::{
     env,
@@ -16,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use azure_healthcare_auth::{FhirAudience, HealthcareClient};
+use azure_healthcare_auth::{DicomAudience, FhirAudience, HealthcareClient};
 use azure_identity::AzureCliCredential;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -25,8 +34,9 @@ use tokio::{
 };
 
 const SLOW: Duration = Duration::from_millis(250);
+const PATIENTS: &str = "Patient?_count=1";
 
-type Client = HealthcareClient<FhirAudience>;
+type Outcome<T = String> = Result<T, Box<dyn Error>>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -39,36 +49,40 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<(), Box<dyn Error>> {
-    let [url, resource] =
-        env::args().skip(1).collect::<Vec<_>>().try_into().map_err(|_| "give a URL and a resource")?;
+async fn run() -> Outcome<()> {
+    let [url, resource, dicom_url] = env::args()
+        .skip(1)
+        .collect::<Vec<_>>()
+        .try_into()
+        .map_err(|_| "give a FHIR URL, a resource and a DICOM URL")?;
     let audience = FhirAudience::endpoint(&url).resource(&resource).build()?;
     let client = HealthcareClient::new(audience, AzureCliCredential::new(None)?);
+    let dicom = client.at(dicom_url.parse::<DicomAudience>()?)?;
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await? {
-        let answer = match line.split(' ').collect::<Vec<_>>()[..] {
-            ["get"] => match get(&client).await {
-                Ok(status) => format!("ok {status}"),
-                Err(error) => format!("err {error}"),
-            },
+        let outcome = match line.split(' ').collect::<Vec<_>>()[..] {
+            ["get"] => fhir::get(&client, PATIENTS, None).await.map_err(Into::into),
+            ["get", path] => fhir::get(&client, path, None).await.map_err(Into::into),
+            ["get", path, seconds] => fhir::get(&client, path, Some(seconds)).await.map_err(Into::into),
+            ["pages", path] => fhir::pages(&client, path).await,
+            ["create", identifier, seconds] => fhir::create(&client, identifier, seconds).await,
+            ["store", file] => dicom::store(&dicom, file).await,
+            ["retrieve", path, file] => dicom::retrieve(&dicom, path, file).await,
             ["traffic", seconds, milliseconds] => {
-                traffic(&client, seconds.parse()?, milliseconds.parse()?).await
+                println!("{}", traffic(&client, seconds.parse()?, milliseconds.parse()?).await);
+                continue;
             }
             _ => return Err(format!("unknown command: {line}").into()),
         };
-        println!("{answer}");
+        match outcome {
+            Ok(text) => println!("ok {text}"),
+            Err(error) => println!("err {}", in_full(&*error)),
+        }
     }
     Ok(())
 }
 
-async fn get(client: &Client) -> Result<u16, String> {
-    match client.get("Patient").query("_count", "1").send().await {
-        Ok(response) => Ok(response.status().as_u16()),
-        Err(error) => Err(in_full(&error)),
-    }
-}
-
-async fn traffic(client: &Client, seconds: u64, milliseconds: u64) -> String {
+async fn traffic(client: &fhir::Client, seconds: u64, milliseconds: u64) -> String {
     let mut ticks = interval(Duration::from_millis(milliseconds));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let sent = seconds * 1000 / milliseconds;
@@ -78,7 +92,7 @@ async fn traffic(client: &Client, seconds: u64, milliseconds: u64) -> String {
         let client = client.clone();
         requests.spawn(async move {
             let started = Instant::now();
-            let outcome = get(&client).await;
+            let outcome = fhir::get(&client, PATIENTS, None).await;
             (outcome, started.elapsed())
         });
     }
@@ -86,18 +100,21 @@ async fn traffic(client: &Client, seconds: u64, milliseconds: u64) -> String {
     for (outcome, took) in requests.join_all().await {
         slow += usize::from(took > SLOW);
         match outcome {
-            Ok(200) => {}
+            Ok(status) if status == "200" => {}
             Ok(status) => failures.push(format!("status {status}")),
-            Err(error) => failures.push(error),
+            Err(error) => failures.push(in_full(&error)),
         }
     }
     let first = failures.first().map_or("none", String::as_str);
     format!("sent {sent} failed {} slow {slow} first: {first}", failures.len())
 }
 
-/// An error and what caused it, in one line.
-fn in_full(error: &dyn Error) -> String {
-    let mut text = error.to_string();
+/// An error's kind, if it is one of the crate, the error and what caused it, in one line.
+fn in_full(error: &(dyn Error + 'static)) -> String {
+    let mut text = match error.downcast_ref::<azure_healthcare_auth::Error>() {
+        Some(told) => format!("{:?}: {told}", told.kind()),
+        None => error.to_string(),
+    };
     let mut source = error.source();
     while let Some(cause) = source {
         text.push_str(": ");
