@@ -125,7 +125,9 @@ async fn and_a_refusal_keeps_what_the_service_said_within_a_limit() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn even_where_a_thousand_requests_are_refused_for_good() {
     let (server, tokens) = (wire::answering(ResponseTemplate::new(401)).await, Tokens::new());
-    let client = HealthcareClient::new(fhir(&server), tokens.clone());
+    // One connection for all: a thousand of them are more than some systems let a process open.
+    let http = azure_healthcare_auth::default_http().http2_prior_knowledge();
+    let client = HealthcareClient::new(fhir(&server), tokens.clone()).with_http(http);
     let requests: Vec<_> = (0..1_000).map(|_| tokio::spawn(client.get("Patient").send())).collect();
     for request in requests {
         assert_eq!(request.await.unwrap().unwrap_err().kind(), ErrorKind::Denied);

@@ -47,12 +47,23 @@ impl Slot {
 
     /// A value that can be sent. Waits only where none is held, or the one that is has ended.
     pub(crate) async fn authorization(self: &Arc<Self>) -> Result<HeaderValue> {
+        match self.fresh() {
+            Some(value) => Ok(value),
+            // Boxed, so that the future of a hit stays small.
+            None => Box::pin(self.admitted()).await,
+        }
+    }
+
+    /// The held value, if it is to be left alone: all that most requests need.
+    #[inline]
+    fn fresh(&self) -> Option<HeaderValue> {
+        let held = self.held.load();
+        let fresh = held.as_ref().filter(|held| held.life.phase(self.caller.clock.now()) == Phase::Fresh);
+        fresh.map(|held| held.value.clone())
+    }
+
+    async fn admitted(self: &Arc<Self>) -> Result<HeaderValue> {
         loop {
-            if let Some(held) = &*self.held.load()
-                && held.life.phase(self.caller.clock.now()) == Phase::Fresh
-            {
-                return Ok(held.value.clone());
-            }
             let wait = match self.admit()? {
                 Admission::Served(value) => return Ok(value),
                 Admission::Waits(wait) => wait,

@@ -1,0 +1,2 @@
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ForcedRefresh;

@@ -1,0 +1,11 @@
+//! What the files of `src/token` find here in place of the real thing.
+
+pub(crate) mod clock;
+pub(crate) mod credentials;
+mod error;
+pub(crate) mod runtime;
+pub(crate) mod swap;
+pub(crate) mod sync;
+pub(crate) mod time;
+
+pub(crate) use error::{Error, ErrorKind, Result};
