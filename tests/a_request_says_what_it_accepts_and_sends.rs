@@ -4,9 +4,9 @@
 
 mod wire;
 
-use azure_healthcare_auth::{ErrorKind, HealthcareAuth, HealthcareClient, Result, testing::StandIn};
+use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::StandIn};
 use std::{sync::Arc, time::Duration};
-use wire::{Tokens, answering, count, dicom, fhir, service};
+use wire::{Fixed, Tokens, answering, count, dicom, fhir, service};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
 
 #[tokio::test]
@@ -94,21 +94,6 @@ async fn and_a_service_that_goes_quiet_is_given_up_after_a_minute() {
 
 #[test]
 fn outside_a_runtime_it_is_an_error_and_no_panic() {
-    struct Fixed(azure_healthcare_auth::FhirAudience);
-
-    #[async_trait::async_trait]
-    impl HealthcareAuth for Fixed {
-        type Audience = azure_healthcare_auth::FhirAudience;
-
-        fn audience(&self) -> &Self::Audience {
-            &self.0
-        }
-
-        async fn authorization(&self) -> Result<http::HeaderValue> {
-            Ok(http::HeaderValue::from_static("Bearer fixed"))
-        }
-    }
-
     let client = HealthcareClient::from_auth(Arc::new(Fixed("http://127.0.0.1:1".parse().unwrap())));
     let mut sending = std::pin::pin!(client.get("Patient").send());
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());

@@ -4,10 +4,10 @@
 
 mod wire;
 
-use azure_healthcare_auth::{Authenticator, Body, FhirAudience, HealthcareAuth, HealthcareClient, Result};
+use azure_healthcare_auth::{Authenticator, Body, FhirAudience, HealthcareAuth, HealthcareClient};
 use http::{HeaderValue, Method};
 use std::sync::Arc;
-use wire::{Tokens, authorizations, count, dicom, fhir, service};
+use wire::{Fixed, Tokens, authorizations, count, dicom, fhir, service};
 
 #[tokio::test]
 async fn on_every_method() {
@@ -73,21 +73,6 @@ async fn with_one_token_for_many_requests_and_all_clones() {
 
 #[tokio::test]
 async fn made_by_whatever_implements_the_trait() {
-    struct Fixed(FhirAudience);
-
-    #[async_trait::async_trait]
-    impl HealthcareAuth for Fixed {
-        type Audience = FhirAudience;
-
-        fn audience(&self) -> &FhirAudience {
-            &self.0
-        }
-
-        async fn authorization(&self) -> Result<HeaderValue> {
-            Ok(HeaderValue::from_static("Bearer fixed"))
-        }
-    }
-
     let server = service().await;
     let client = HealthcareClient::from_auth(Arc::new(Fixed(fhir(&server))));
     client.get("Patient").send().await.unwrap();

@@ -30,6 +30,14 @@ impl Head {
         retry::asked(&self.headers, SystemTime::now())
     }
 
+    /// Refuses a status outside 2xx.
+    fn check(&self) -> Result<()> {
+        match self.status.is_success() {
+            true => Ok(()),
+            false => Err(self.error()),
+        }
+    }
+
     fn error(&self) -> Error {
         let id = self.headers.get("x-request-id").and_then(|id| id.to_str().ok());
         // An id is shown for the support case; anything else in its place is not.
@@ -135,7 +143,7 @@ impl Response {
     /// [`ErrorKind::Status`] for any other status: an OperationOutcome must not be taken for Patients.
     /// [`ErrorKind::Decode`] if the body is not what is asked for; the text says where, and shows nothing of it.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        self.error_for_status_ref()?;
+        self.head.check()?;
         let nothing = self.head.status == StatusCode::NO_CONTENT && self.body.is_empty();
         let body = if nothing { b"null" } else { self.body.as_ref() };
         serde_json::from_slice(body).map_err(|error| {
@@ -158,10 +166,7 @@ impl Response {
     /// [`ErrorKind::Status`] for any other. To look at such an answer's body, ask before: by
     /// [`status`](Self::status), or by [`error_for_status_ref`](Self::error_for_status_ref).
     pub fn error_for_status(self) -> Result<Self> {
-        match self.head.status.is_success() {
-            true => Ok(self),
-            false => Err(self.head.error()),
-        }
+        self.head.check().map(|()| self)
     }
 
     /// As [`error_for_status`](Self::error_for_status), and the answer stays.
@@ -170,10 +175,7 @@ impl Response {
     ///
     /// [`ErrorKind::Status`] for a status outside 2xx.
     pub fn error_for_status_ref(&self) -> Result<&Self> {
-        match self.head.status.is_success() {
-            true => Ok(self),
-            false => Err(self.head.error()),
-        }
+        self.head.check().map(|()| self)
     }
 }
 
@@ -186,10 +188,7 @@ impl StreamedResponse {
     ///
     /// [`ErrorKind::Status`] for any other.
     pub fn error_for_status(self) -> Result<Self> {
-        match self.head.status.is_success() {
-            true => Ok(self),
-            false => Err(self.head.error()),
-        }
+        self.head.check().map(|()| self)
     }
 
     /// The next piece of the body. `None` at its end, and only there.

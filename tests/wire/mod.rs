@@ -17,7 +17,8 @@ use azure_core::{
     error::ErrorKind,
     time::OffsetDateTime,
 };
-use azure_healthcare_auth::{DicomAudience, FhirAudience};
+use azure_healthcare_auth::{DicomAudience, FhirAudience, HealthcareAuth, Result};
+use http::HeaderValue;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -64,6 +65,22 @@ impl TokenCredential for Tokens {
             return Err(azure_core::Error::with_message(ErrorKind::Credential, "Please run 'az login'"));
         }
         Ok(AccessToken::new(format!("token-{call}"), OffsetDateTime::now_utc() + Duration::from_secs(3_600)))
+    }
+}
+
+/// Always `Bearer fixed`, for one audience.
+pub(crate) struct Fixed(pub(crate) FhirAudience);
+
+#[async_trait::async_trait]
+impl HealthcareAuth for Fixed {
+    type Audience = FhirAudience;
+
+    fn audience(&self) -> &FhirAudience {
+        &self.0
+    }
+
+    async fn authorization(&self) -> Result<HeaderValue> {
+        Ok(HeaderValue::from_static("Bearer fixed"))
     }
 }
 
