@@ -10,15 +10,15 @@ use azure_healthcare_auth::{
 };
 use http::{HeaderValue, Method};
 use std::sync::Arc;
-use wire::{Tokens, authorizations, count, fhir};
+use wire::{Service, Tokens, authorizations, count, fhir};
 use wiremock::{
-    Mock, MockServer, ResponseTemplate,
+    Mock, ResponseTemplate,
     matchers::{any, header},
 };
 
 /// Refuses `token-1` and takes every other.
-async fn refusing_the_first() -> MockServer {
-    let server = MockServer::start().await;
+async fn refusing_the_first() -> Service {
+    let server = Service::start().await;
     let (refusal, answer) = (ResponseTemplate::new(401), ResponseTemplate::new(200));
     Mock::given(header("authorization", "Bearer token-1")).respond_with(refusal).mount(&server).await;
     Mock::given(any()).respond_with(answer).mount(&server).await;

@@ -69,7 +69,7 @@ async fn or_says_it_is_safe() {
 
 #[tokio::test]
 async fn until_the_service_is_well() {
-    let server = wiremock::MockServer::start().await;
+    let server = wire::Service::start().await;
     Mock::given(any()).respond_with(busy(503)).up_to_n_times(2).mount(&server).await;
     Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
     let client = HealthcareClient::new(fhir(&server), Tokens::new());

@@ -7,7 +7,7 @@ mod wire;
 use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::StandIn};
 use std::{sync::Arc, time::Duration};
 use wire::{Fixed, Tokens, answering, count, dicom, fhir, service};
-use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
+use wiremock::{Mock, ResponseTemplate, matchers::path};
 
 #[tokio::test]
 async fn in_the_media_type_of_the_service() {
@@ -79,7 +79,7 @@ async fn and_an_answer_of_nothing_is_none() {
 
 #[tokio::test]
 async fn and_a_service_that_goes_quiet_is_given_up_after_a_minute() {
-    let server = MockServer::start().await;
+    let server = wire::Service::start().await;
     let never = ResponseTemplate::new(200).set_delay(Duration::from_secs(1_000_000));
     Mock::given(path("/never")).respond_with(never).mount(&server).await;
     Mock::given(path("/well")).respond_with(ResponseTemplate::new(200)).mount(&server).await;

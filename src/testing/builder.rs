@@ -73,7 +73,13 @@ impl StandInBuilder {
         Mock::given(any()).respond_with(fhir_desk).mount(fhir_server).await;
         Mock::given(any()).respond_with(dicom_desk).mount(dicom_server).await;
 
-        StandIn { fhir, dicom, credential: Arc::new(StandInCredential::new()), shared, _servers: servers }
+        StandIn {
+            fhir,
+            dicom,
+            credential: Arc::new(StandInCredential::new()),
+            shared,
+            servers: Some(servers),
+        }
     }
 }
 

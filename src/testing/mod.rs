@@ -14,8 +14,16 @@ mod gate;
 mod received;
 mod search;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Waker},
+    time::Duration,
+};
 
+use tokio::task::unconstrained;
 use wiremock::MockServer;
 
 use crate::{Audience, DicomAudience, DicomVersion, FhirAudience};
@@ -67,8 +75,7 @@ pub struct StandIn {
     dicom: [DicomAudience; 2],
     credential: Arc<StandInCredential>,
     shared: Arc<Shared>,
-    // Held for their end: dropping them closes the ports.
-    _servers: [MockServer; 2],
+    servers: Option<[MockServer; 2]>,
 }
 
 impl StandIn {
@@ -139,6 +146,15 @@ impl StandIn {
     }
 }
 
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        // At its end a server waits for a lock, in a loop. A task that has used up its share of the runtime would find
+        // the lock taken for ever, so the share is not counted here.
+        let mut end = pin!(unconstrained(async { drop(self.servers.take()) }));
+        let _ = end.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    }
+}
+
 /// The addresses of both services. What they hold and what they received is not shown.
 impl fmt::Debug for StandIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -154,9 +170,11 @@ impl fmt::Debug for StandIn {
 mod tests {
     use std::io::{Read, Write};
     use std::net::TcpStream;
+    use std::task::Poll;
     use std::time::Instant;
 
     use azure_core::credentials::TokenCredential;
+    use tokio::task::coop;
     use url::Url;
 
     use super::*;
@@ -235,6 +253,19 @@ mod tests {
         assert!(exchange(&patients, &good).contains("retry-after: 3\r\n"));
         stand_in.throttle(0, Duration::ZERO);
         assert!(exchange(&patients, &good).starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn a_stand_in_can_be_dropped_by_a_task_that_has_used_up_its_share_of_the_runtime() {
+        let mut stand_in = Some(StandIn::start().await);
+        std::future::poll_fn(|cx| {
+            while let Poll::Ready(used) = coop::poll_proceed(cx) {
+                used.made_progress();
+            }
+            stand_in = None;
+            Poll::Ready(())
+        })
+        .await;
     }
 
     #[tokio::test]

@@ -5,10 +5,13 @@
 #![allow(dead_code)]
 
 use std::{
+    ops::Deref,
+    pin::pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -22,6 +25,7 @@ use http::HeaderValue;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
+    task::unconstrained,
 };
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
@@ -84,13 +88,38 @@ impl HealthcareAuth for Fixed {
     }
 }
 
+/// A mock server that any task can drop. At its end the server waits for a lock, in a loop: a task that has used up its
+/// share of the runtime, as one does that joins a thousand others, would find that lock taken for ever.
+pub(crate) struct Service(Option<MockServer>);
+
+impl Service {
+    pub(crate) async fn start() -> Self {
+        Self(Some(MockServer::start().await))
+    }
+}
+
+impl Deref for Service {
+    type Target = MockServer;
+
+    fn deref(&self) -> &MockServer {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let end = pin!(unconstrained(async { drop(self.0.take()) }));
+        assert!(end.poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    }
+}
+
 /// A service that answers everything with `200 {}`.
-pub(crate) async fn service() -> MockServer {
+pub(crate) async fn service() -> Service {
     answering(ResponseTemplate::new(200).set_body_raw("{}", "application/json")).await
 }
 
-pub(crate) async fn answering(response: ResponseTemplate) -> MockServer {
-    let server = MockServer::start().await;
+pub(crate) async fn answering(response: ResponseTemplate) -> Service {
+    let server = Service::start().await;
     Mock::given(any()).respond_with(response).mount(&server).await;
     server
 }
