@@ -3,6 +3,10 @@
 //! A credential is anything that implements [`TokenCredential`](azure_core::credentials::TokenCredential): those of
 //! `azure_identity`, and your own.
 
+mod unavailable;
+
+pub use unavailable::Unavailable;
+
 /// Marks a call that was made because the service refused the token of the call before.
 ///
 /// It stands in the context of [`TokenRequestOptions`](azure_core::credentials::TokenRequestOptions). A credential
