@@ -3,8 +3,18 @@
 //! A credential is anything that implements [`TokenCredential`](azure_core::credentials::TokenCredential): those of
 //! `azure_identity`, and your own.
 
+#[cfg(feature = "identity")]
+mod powershell;
+#[cfg(feature = "identity")]
+mod process;
 mod unavailable;
 
+#[cfg(feature = "identity")]
+#[cfg_attr(docsrs, doc(cfg(feature = "identity")))]
+pub use powershell::AzurePowerShellCredential;
+#[cfg(feature = "identity")]
+#[cfg_attr(docsrs, doc(cfg(feature = "identity")))]
+pub use process::ProcessExecutor;
 pub use unavailable::Unavailable;
 
 /// Marks a call that was made because the service refused the token of the call before.

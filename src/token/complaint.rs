@@ -50,7 +50,7 @@ fn may_pass(error: &azure_core::Error) -> bool {
 }
 
 /// One line, of limited length, in which each word that could be a secret is left out.
-fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let words: Vec<String> = text.split_whitespace().map(clean_word).collect();
     let line = words.join(" ");
     if line.len() <= HEAD + TAIL {

@@ -13,5 +13,7 @@ mod slot;
 mod source;
 mod state;
 
+#[cfg(feature = "identity")]
+pub(crate) use complaint::clean;
 pub(crate) use slot::Slot;
 pub(crate) use source::{DEFAULT_TIMEOUT, Source};

@@ -1,0 +1,148 @@
+//! [`AzurePowerShellCredential`]: asks Azure PowerShell, in which somebody has signed in, for tokens.
+
+mod answer;
+mod script;
+
+use std::{env, ffi::OsStr, io, path::PathBuf, process::Output, time::Duration};
+
+use azure_core::{
+    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
+    error::{Error, ErrorKind},
+};
+use tokio::{process::Command, runtime::Handle, time::timeout};
+
+use super::process;
+use crate::Result;
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Gets tokens from Azure PowerShell, for whoever has signed in there by `Connect-AzAccount`.
+///
+/// It needs PowerShell 7 (`pwsh`) or, on Windows, Windows PowerShell 5.1, and in it the module Az.Accounts 2.2.0 or
+/// newer, whose [`Get-AzAccessToken`] it calls. Whether that gives a plain text or a `SecureString`, as it does from
+/// 5.0.0 (Az 14), makes no difference.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use azure_healthcare_auth::{FhirAudience, HealthcareClient, credentials::AzurePowerShellCredential};
+///
+/// # fn client() -> azure_healthcare_auth::Result<()> {
+/// let credential = AzurePowerShellCredential::new().with_tenant("contoso.onmicrosoft.com")?;
+/// let fhir = HealthcareClient::new(FhirAudience::workspace("contoso", "records").build()?, Arc::new(credential));
+/// # Ok(()) }
+/// ```
+///
+/// Each call starts a PowerShell, which takes seconds: an [`Authenticator`](crate::Authenticator) makes few. Nothing is
+/// kept here between calls, but the module has a cache of its own, and nothing makes it give another token before the
+/// one it has comes to its end. A call that is dropped, or that takes too long, ends PowerShell and all that it started.
+///
+/// It has been tested against stand-ins that answer as the versions do, and its script is parsed by a PowerShell
+/// grammar; it has not been run against PowerShell itself.
+///
+/// # Errors
+///
+/// Where PowerShell or the module is missing or too old, or nobody is signed in, the cause of the error is
+/// [`Unavailable`](super::Unavailable), which says what to do. It is not where Entra refuses, an execution policy keeps the module
+/// from being loaded, the time is over, or the answer cannot be read; neither is it outside a Tokio runtime, and for
+/// anything but one scope that ends in `/.default`. What PowerShell writes to its output is in no error.
+///
+/// [`Get-AzAccessToken`]: https://learn.microsoft.com/powershell/module/az.accounts/get-azaccesstoken
+#[derive(Clone, Debug)]
+pub struct AzurePowerShellCredential {
+    program: Option<PathBuf>,
+    tenant: Option<String>,
+    timeout: Duration,
+}
+
+impl AzurePowerShellCredential {
+    /// With the tenant of the sign-in, and 30 s for a call. Nothing is started here.
+    pub const fn new() -> Self {
+        Self { program: None, tenant: None, timeout: DEFAULT_TIMEOUT }
+    }
+
+    /// Asks for tokens of another tenant than that of the sign-in: its id, or one of its domains.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Credential`](crate::ErrorKind::Credential) for anything but letters a to z, digits, `.` and `-`.
+    pub fn with_tenant(self, tenant: &str) -> Result<Self> {
+        if !script::is_tenant(tenant) {
+            let why =
+                "a tenant is an id or a domain, of the letters a to z, digits, `.` and `-`: this is not one";
+            return Err(crate::Error::new(crate::ErrorKind::Credential, why));
+        }
+        Ok(Self { tenant: Some(tenant.to_owned()), ..self })
+    }
+
+    /// How long a call may take before PowerShell is ended. The default is 30 s.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// The PowerShell to start: an absolute path, or a name that is on `PATH`. The default is `pwsh` and, on Windows,
+    /// `powershell.exe` where that is not found.
+    #[must_use]
+    pub fn with_program(self, program: impl Into<PathBuf>) -> Self {
+        Self { program: Some(program.into()), ..self }
+    }
+
+    async fn run(&self, script: &str) -> io::Result<Output> {
+        let windows = cfg!(windows).then_some(OsStr::new("powershell.exe"));
+        match &self.program {
+            Some(program) => run(program.as_ref(), script).await,
+            None => match (run(OsStr::new("pwsh"), script).await, windows) {
+                (Err(error), Some(other)) if error.kind() == io::ErrorKind::NotFound => {
+                    run(other, script).await
+                }
+                (result, _) => result,
+            },
+        }
+    }
+}
+
+async fn run(program: &OsStr, script: &str) -> io::Result<Output> {
+    let mut command = Command::new(program);
+    // Without a format, an encoded command has its errors written as XML.
+    command.args(["-NoProfile", "-NonInteractive", "-OutputFormat", "Text", "-EncodedCommand", script]);
+    // Where nobody can have put a program that is found instead of the one meant.
+    let folder = if cfg!(windows) { env::var_os("SYSTEMROOT") } else { Some("/".into()) };
+    command.current_dir(folder.ok_or_else(|| io::Error::other("SYSTEMROOT is not set"))?);
+    process::output(command).await
+}
+
+impl Default for AzurePowerShellCredential {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait::async_trait]
+impl TokenCredential for AzurePowerShellCredential {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        _: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        let script = script::encoded(script::resource_of(scopes)?, self.tenant.as_deref());
+        // Tokio's clock panics without one.
+        Handle::try_current().map_err(|error| failed(io::Error::other(error)))?;
+        match timeout(self.timeout, self.run(&script)).await {
+            Ok(Ok(output)) => answer::read(&output),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => Err(answer::not_installed()),
+            Ok(Err(error)) => Err(failed(error)),
+            Err(_) => Err(too_slow(self.timeout)),
+        }
+    }
+}
+
+fn failed(error: io::Error) -> Error {
+    let why = format!("PowerShell cannot be run: {error}");
+    Error::with_error(ErrorKind::Credential, error, why)
+}
+
+fn too_slow(limit: Duration) -> Error {
+    let why = format!("PowerShell was ended: it gave no token within {limit:?}");
+    // It may be faster the next time.
+    Error::with_error(ErrorKind::Credential, Error::from(io::Error::from(io::ErrorKind::TimedOut)), why)
+}
