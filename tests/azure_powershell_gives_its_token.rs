@@ -8,8 +8,6 @@ use std::{
     error::Error as _,
     fmt::Write,
     fs,
-    os::unix::fs::symlink,
-    path::Path,
     pin::pin,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -32,14 +30,8 @@ const END: i64 = 1_900_000_000;
 struct StandIn(Folder);
 
 impl StandIn {
-    /// One that runs `answer`, in the language of `sh`; its folder is `$here`.
     fn running(answer: &str) -> Self {
-        let folder = Folder::new();
-        fs::write(folder.join("answer"), answer).unwrap();
-        // A link, for a program that is written while another thread starts one may be busy.
-        let stand_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/powershell/pwsh");
-        symlink(stand_in, folder.join("pwsh")).unwrap();
-        Self(folder)
+        Self(Folder::of_a_power_shell(answer))
     }
 
     fn writing(stdout: &str, stderr: &str, status: u8) -> Self {

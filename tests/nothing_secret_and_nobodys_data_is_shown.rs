@@ -3,6 +3,8 @@
 
 #![cfg(feature = "client")]
 
+#[cfg(all(unix, feature = "identity"))]
+mod tool;
 mod wire;
 
 use std::{
@@ -276,6 +278,24 @@ async fn on_any_way_through_the_crate() {
             assert_eq!(told(client.get("Patient/canary-id").send().await.unwrap_err()), kind);
         }
         shown(&client);
+    }
+
+    // A tool says too much.
+    #[cfg(all(unix, feature = "identity"))]
+    for (says, status) in [
+        (TOKEN.to_owned(), 1),
+        (format!("azure_healthcare_auth: {{\"token\":\"{TOKEN}\",\"expires_on\":null}}"), 0),
+        (format!("azure_healthcare_auth: {{\"said\":\"{TOKEN}\"}}"), 0),
+    ] {
+        let folder =
+            tool::Folder::of_a_power_shell(&format!("echo '{says}'; echo '{says}' >&2; exit {status}"));
+        let credential = azure_healthcare_auth::credentials::AzurePowerShellCredential::new()
+            .with_program(folder.join("pwsh"));
+        shown(&credential);
+        let error = credential.get_token(&["https://contoso.example/.default"], None).await.unwrap_err();
+        shown(&error);
+        let client = HealthcareClient::new(fhir(&server), Arc::new(credential));
+        assert_eq!(told(client.get("Patient/canary-id").send().await.unwrap_err()), ErrorKind::Credential);
     }
 
     // The stand-in, and what it keeps.

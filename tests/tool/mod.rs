@@ -8,6 +8,7 @@ use std::{
     env, fs,
     io::{BufRead, BufReader},
     ops::Deref,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{self, Command},
     sync::{
@@ -29,6 +30,17 @@ impl Folder {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&path).unwrap();
         Self(path)
+    }
+
+    /// With a stand-in for PowerShell in it, `pwsh`, which runs `answer`, in the language of `sh`. There, this folder
+    /// is `$here`.
+    pub(crate) fn of_a_power_shell(answer: &str) -> Self {
+        let folder = Self::new();
+        fs::write(folder.join("answer"), answer).unwrap();
+        // A link, for a program that is written while another thread starts one may be busy.
+        let stand_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/powershell/pwsh");
+        symlink(stand_in, folder.join("pwsh")).unwrap();
+        folder
     }
 
     /// A named pipe in it: see [`Held`].

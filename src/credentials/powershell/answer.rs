@@ -103,3 +103,57 @@ pub(super) fn not_installed() -> Error {
 fn refused(why: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::with_message(ErrorKind::Credential, why)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(stdout: &str, stderr: &str) -> std::result::Result<String, (bool, String)> {
+        let output = Output { status: Default::default(), stdout: stdout.into(), stderr: stderr.into() };
+        read(&output).map(|token| token.token.secret().to_owned()).map_err(|error| {
+            let cause = std::error::Error::source(&error);
+            (cause.is_some_and(|cause| cause.is::<Unavailable>()), error.to_string())
+        })
+    }
+
+    #[test]
+    fn the_marked_line_is_the_answer() {
+        let answer = r#"azure_healthcare_auth: {"token":"abc","expires_on":1900000000}"#;
+        for stdout in [
+            answer.to_owned(),
+            format!("WARNING: x\r\n\u{1b}[?1h{answer}\r\n{{\"token\":\"other\"}}"),
+            format!("azure_healthcare_auth: noise\n{answer}"),
+        ] {
+            assert_eq!(told(&stdout, "AuthorizationManager check failed").as_deref(), Ok("abc"), "{stdout}");
+        }
+        assert!(include_str!("get_token.ps1").contains(&format!("'{MARK}'")));
+    }
+
+    #[test]
+    fn what_is_said_decides_whether_there_is_anybody_to_ask() {
+        for (unavailable, part, said) in [
+            (true, "PowerShell 7", "'pwsh' is not recognized as an internal or external command"),
+            (true, "Install-Module", "... because no valid module file was found in any module directory."),
+            (true, "Connect-AzAccount", "Run Connect-AzAccount\r\nto login."),
+            (true, "Connect-AzAccount", "No accounts were found in the cache."),
+            (false, "execution policy", "AuthorizationManager check failed."),
+            (false, "AADSTS50076", "AADSTS50076: multi-factor. Run Connect-AzAccount to login."),
+            (false, "gave no", "something else"),
+        ] {
+            let (is, told) = told("", said).unwrap_err();
+            assert!(is == unavailable && told.contains(part), "{told}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_the_same_in_every_language() {
+        for (unavailable, id) in [
+            (true, "Modules_ModuleWithVersionNotFound,Microsoft.PowerShell.Commands.ImportModuleCommand"),
+            (false, "UnauthorizedAccess,Microsoft.PowerShell.Commands.ImportModuleCommand"),
+        ] {
+            let stdout = format!(r#"{MARK}{{"id":"{id}","said":"kaputt"}}"#);
+            let (is, told) = told(&stdout, "").unwrap_err();
+            assert!(is == unavailable && !told.contains("kaputt"), "{told}");
+        }
+    }
+}
