@@ -76,6 +76,8 @@
 mod audience;
 mod auth;
 mod authenticator;
+#[cfg(any(feature = "client", feature = "identity"))]
+mod claims;
 #[cfg(feature = "client")]
 mod client;
 mod clock;
@@ -94,12 +96,15 @@ pub use audience::{
 };
 pub use auth::HealthcareAuth;
 pub use authenticator::Authenticator;
+#[cfg(any(feature = "client", feature = "identity"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "client", feature = "identity"))))]
+pub use claims::Claims;
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub use client::{Body, HealthcareClient, RequestBuilder, Response, StreamedResponse, default_http};
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
-pub use denial::{Cause, Challenge, Claims, Denial};
+pub use denial::{Cause, Challenge, Denial};
 pub use error::{Error, ErrorKind, Result};
 
 /// The doors to what is private, for the fuzz targets alone.

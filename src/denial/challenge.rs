@@ -190,7 +190,7 @@ fn is_token(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::denial::tests::Noise;
+    use crate::claims::samples::Noise;
 
     /// A header as one line: `Scheme token68 name<value> | …`.
     fn read(value: &str) -> String {

@@ -1,8 +1,9 @@
 //! What may be the cause of a refusal, where the evidence does not decide.
 
-use super::claims::Claims;
-use super::text::{LONG, printable, span};
+use super::span::span;
 use super::verdict::{Facts, Match, Verdict, unknown};
+use crate::claims::Claims;
+use crate::claims::text::{LONG, printable};
 
 /// A possible cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! The words about an audience that is not the service's: what the token is for, and how to build it right.
 
-use super::text::{LONG, printable};
 use super::verdict::{Facts, Match, PUBLIC_DICOM};
 use super::words::owner_knows;
+use crate::claims::text::{LONG, printable};
 
 impl Facts<'_> {
     pub(crate) fn why_audience(&self) -> String {

@@ -13,25 +13,27 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 pub use cause::Cause;
 pub use challenge::Challenge;
-pub use claims::Claims;
 
 mod cause;
 mod challenge;
-mod claims;
 mod likely;
 mod mismatch;
 mod outcome;
 mod said;
+mod span;
 #[cfg(test)]
 mod tests;
-mod text;
 mod verdict;
 mod words;
 
 use outcome::Outcome;
 use said::Said;
-use text::{LONG, SHORT, printable, tenant_of};
 use verdict::Facts;
+
+use crate::claims::{
+    Claims,
+    text::{LONG, SHORT, printable, tenant_of},
+};
 
 /// What is known when a service has answered 401 or 403.
 pub(crate) struct Evidence<'a> {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::said::Said;
-use super::text::is_guid;
+use crate::claims::text::is_guid;
 
 /// The longest body that is read, in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -104,7 +104,7 @@ fn is_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::denial::tests::Noise;
+    use crate::claims::samples::Noise;
     use serde_json::json;
 
     fn read(value: Value) -> Option<Outcome> {

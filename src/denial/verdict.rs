@@ -3,11 +3,11 @@
 use std::time::SystemTime;
 
 use super::cause::Cause;
-use super::claims::Claims;
 use super::likely::Likely;
 use super::outcome::Outcome;
 use super::said::Said;
-use super::text::{LONG, is_guid, printable};
+use crate::claims::Claims;
+use crate::claims::text::{LONG, is_guid, printable};
 
 /// The one audience of all DICOM services of the public cloud.
 pub(crate) const PUBLIC_DICOM: &str = "https://dicom.healthcareapis.azure.com";

@@ -4,9 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use super::Renewal;
 use super::cause::Cause;
-use super::claims::Claims;
-use super::text::{SHORT, printable, span};
+use super::span::span;
 use super::verdict::{Facts, Match, Verdict};
+use crate::claims::Claims;
+use crate::claims::text::{SHORT, printable};
 
 impl Facts<'_> {
     /// Why, on what evidence, and what has been tried.
