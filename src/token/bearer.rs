@@ -5,7 +5,7 @@ use http::HeaderValue;
 use crate::{Error, ErrorKind, Result};
 
 /// Formats and checks a token as RFC 6750 section 2.1 has it, and marks the value sensitive.
-pub(super) fn value(token: &str) -> Result<HeaderValue> {
+pub(crate) fn value(token: &str) -> Result<HeaderValue> {
     let bare = token.trim_end_matches('=');
     if bare.is_empty() {
         return Err(unusable("it is empty"));

@@ -5,9 +5,8 @@ use std::error::Error as StdError;
 
 use crate::{Error, ErrorKind};
 
-/// Longer texts lose their middle: the first line says what was tried, the last of a traceback what went wrong.
-const HEAD: usize = 400;
-const TAIL: usize = 400;
+/// What is told of a credential's words, in bytes.
+pub(crate) const LIMIT: usize = 800;
 
 /// The error for a scope for which the credential gave no token.
 ///
@@ -26,39 +25,63 @@ impl From<azure_core::Error> for Error {
 }
 
 fn told(what: &str, error: &azure_core::Error) -> Error {
-    let said = clean(&error.to_string());
+    let said = bounded(&line(error), LIMIT);
     Error::new(ErrorKind::Credential, format!("{what}: {said}")).transient(may_pass(error))
 }
 
 /// Whether the cause can go away by itself.
-fn may_pass(error: &azure_core::Error) -> bool {
-    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(error) = next {
-        if let Some(error) = error.downcast_ref::<azure_core::Error>() {
-            match error.kind() {
-                Kind::Connection | Kind::Io => return true,
-                Kind::HttpResponse { status, .. } => {
-                    let status = u16::from(*status);
-                    return status >= 500 || status == 408 || status == 429;
-                }
-                _ => {}
-            }
-        }
-        next = error.source();
-    }
-    false
+pub(crate) fn may_pass(error: &azure_core::Error) -> bool {
+    let status = kinds(error).find_map(|kind| match kind {
+        Kind::Connection | Kind::Io => Some(503),
+        Kind::HttpResponse { status, .. } => Some(u16::from(*status)),
+        _ => None,
+    });
+    status.is_some_and(|status| status >= 500 || status == 408 || status == 429)
 }
 
-/// One line, of limited length, in which each word that could be a secret is left out.
-pub(crate) fn clean(text: &str) -> String {
-    let words: Vec<String> = text.split_whitespace().map(clean_word).collect();
-    let line = words.join(" ");
-    if line.len() <= HEAD + TAIL {
-        return line;
+/// The kinds of an error and of what caused it, the outermost first.
+pub(crate) fn kinds(error: &azure_core::Error) -> impl Iterator<Item = &Kind> {
+    causes(error).filter_map(|cause| cause.downcast_ref::<azure_core::Error>()).map(azure_core::Error::kind)
+}
+
+/// An error and what caused it, the outermost first.
+pub(crate) fn causes(error: &azure_core::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+    let first: &(dyn StdError + 'static) = error;
+    std::iter::successors(Some(first), |&error| error.source())
+}
+
+/// What an error says, on one line in which each word that could be a secret is left out.
+pub(crate) fn line(error: &azure_core::Error) -> String {
+    let mut text = error.to_string();
+    // Of a connection that failed `azure_core` only says that it gave up.
+    if kinds(error).any(|kind| matches!(kind, Kind::Connection | Kind::Io))
+        && let Some(cause) = causes(error).last().map(ToString::to_string)
+        && !text.contains(&cause)
+    {
+        text = format!("{text}: {cause}");
     }
-    let head = line.char_indices().map(|(at, _)| at).take_while(|&at| at <= HEAD).last().unwrap_or(0);
-    let tail =
-        line.char_indices().map(|(at, _)| at).find(|&at| line.len() - at <= TAIL).unwrap_or(line.len());
+    one_line(&text)
+}
+
+/// A text on one line of limited length, in which each word that could be a secret is left out.
+#[cfg(feature = "identity")]
+pub(crate) fn clean(text: &str) -> String {
+    bounded(&one_line(text), LIMIT)
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().map(clean_word).collect::<Vec<_>>().join(" ")
+}
+
+/// A line of about `limit` bytes at most. A longer one loses its middle: its beginning says what was tried, the end of
+/// a traceback what went wrong.
+pub(crate) fn bounded(line: &str, limit: usize) -> String {
+    if line.len() <= limit {
+        return line.to_owned();
+    }
+    let places = || line.char_indices().map(|(at, _)| at);
+    let head = places().take_while(|&at| at <= limit / 2).last().unwrap_or(0);
+    let tail = places().find(|&at| line.len() - at <= limit / 2).unwrap_or(line.len());
     let (head, tail) = (line.get(..head).unwrap_or_default(), line.get(tail..).unwrap_or_default());
     format!("{head} … {tail}")
 }
@@ -126,7 +149,7 @@ mod tests {
             "AzureDeveloperCliCredential authentication failed. azd not found on PATH",
             "scope https://contoso-records.fhir.azurehealthcareapis.com/.default",
         ] {
-            assert_eq!(clean(text), text);
+            assert_eq!(one_line(text), text);
         }
     }
 
@@ -143,7 +166,7 @@ mod tests {
             format!("https://host/path?code={secret}"),
             format!("https://host/{secret}/x"),
         ] {
-            let clean = clean(&text);
+            let clean = one_line(&text);
             assert!(!clean.contains("eyJ") && !clean.contains("canary"), "{clean}");
             assert!(clean.contains("[left out]"), "{clean}");
         }
@@ -153,11 +176,23 @@ mod tests {
     fn a_long_text_keeps_both_ends_on_one_line() {
         let text =
             format!("Traceback é\n{}\nMsalServiceError: HTTP Error: 503", "  File é line\n".repeat(500));
-        let clean = clean(&text);
+        let clean = bounded(&one_line(&text), LIMIT);
         assert!(
             clean.starts_with("Traceback é File") && clean.ends_with("MsalServiceError: HTTP Error: 503")
         );
-        assert!(clean.len() < HEAD + TAIL + 20 && !clean.contains('\n'));
+        assert!(clean.len() < LIMIT + 20 && !clean.contains('\n'));
+    }
+
+    #[test]
+    fn the_cause_of_a_failed_connection_is_told_and_said_once() {
+        let refused = std::io::Error::other("Connection refused (os error 111)");
+        let error = azure_core::Error::with_error(Kind::Connection, refused, "failed to execute");
+        let error = azure_core::Error::with_error(Kind::Credential, error, "retry policy expired");
+        assert_eq!(line(&error), "retry policy expired: Connection refused (os error 111)");
+        let error = azure_core::Error::new(Kind::Io, std::io::Error::other("reset"));
+        assert_eq!(line(&error), "reset");
+        let inner = std::io::Error::other("inside");
+        assert_eq!(line(&azure_core::Error::with_error(Kind::Credential, inner, "told")), "told");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! [`state`] holds the rules and nothing else, [`gate`] lets one fetch through at a time, [`slot`] is what readers
 //! see, [`source`] is a credential with its slots. `scenarios.json` tells the rules by examples, each of which is a test.
 
-mod bearer;
-mod complaint;
+pub(crate) mod bearer;
+pub(crate) mod complaint;
 mod fetched;
 mod gate;
 #[cfg(test)]
