@@ -1,20 +1,45 @@
-//! What credentials and the token cache say to each other.
+//! What gets tokens, and what it and the token cache say to each other.
 //!
 //! A credential is anything that implements [`TokenCredential`](azure_core::credentials::TokenCredential): those of
-//! `azure_identity`, and your own.
+//! `azure_identity`, those below, and your own. Those below serve other Azure clients as well.
+//!
+//! | where it runs | credential | what to set |
+//! |---|---|---|
+//! | on a laptop | `developer_tools()` | `az login`, `Connect-AzAccount` or `azd auth login` |
+//! | on a laptop and in the cloud | `from_env()` | as below; on the laptop nothing |
+//! | App Service, Functions, Container Apps, a virtual machine | `from_env()` | an identity of the machine; for a user-assigned one `AZURE_CLIENT_ID` |
+//! | Kubernetes with workload identity | `from_env()` | nothing: its webhook sets `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_FEDERATED_TOKEN_FILE` |
+//! | elsewhere, as an app registration | `from_env()` | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH` |
+//! | beside a broker of one's own | [`from_fn`] | |
+//! | with a token at hand | `StaticToken` | |
+//! | in tests | `testing::StandInCredential` | |
+//!
+//! [`ChainedCredential`] asks several in turn.
 
+mod availability;
+mod chain;
+mod from_fn;
 #[cfg(feature = "identity")]
 mod powershell;
 #[cfg(feature = "identity")]
 mod process;
+#[cfg(any(feature = "client", feature = "identity"))]
+mod static_token;
 mod unavailable;
 
+use azure_core::credentials::TokenRequestOptions;
+
+pub use chain::ChainedCredential;
+pub use from_fn::{TokenRequest, from_fn};
 #[cfg(feature = "identity")]
 #[cfg_attr(docsrs, doc(cfg(feature = "identity")))]
 pub use powershell::AzurePowerShellCredential;
 #[cfg(feature = "identity")]
 #[cfg_attr(docsrs, doc(cfg(feature = "identity")))]
 pub use process::ProcessExecutor;
+#[cfg(any(feature = "client", feature = "identity"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "client", feature = "identity"))))]
+pub use static_token::StaticToken;
 pub use unavailable::Unavailable;
 
 /// Marks a call that was made because the service refused the token of the call before.
@@ -34,3 +59,8 @@ pub use unavailable::Unavailable;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ForcedRefresh;
+
+/// Whether a call carries the mark.
+fn is_forced(options: Option<&TokenRequestOptions<'_>>) -> bool {
+    options.is_some_and(|options| options.method_options.context.value::<ForcedRefresh>().is_some())
+}

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use azure_core::error::{Error, ErrorKind};
 
 /// Why a credential is not available where this program runs: nothing is installed, set up or signed in that it could
-/// ask. A [chain](azure_core::credentials::TokenCredential) goes on to its next member then, while it stops at one
+/// ask. A [chain](super::ChainedCredential) goes on to its next member then, while it stops at one
 /// that was refused.
 ///
 /// A credential of one's own returns it as the cause of its error:

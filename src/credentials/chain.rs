@@ -1,0 +1,146 @@
+//! [`ChainedCredential`]: the first of several that is there.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use async_trait::async_trait;
+use azure_core::{
+    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
+    error::{Error, ErrorKind},
+};
+
+use super::{Unavailable, availability::is_unavailable};
+use crate::token::complaint;
+
+/// Asks credentials in their order until one gives a token, and from then on that one alone.
+///
+/// It goes on from a credential that is *not available here*: nothing is installed, set up or signed in that it could
+/// ask. It stops at one that is there and *was refused*, as by a wrong secret, by a tenant that is not found or by an
+/// Entra that cannot be reached: the next one would be another identity than the one that was meant. Credentials of
+/// one's own say "not available here" by [`Unavailable`]; those of `azure_identity` are known by what they say.
+///
+/// # Errors
+///
+/// One error tells what each member said that was asked, by its name, without words that look like a secret. Where
+/// none is available it is itself an [`Unavailable`], so that a chain can be a member of another.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use azure_healthcare_auth::credentials::ChainedCredential;
+/// use azure_identity::{AzureCliCredential, ManagedIdentityCredential};
+///
+/// # fn main() -> azure_healthcare_auth::Result<()> {
+/// let chain = Arc::new(
+///     ChainedCredential::new()
+///         .with("Azure CLI", AzureCliCredential::new(None)?)
+///         .with("managed identity", ManagedIdentityCredential::new(None)?),
+/// );
+/// assert_eq!(chain.answered(), None); // nobody was asked yet
+/// # Ok(()) }
+/// ```
+#[derive(Default)]
+pub struct ChainedCredential {
+    members: Vec<Member>,
+    answered: OnceLock<usize>,
+}
+
+struct Member {
+    name: Cow<'static, str>,
+    credential: Arc<dyn TokenCredential>,
+}
+
+impl ChainedCredential {
+    /// A chain without members, which gives no token.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a member behind those that are there. Its name stands in errors and logs.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, credential: Arc<dyn TokenCredential>) -> Self {
+        self.members.push(Member { name: name.into(), credential });
+        self
+    }
+
+    /// The name of the member that gave the first token, and is asked for all others.
+    #[must_use]
+    pub fn answered(&self) -> Option<&str> {
+        self.answering().map(|member| &*member.name)
+    }
+
+    fn answering(&self) -> Option<&Member> {
+        self.members.get(*self.answered.get()?)
+    }
+
+    /// What a member said. All of them together find room in an error's text.
+    fn said(&self, member: &Member, error: &Error) -> String {
+        let line = complaint::line(error);
+        // The name is told already, and a link for each would leave no room for the rest.
+        let line = line.split_once(" authentication failed. ").map_or(&*line, |(_, said)| said);
+        let line = line.split_once(" To troubleshoot, visit").map_or(line, |(said, _)| said);
+        let room = complaint::LIMIT * 3 / 4 / self.members.len().max(1);
+        format!("{}: {}", member.name, complaint::bounded(line, room))
+    }
+}
+
+#[async_trait]
+impl TokenCredential for ChainedCredential {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        options: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        let mut said = Vec::new();
+        let members = match self.answering() {
+            Some(member) => std::slice::from_ref(member),
+            None => &self.members[..],
+        };
+        for (place, member) in members.iter().enumerate() {
+            let error = match member.credential.get_token(scopes, options.clone()).await {
+                Ok(token) => {
+                    if self.answered.set(place).is_ok() {
+                        tracing::info!(credential = %member.name, "gives the tokens from now on");
+                    }
+                    return Ok(token);
+                }
+                Err(error) => error,
+            };
+            said.push(self.said(member, &error));
+            if !is_unavailable(&error) {
+                return Err(refused(said.join("; "), &error));
+            }
+        }
+        Err(Unavailable::new(match said.is_empty() {
+            true => "the chain of credentials has no members".to_owned(),
+            false => format!("no credential is available here: {}", said.join("; ")),
+        })
+        .into())
+    }
+}
+
+/// The error itself is not kept: it can hold an answer of Entra or the output of a tool. Whether it may pass is.
+fn refused(said: String, error: &Error) -> Error {
+    match complaint::may_pass(error) {
+        true => {
+            let cause = Error::with_message(ErrorKind::Io, said.clone());
+            Error::with_error(ErrorKind::Credential, cause, said)
+        }
+        false => Error::with_message(ErrorKind::Credential, said),
+    }
+}
+
+impl fmt::Debug for ChainedCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A credential's `Debug` is its author's: it may show anything.
+        let names: Vec<_> = self.members.iter().map(|member| &*member.name).collect();
+        f.debug_struct("ChainedCredential")
+            .field("members", &names)
+            .field("answered", &self.answered())
+            .finish()
+    }
+}

@@ -1,0 +1,109 @@
+//! [`StaticToken`]: a token that somebody else got.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use azure_core::{
+    credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions},
+    error::{Error as CoreError, ErrorKind as CoreKind},
+    time::OffsetDateTime,
+};
+
+use crate::{Claims, Error, ErrorKind, Result, token::bearer};
+
+/// A token from elsewhere, such as the `$token` of a shell. It is used as it is until it ends, and cannot be renewed.
+///
+/// It is for one service: whatever a token is asked for, this is the answer, and a service that it is not for says 401.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use azure_healthcare_auth::{Authenticator, FhirAudience, credentials::StaticToken};
+///
+/// # fn main() -> azure_healthcare_auth::Result<()> {
+/// // token=$(az account get-access-token --resource=… --query accessToken --output tsv)
+/// # let token = "e30.eyJleHAiOjE3MDAwMDAwMDB9.c2ln";
+/// let credential = Arc::new(StaticToken::new(token)?);
+/// let auth = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, credential);
+/// # Ok(()) }
+/// ```
+pub struct StaticToken {
+    token: Secret,
+    ends: SystemTime,
+}
+
+impl StaticToken {
+    /// A token that says when it ends, in its `exp` claim (RFC 7519 section 4.1.4), as all of Microsoft Entra do.
+    ///
+    /// White space around it and a leading `Bearer` are left out, so that it may come from a file or from a header.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Credential`] for what cannot stand in a header, and for a token that does not say when it ends:
+    /// see [`ending`](Self::ending). One that has ended is an error when it is needed, not here.
+    pub fn new(token: &str) -> Result<Self> {
+        let token = bare(token)?;
+        let ends = Claims::from_token(token).and_then(|claims| claims.expires()).ok_or_else(|| {
+            let message = "the token does not say when it ends: give its end with `StaticToken::ending`";
+            Error::new(ErrorKind::Credential, message)
+        })?;
+        Ok(Self { token: token.to_owned().into(), ends })
+    }
+
+    /// A token of any form and when it ends.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Credential`] for what cannot stand in a header.
+    pub fn ending(token: &str, ends: SystemTime) -> Result<Self> {
+        Ok(Self { token: bare(token)?.to_owned().into(), ends })
+    }
+}
+
+/// The token without what is around it in a file or a header.
+fn bare(token: &str) -> Result<&str> {
+    const SCHEME: &str = "Bearer ";
+    let token = token.trim();
+    let token = match token.split_at_checked(SCHEME.len()) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(SCHEME) => token.trim_start(),
+        _ => token,
+    };
+    bearer::value(token)?;
+    Ok(token)
+}
+
+#[async_trait]
+impl TokenCredential for StaticToken {
+    async fn get_token(
+        &self,
+        _scopes: &[&str],
+        _options: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        if let Ok(past) = SystemTime::now().duration_since(self.ends) {
+            let message = format!(
+                "the token that was given ended {} s ago by this machine's clock, and cannot be renewed: get another",
+                past.as_secs()
+            );
+            return Err(CoreError::with_message(CoreKind::Credential, message));
+        }
+        Ok(AccessToken::new(self.token.clone(), date(self.ends)?))
+    }
+}
+
+fn date(time: SystemTime) -> azure_core::Result<OffsetDateTime> {
+    // `OffsetDateTime::from` panics where a date is too far off.
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| {
+        CoreError::with_message(CoreKind::Credential, "the end given for the token lies behind the year 9999")
+    })
+}
+
+impl fmt::Debug for StaticToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StaticToken").field("token", &"[elided]").field("ends", &self.ends).finish()
+    }
+}
