@@ -1,0 +1,86 @@
+//! A closure is told what the token is for, is called no more often than needed, and its error is told without secrets.
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+
+use azure_core::{
+    credentials::AccessToken,
+    error::{Error, ErrorKind},
+    time::OffsetDateTime,
+};
+use azure_healthcare_auth::{
+    Audience, Authenticator,
+    credentials::{TokenRequest, Unavailable, from_fn},
+};
+use support::{HOUR, bearer, fhir};
+
+#[tokio::test]
+async fn it_is_told_what_the_token_is_for_and_whether_the_last_was_refused() {
+    let calls: Arc<Mutex<Vec<TokenRequest>>> = Arc::default();
+    let written = calls.clone();
+    let auth = Authenticator::new(
+        fhir(),
+        from_fn(move |request| {
+            let mut calls = written.lock().unwrap();
+            calls.push(request);
+            let token = format!("token-{}", calls.len());
+            async move { Ok(AccessToken::new(token, OffsetDateTime::now_utc() + HOUR)) }
+        }),
+    );
+    for _ in 0..3 {
+        assert_eq!(auth.authorization().await.unwrap(), bearer("token-1"));
+    }
+    assert_eq!(auth.renew(&bearer("token-1")).await.unwrap(), Some(bearer("token-2")));
+    let calls = calls.lock().unwrap();
+    let seen: Vec<_> = calls.iter().map(|call| (call.scope(), call.resource(), call.is_forced())).collect();
+    let (scope, resource) = (auth.audience().scope(), auth.audience().resource());
+    assert_eq!(seen, [(scope, resource, false), (scope, resource, true)]);
+}
+
+#[tokio::test]
+async fn any_error_is_told_without_what_looks_like_a_secret() {
+    #[derive(Debug)]
+    enum Fails {
+        Words,
+        Io,
+        Azure,
+        Unavailable,
+    }
+    // How it fails, what is told of it, and whether it may pass by itself.
+    for (fails, told, transient) in [
+        (Fails::Words, "the broker said: key=[left out]", false),
+        (Fails::Io, "No such file or directory", false),
+        (Fails::Azure, "connection reset", true),
+        (Fails::Unavailable, "start it by `brokerd`", false),
+    ] {
+        let fails = Arc::new(fails);
+        let get = {
+            let fails = fails.clone();
+            move |_: TokenRequest| {
+                let fails = fails.clone();
+                async move {
+                    match *fails {
+                        Fails::Words => Err("the broker said: key=abc8Q~canary0123456789canary0123456789AB")?,
+                        Fails::Io => drop(std::fs::read("/nowhere/token")?),
+                        Fails::Azure => Err(Error::with_message(ErrorKind::Io, "connection reset"))?,
+                        Fails::Unavailable => Err(Unavailable::new("start it by `brokerd`"))?,
+                    }
+                    Ok(AccessToken::new("never", OffsetDateTime::now_utc() + HOUR))
+                }
+            }
+        };
+        let error = Authenticator::new(fhir(), from_fn(get)).authorization().await.unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains(told) && !shown.contains("canary"), "{fails:?}: {shown}");
+        assert_eq!(error.is_transient(), transient, "{fails:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_closure_is_shown() {
+    let token = "canary".to_owned();
+    let credential =
+        from_fn(move |_| std::future::ready(Ok(AccessToken::new(token.clone(), OffsetDateTime::now_utc()))));
+    assert_eq!(format!("{credential:?}"), "FromFn");
+}
