@@ -95,7 +95,7 @@ impl TokenCredential for ChainedCredential {
         scopes: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        let mut said = Vec::new();
+        let (mut said, mut may_pass) = (Vec::new(), false);
         let members = match self.answering() {
             Some(member) => std::slice::from_ref(member),
             None => &self.members[..],
@@ -111,26 +111,31 @@ impl TokenCredential for ChainedCredential {
                 Err(error) => error,
             };
             said.push(self.said(member, &error));
+            may_pass |= complaint::may_pass(&error);
             if !is_unavailable(&error) {
-                return Err(refused(said.join("; "), &error));
+                let error = Error::with_message(ErrorKind::Credential, said.join("; "));
+                return Err(passing(may_pass, error));
             }
         }
-        Err(Unavailable::new(match said.is_empty() {
+        let said = match said.is_empty() {
             true => "the chain of credentials has no members".to_owned(),
             false => format!("no credential is available here: {}", said.join("; ")),
-        })
-        .into())
+        };
+        Err(passing(may_pass, Unavailable::new(said).into()))
     }
 }
 
-/// The error itself is not kept: it can hold an answer of Entra or the output of a tool. Whether it may pass is.
-fn refused(said: String, error: &Error) -> Error {
-    match complaint::may_pass(error) {
+/// The error, from which it can be told whether it may pass by itself.
+///
+/// The errors of the members are not kept: they can hold an answer of Entra or the output of a tool.
+fn passing(may_pass: bool, error: Error) -> Error {
+    match may_pass {
         true => {
-            let cause = Error::with_message(ErrorKind::Io, said.clone());
+            let said = error.to_string();
+            let cause = Error::with_error(ErrorKind::Io, error, said.clone());
             Error::with_error(ErrorKind::Credential, cause, said)
         }
-        false => Error::with_message(ErrorKind::Credential, said),
+        false => error,
     }
 }
 

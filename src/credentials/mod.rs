@@ -18,6 +18,8 @@
 
 mod availability;
 mod chain;
+#[cfg(feature = "identity")]
+mod from_env;
 mod from_fn;
 #[cfg(feature = "identity")]
 mod powershell;
@@ -30,6 +32,9 @@ mod unavailable;
 use azure_core::credentials::TokenRequestOptions;
 
 pub use chain::ChainedCredential;
+#[cfg(feature = "identity")]
+#[cfg_attr(docsrs, doc(cfg(feature = "identity")))]
+pub use from_env::{by_name, developer_tools, from_env};
 pub use from_fn::{TokenRequest, from_fn};
 #[cfg(feature = "identity")]
 #[cfg_attr(docsrs, doc(cfg(feature = "identity")))]

@@ -1,0 +1,106 @@
+//! [`from_env`]: the credentials that the environment names, and [`developer_tools`].
+
+mod authority;
+#[cfg(feature = "client-certificate")]
+mod certificate;
+mod imds;
+mod member;
+mod patience;
+mod plan;
+mod rebuilt;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use plan::Env;
+
+use super::ChainedCredential;
+use crate::Result;
+
+/// The credentials that the environment names, by the variables and in the order of the other Azure SDKs: one line for
+/// a laptop and for the cloud.
+///
+/// | in this order | if these are set |
+/// |---|---|
+/// | client secret | `AZURE_CLIENT_SECRET`, with `AZURE_TENANT_ID` and `AZURE_CLIENT_ID` |
+/// | client certificate (PKCS #12; the feature `client-certificate`) | `AZURE_CLIENT_CERTIFICATE_PATH`, with the same two and, where it has one, `AZURE_CLIENT_CERTIFICATE_PASSWORD`; not beside a secret |
+/// | workload identity | `AZURE_FEDERATED_TOKEN_FILE`, with the same two |
+/// | managed identity | always tried: by `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` in App Service, else at 169.254.169.254, for 1 s; the identity of `AZURE_CLIENT_ID`, or the machine's own |
+/// | Azure CLI, Azure PowerShell, Azure Developer CLI | always tried |
+///
+/// `AZURE_TOKEN_CREDENTIALS` chooses among them: `prod` takes those down to managed identity, `dev` the last three, and
+/// one name takes one: `EnvironmentCredential` (secret or certificate), `WorkloadIdentityCredential`,
+/// `ManagedIdentityCredential`, `AzureCliCredential`, `AzurePowerShellCredential` or `AzureDeveloperCliCredential`.
+/// Case does not matter. Where it is known where a service runs, choose, here or by [`by_name`]: a misspelt variable
+/// then is an error, and not somebody else's token.
+///
+/// `AZURE_AUTHORITY_HOST` is whom an app registration's tokens are asked from, `https://login.microsoftonline.com` by
+/// default. A FHIR or DICOM service that is known to be in another cloud is an error.
+///
+/// An empty variable counts as unset. `AZURE_TENANT_ID` and `AZURE_CLIENT_ID` by themselves are no half of anything:
+/// they stand beside a managed identity in many deployments. The variables are read once, here; files are read when a
+/// token is needed. Only what is asked over the network, which is never waited for longer than 15 s, is asked anew
+/// where a service refuses a token.
+///
+/// The chain stays with the first that gave a token, as [`ChainedCredential`] tells.
+///
+/// # Errors
+///
+/// [`ErrorKind::Credential`](crate::ErrorKind::Credential) for a group of which only a part is set, naming what is
+/// missing; for a choice that is not there; for an authority that is no `https` URL.
+///
+/// ```no_run
+/// use azure_healthcare_auth::{Authenticator, FhirAudience, credentials::from_env};
+///
+/// # async fn flow() -> azure_healthcare_auth::Result<()> {
+/// let credential = from_env()?;
+/// let auth = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, credential.clone());
+/// let value = auth.authorization().await?;
+/// println!("signed in by {}", credential.answered().unwrap_or("nobody"));
+/// # Ok(()) }
+/// ```
+pub fn from_env() -> Result<Arc<ChainedCredential>> {
+    chosen(None)
+}
+
+/// The same with a choice that is made in the code, by a name that `AZURE_TOKEN_CREDENTIALS` could hold.
+///
+/// # Errors
+///
+/// As [`from_env`].
+///
+/// ```
+/// use azure_healthcare_auth::credentials::by_name;
+///
+/// # fn main() -> azure_healthcare_auth::Result<()> {
+/// let credential = by_name("ManagedIdentityCredential")?;
+/// # assert!(by_name("VisualStudioCredential").unwrap_err().to_string().contains("AzureCliCredential"));
+/// # Ok(()) }
+/// ```
+pub fn by_name(choice: &str) -> Result<Arc<ChainedCredential>> {
+    chosen(Some(choice))
+}
+
+/// Whoever is signed in on this machine: to Azure CLI, to Azure PowerShell or to Azure Developer CLI, in this order.
+///
+/// It is [`by_name("dev")`](by_name). A tool whose call is given up is ended.
+///
+/// # Errors
+///
+/// None by now: the tools are looked for when a token is needed.
+///
+/// ```
+/// # fn main() -> azure_healthcare_auth::Result<()> {
+/// let credential = azure_healthcare_auth::credentials::developer_tools()?;
+/// assert_eq!(credential.answered(), None); // nobody was asked yet
+/// # Ok(()) }
+/// ```
+pub fn developer_tools() -> Result<Arc<ChainedCredential>> {
+    by_name("dev")
+}
+
+fn chosen(choice: Option<&str>) -> Result<Arc<ChainedCredential>> {
+    let env = |name: &str| std::env::var(name).ok();
+    member::chain(plan::plan(&Env(&env), choice)?, None)
+}

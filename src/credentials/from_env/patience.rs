@@ -1,0 +1,143 @@
+//! How long Entra is waited for, and what is said where it gave no token.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use azure_core::{
+    error::{Error, ErrorKind},
+    http::{
+        AsyncRawResponse, ClientOptions, Context, ExponentialRetryOptions, Request, RetryOptions, StatusCode,
+        Transport,
+        headers::CONTENT_TYPE,
+        policies::{Policy, PolicyResult},
+    },
+    time::Duration as CoreDuration,
+};
+
+use crate::token::complaint::causes;
+
+/// For one token, with all that is tried again: well below the time that a request waits for a credential.
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The options of a credential that asks by HTTP. It tries 5 times within some 6 s.
+pub(super) fn options(transport: Option<Transport>) -> ClientOptions {
+    ClientOptions {
+        per_call_policies: vec![Arc::new(EachCall)],
+        per_try_policies: vec![Arc::new(EachTry)],
+        retry: RetryOptions::exponential(ExponentialRetryOptions {
+            initial_delay: CoreDuration::milliseconds(200),
+            max_retries: 4,
+            max_total_elapsed: CoreDuration::seconds(10),
+            max_delay: CoreDuration::seconds(4),
+        }),
+        transport,
+        ..ClientOptions::default()
+    }
+}
+
+/// How the last try of a call ended. The policies share it by the call's context.
+struct LastTry(Mutex<String>);
+
+impl LastTry {
+    fn note(ctx: &Context<'_>, outcome: String) {
+        if let Some(last) = ctx.value::<Self>() {
+            *last.0.lock().unwrap_or_else(PoisonError::into_inner) = outcome;
+        }
+    }
+
+    fn of(ctx: &Context<'_>) -> String {
+        let last =
+            ctx.value::<Self>().map(|last| last.0.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        last.unwrap_or_default()
+    }
+}
+
+/// Ends a call in time, and says in one sentence why it failed: `azure_core` tells that it gave up, and
+/// `azure_identity` that what came is no JSON.
+#[derive(Debug)]
+struct EachCall;
+
+// As the trait is written.
+#[allow(elided_lifetimes_in_paths)]
+#[async_trait]
+impl Policy for EachCall {
+    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        let host = request.url().host_str().unwrap_or_default().to_owned();
+        let ctx = ctx.clone().with_value(LastTry(Mutex::new("no answer".to_owned())));
+        match tokio::time::timeout(PATIENCE, pass_on(&ctx, request, next)).await {
+            Ok(Ok(response)) => judged(response, &host),
+            Ok(Err(error)) => Err(named(error, &host)),
+            Err(_) => {
+                let last = LastTry::of(&ctx);
+                let message = format!("{host} gave no token within {} s: {last}", PATIENCE.as_secs());
+                Err(Error::with_message(ErrorKind::Io, message))
+            }
+        }
+    }
+}
+
+/// Sees each answer, and sends nothing again that would fail in the same way.
+#[derive(Debug)]
+struct EachTry;
+
+// As the trait is written.
+#[allow(elided_lifetimes_in_paths)]
+#[async_trait]
+impl Policy for EachTry {
+    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        let outcome = pass_on(ctx, request, next).await;
+        match &outcome {
+            Ok(response) => LastTry::note(ctx, format!("it answered {}", u16::from(response.status()))),
+            Err(error) => {
+                let cause = innermost(error);
+                if cause.contains("certificate") {
+                    // An error of another kind than a connection's is not tried again.
+                    return Err(Error::with_message(ErrorKind::Other, cause));
+                }
+                LastTry::note(ctx, cause);
+            }
+        }
+        outcome
+    }
+}
+
+async fn pass_on(ctx: &Context<'_>, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+    match next.split_first() {
+        Some((first, rest)) => first.send(ctx, request, rest).await,
+        None => Err(Error::with_message(ErrorKind::Other, "there is nothing to send by")),
+    }
+}
+
+/// The answer, unless no token can be in it and no word of Entra.
+fn judged(response: AsyncRawResponse, host: &str) -> PolicyResult {
+    let status = response.status();
+    let is_page =
+        response.headers().get_optional_str(&CONTENT_TYPE).is_some_and(|kind| kind.contains("html"));
+    let code = u16::from(status);
+    let what = match () {
+        () if code >= 500 || code == 408 || code == 429 => "",
+        () if is_page => " with a page for people: is there a proxy in between?",
+        () => return Ok(response),
+    };
+    Err(http(status, format!("{host} answered {code}{what}")))
+}
+
+fn http(status: StatusCode, message: String) -> Error {
+    // The answer itself is not kept: nobody could tell what is in it.
+    Error::with_message(ErrorKind::HttpResponse { status, error_code: None, raw_response: None }, message)
+}
+
+fn innermost(error: &Error) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// The error of the last try, with its cause in words.
+fn named(error: Error, host: &str) -> Error {
+    // `azure_core` has put one of its own around it.
+    let error = error.into_downcast::<Error>().unwrap_or_else(|error| error);
+    let (kind, cause) = (error.kind().clone(), innermost(&error));
+    Error::with_error(kind, error, format!("{host} cannot be asked: {cause}"))
+}

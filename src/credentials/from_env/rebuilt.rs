@@ -1,0 +1,58 @@
+//! [`Rebuilt`]: a credential that is built anew where it would give the refused token again.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
+
+use crate::credentials::is_forced;
+
+/// Builds the credential when it is first needed, and again for each forced call: those of `azure_identity` keep a
+/// token until 5 min before its end, whatever a service says of it.
+pub(super) struct Rebuilt {
+    build: Build,
+    built: Mutex<Option<Arc<dyn TokenCredential>>>,
+}
+
+type Build = Box<dyn Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync>;
+
+impl Rebuilt {
+    pub(super) fn new(
+        build: impl Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { build: Box::new(build), built: Mutex::default() }
+    }
+
+    fn credential(&self, anew: bool) -> azure_core::Result<Arc<dyn TokenCredential>> {
+        // Held while it is built, so that of many first calls one builds it.
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*built {
+            Some(credential) if !anew => Ok(credential.clone()),
+            _ => {
+                let credential = (self.build)()?;
+                *built = Some(credential.clone());
+                Ok(credential)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl TokenCredential for Rebuilt {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        options: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        self.credential(is_forced(options.as_ref()))?.get_token(scopes, options).await
+    }
+}
+
+impl fmt::Debug for Rebuilt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rebuilt").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,91 @@
+//! A managed identity that is not the only choice: it is looked for, and passed over where there is none.
+
+use std::{sync::Arc, time::Duration};
+
+use azure_core::{credentials::TokenCredential, http::Transport};
+use tokio::time::Instant;
+
+use super::{
+    super::{
+        authority::Authority,
+        member,
+        plan::{App, Env, Member},
+    },
+    entra::{
+        Answer::{self, Broken, Never, Status, Token},
+        Entra,
+    },
+};
+use crate::credentials::ChainedCredential;
+
+const SCOPE: &str = "https://contoso-records.fhir.azurehealthcareapis.com/.default";
+
+/// A chain of the machine's identity and of an app, both of which ask the same stand-in.
+fn chain(answers: &[Answer]) -> (Arc<Entra>, Arc<ChainedCredential>) {
+    let entra = Entra::new(answers);
+    let authority = Authority::read(&Env(&|_| None)).unwrap();
+    let app = App { tenant: "tenant".into(), client: "client".into(), authority };
+    let plan = vec![
+        Member::ManagedIdentity { client: Some("client".into()), imds: true },
+        Member::ClientSecret { app, secret: "secret".into() },
+    ];
+    let chain = member::chain(plan, Some(&Transport::new(entra.clone()))).unwrap();
+    (entra, chain)
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_not_there_is_passed_over_within_a_second() {
+    let there = Status(400, "Required metadata header not specified");
+    let second = Duration::from_secs(1);
+    // How the tries end, and the most time until the app is asked.
+    for (answers, most) in [
+        (&[Broken("No route to host"), Token("of-the-app")][..], Duration::ZERO),
+        (&[Broken("Connection refused"), Token("of-the-app")], Duration::ZERO),
+        // Another cloud's machine, and a proxy.
+        (&[Status(404, ""), Token("of-the-app")], Duration::ZERO),
+        (&[Status(502, ""), Token("of-the-app")], Duration::ZERO),
+        (&[there, Status(400, "Identity not found"), Token("of-the-app")], Duration::ZERO),
+    ] {
+        let started = Instant::now();
+        let (entra, chain) = chain(answers);
+        let token = chain.get_token(&[SCOPE], None).await.unwrap();
+        assert_eq!(
+            (token.token.secret(), chain.answered()),
+            ("of-the-app", Some("client secret")),
+            "{answers:?}"
+        );
+        assert_eq!(entra.asked().len(), answers.len(), "{answers:?}");
+        assert!(started.elapsed() <= most, "{answers:?}");
+    }
+    // The address swallows what is sent to it.
+    let (_, chain) = chain(&[Never]);
+    let started = Instant::now();
+    let error = chain.get_token(&[SCOPE], None).await.unwrap_err().to_string();
+    assert!(error.contains("managed identity: there is no managed identity here"), "{error}");
+    assert_eq!(started.elapsed(), second + super::super::patience::PATIENCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_there_is_looked_for_once_and_keeps_the_chain() {
+    let there = Status(400, "Required metadata header not specified");
+    let (entra, chain) = chain(&[there, Token("of-the-machine")]);
+    for scope in [SCOPE, "https://dicom.healthcareapis.azure.com/.default"] {
+        assert_eq!(chain.get_token(&[scope], None).await.unwrap().token.secret(), "of-the-machine");
+    }
+    assert_eq!((chain.answered(), entra.asked().len()), (Some("managed identity"), 3));
+    assert!(entra.asked()[1].0.contains("client_id=client"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_there_and_fails_stops_the_chain() {
+    let there = Status(400, "Required metadata header not specified");
+    for (answer, told) in [
+        (Status(500, "busy"), "managed identity: "),
+        (Status(403, "not allowed"), "not allowed"),
+        (Status(400, "AADSTS700016: Application not found"), "managed identity: "),
+    ] {
+        let (_, chain) = chain(&[there, answer]);
+        let outcome = chain.get_token(&[SCOPE], None).await.unwrap_err().to_string();
+        assert!(outcome.contains(told), "{outcome}");
+    }
+}
