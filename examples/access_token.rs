@@ -13,17 +13,14 @@
 
 mod support;
 
-use std::sync::Arc;
-
-use azure_core::credentials::TokenCredential;
 use azure_healthcare_auth::{Audience, Authenticator, Result, testing::StandIn};
-use support::{Options, say};
+use support::{Credential, Options, say};
 
 const USAGE: &str = "\
 Prints an access token for a FHIR or DICOM service.
 
 cargo run --example access_token                       one that the stand-in takes, to see its form
-cargo run --example access_token -- URL                for a service, signed in by `az login`
+cargo run --example access_token -- URL                for a service, as who is signed in here
     --resource RESOURCE   what the token is asked for, where it is not what the URL says
     --header              print it as `Authorization: Bearer …`, for curl -H";
 
@@ -37,13 +34,12 @@ async fn run(options: &Options) -> Result<()> {
     let header = options.has("--header");
     match &options.url {
         Some(url) if support::is_dicom(url) => {
-            print_token(options.dicom(url)?, support::azure_cli(), header).await
+            print_token(options.dicom(url)?, options.credential()?, header).await
         }
-        Some(url) => print_token(options.fhir(url)?, support::azure_cli(), header).await,
+        Some(url) => print_token(options.fhir(url)?, options.credential()?, header).await,
         None => {
             let stand_in = StandIn::start().await;
-            say("credential", "the stand-in's own: no service takes this token");
-            print_token(stand_in.fhir(), stand_in.credential(), header).await?;
+            print_token(stand_in.fhir(), Credential::of(&stand_in), header).await?;
             say("to go live", "az login, then give the URL of your service:");
             say(
                 "",
@@ -54,13 +50,9 @@ async fn run(options: &Options) -> Result<()> {
     }
 }
 
-async fn print_token<A: Audience>(
-    audience: A,
-    credential: Arc<dyn TokenCredential>,
-    header: bool,
-) -> Result<()> {
-    let auth = Authenticator::new(audience, credential);
-    support::announce(&auth).await?;
+async fn print_token<A: Audience>(audience: A, credential: Credential, header: bool) -> Result<()> {
+    let auth = Authenticator::new(audience, credential.tokens.clone());
+    support::announce(&auth, &credential).await?;
     let value = auth.authorization().await?;
     let value = value.to_str().unwrap_or_default();
     match header {

@@ -18,20 +18,19 @@
 
 mod support;
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
-use azure_core::credentials::TokenCredential;
 use azure_healthcare_auth::{
     Authenticator, DicomAudience, DicomVersion, HealthcareClient, Result, testing::StandIn,
 };
 use serde_json::Value;
-use support::{Options, say};
+use support::{Credential, Options, say};
 
 const USAGE: &str = "\
 Prints the first entries of a DICOM service's change feed as a JSON array.
 
 cargo run --example dicom_changefeed                   from a stand-in on this machine
-cargo run --example dicom_changefeed -- URL            from a DICOM service, signed in by `az login`;
+cargo run --example dicom_changefeed -- URL            from a DICOM service, as who is signed in here;
                                                        a URL that ends in /v1 or /v2 says the version
     --resource RESOURCE   what tokens are asked for, where it is not the public audience of DICOM services";
 
@@ -39,19 +38,18 @@ cargo run --example dicom_changefeed -- URL            from a DICOM service, sig
 async fn main() {
     let options = Options::read(USAGE, &[], &["--resource"]);
     support::end(match &options.url {
-        Some(url) => live(options.dicom(url)).await,
+        Some(url) => live(&options, url).await,
         None => stand_in().await,
     });
 }
 
-async fn live(audience: Result<DicomAudience>) -> Result<()> {
-    print_changes(audience?, support::azure_cli()).await
+async fn live(options: &Options, url: &str) -> Result<()> {
+    print_changes(options.dicom(url)?, options.credential()?).await
 }
 
 async fn stand_in() -> Result<()> {
     let stand_in = StandIn::start().await;
-    say("credential", "the stand-in's own (no Azure account is used, and nothing leaves this machine)");
-    print_changes(stand_in.dicom(DicomVersion::V2), stand_in.credential()).await?;
+    print_changes(stand_in.dicom(DicomVersion::V2), Credential::of(&stand_in)).await?;
     say("to go live", "az login, then give the URL of your service:");
     say(
         "",
@@ -60,10 +58,10 @@ async fn stand_in() -> Result<()> {
     Ok(())
 }
 
-async fn print_changes(audience: DicomAudience, credential: Arc<dyn TokenCredential>) -> Result<()> {
+async fn print_changes(audience: DicomAudience, credential: Credential) -> Result<()> {
     // The audience says what the token is asked for, the credential gets it …
-    let auth = Authenticator::new(audience, credential);
-    support::announce(&auth).await?;
+    let auth = Authenticator::new(audience, credential.tokens.clone());
+    support::announce(&auth, &credential).await?;
     // … and the client sends the request with it, below `/v1/` or `/v2/`.
     let client = HealthcareClient::from(auth);
     let started = Instant::now();

@@ -6,24 +6,23 @@ mod support;
 
 use std::{
     process::exit,
-    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
-use azure_core::{credentials::TokenCredential, time::parse_rfc7231};
+use azure_core::time::parse_rfc7231;
 use azure_healthcare_auth::{
     Audience, Authenticator, Claims, Error, FhirAudience, HealthcareClient, Service,
     testing::{StandIn, StandInCredential, Wording},
 };
 use http::HeaderMap;
 use serde_json::{Value, json};
-use support::{Options, words};
+use support::{Credential, Options, words};
 
 const USAGE: &str = "\
 Finds out why a FHIR or DICOM service cannot be used.
 
 cargo run --example doctor                             on a stand-in on this machine, where all is well
-cargo run --example doctor -- URL                      on a service, signed in by `az login`
+cargo run --example doctor -- URL                      on a service, as who is signed in here
 cargo run --example doctor -- --simulate CAUSE         on the stand-in, with a failure: wrong-audience,
                                                        trailing-slash, expired, wrong-tenant, no-role, not-about-roles
     --resource RESOURCE   what tokens are asked for, where it is not what the URL says
@@ -48,11 +47,13 @@ async fn walk(options: &Options, report: &mut Report) -> Option<()> {
     match &options.url {
         Some(url) if support::is_dicom(url) => {
             let audience = report.or_fail("address", options.dicom(url))?;
-            examine(report, audience, support::azure_cli(), "changefeed?limit=1").await
+            let credential = report.or_fail("credential", options.credential())?;
+            examine(report, audience, credential, "changefeed?limit=1").await
         }
         Some(url) => {
             let audience = report.or_fail("address", options.fhir(url))?;
-            examine(report, audience, support::azure_cli(), "Patient?_count=1").await
+            let credential = report.or_fail("credential", options.credential())?;
+            examine(report, audience, credential, "Patient?_count=1").await
         }
         None => {
             let cause = options.value("--simulate");
@@ -62,7 +63,7 @@ async fn walk(options: &Options, report: &mut Report) -> Option<()> {
             let stand_in = StandIn::builder().wording(wording).start().await;
             let (audience, credential, path) = simulate(&stand_in, cause);
             let audience = report.or_fail("address", audience)?;
-            examine(report, audience, Arc::new(credential), path).await
+            examine(report, audience, Credential::from(credential), path).await
         }
     }
 }
@@ -93,16 +94,17 @@ fn simulate(
 async fn examine<A: Audience>(
     report: &mut Report,
     audience: A,
-    credential: Arc<dyn TokenCredential>,
+    credential: Credential,
     path: &str,
 ) -> Option<()> {
     report.well("address", format!("{} service, {}", audience.service(), place(&audience)));
     report.well("audience", format!("{}, asked for as {}", audience.resource(), audience.scope()));
 
-    let auth = Authenticator::new(audience, credential);
+    let auth = Authenticator::new(audience, credential.tokens.clone());
     let started = Instant::now();
     let value = report.or_fail("token", auth.authorization().await)?;
-    report.well("token", format!("received in {}", words(started.elapsed())));
+    let from = credential.answered().map(|name| format!(" from {name}")).unwrap_or_default();
+    report.well("token", format!("received{from} in {}", words(started.elapsed())));
     match Claims::from_authorization(&value) {
         Some(claims) => describe(report, &claims, auth.audience().resource()),
         None => report.note("claims", "the token is not a JWT: only the service can read it".into()),

@@ -17,39 +17,37 @@
 
 mod support;
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
-use azure_core::credentials::TokenCredential;
 use azure_healthcare_auth::{
     Audience, Authenticator, FhirAudience, HealthcareClient, Result, testing::StandIn,
 };
 use serde_json::Value;
-use support::{Options, say};
+use support::{Credential, Options, say};
 
 const USAGE: &str = "\
 Prints the first Patients of a FHIR service as a FHIR Bundle.
 
 cargo run --example fhir_patients                      from a stand-in on this machine
-cargo run --example fhir_patients -- URL               from a FHIR service, signed in by `az login`
+cargo run --example fhir_patients -- URL               from a FHIR service, as who is signed in here
     --resource RESOURCE   what tokens are asked for, where it is not the origin of the service";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let options = Options::read(USAGE, &[], &["--resource"]);
     support::end(match &options.url {
-        Some(url) => live(options.fhir(url)).await,
+        Some(url) => live(&options, url).await,
         None => stand_in().await,
     });
 }
 
-async fn live(audience: Result<FhirAudience>) -> Result<()> {
-    print_patients(audience?, support::azure_cli()).await
+async fn live(options: &Options, url: &str) -> Result<()> {
+    print_patients(options.fhir(url)?, options.credential()?).await
 }
 
 async fn stand_in() -> Result<()> {
     let stand_in = StandIn::start().await;
-    say("credential", "the stand-in's own (no Azure account is used, and nothing leaves this machine)");
-    print_patients(stand_in.fhir(), stand_in.credential()).await?;
+    print_patients(stand_in.fhir(), Credential::of(&stand_in)).await?;
     say("to go live", "az login, then give the URL of your service:");
     say(
         "",
@@ -58,10 +56,10 @@ async fn stand_in() -> Result<()> {
     Ok(())
 }
 
-async fn print_patients(audience: FhirAudience, credential: Arc<dyn TokenCredential>) -> Result<()> {
+async fn print_patients(audience: FhirAudience, credential: Credential) -> Result<()> {
     // The audience says what the token is asked for, the credential gets it …
-    let auth = Authenticator::new(audience, credential);
-    support::announce(&auth).await?;
+    let auth = Authenticator::new(audience, credential.tokens.clone());
+    support::announce(&auth, &credential).await?;
     // … and the client sends the request with it.
     let client = HealthcareClient::from(auth);
     let started = Instant::now();

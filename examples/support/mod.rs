@@ -14,30 +14,44 @@ use std::{
 };
 
 use azure_core::credentials::TokenCredential;
-use azure_healthcare_auth::{Audience, Authenticator, DicomAudience, FhirAudience, Result};
-use azure_identity::AzureCliCredential;
+use azure_healthcare_auth::{
+    Audience, Authenticator, DicomAudience, FhirAudience, Result,
+    credentials::{ChainedCredential, StaticToken, by_name, developer_tools, from_env},
+    testing::{StandIn, StandInCredential},
+};
 
 /// What was written behind `--`: the URL of a service, switches, and options with a value.
 pub(crate) struct Options {
     pub(crate) url: Option<String>,
     given: HashMap<String, String>,
+    usage: &'static str,
 }
+
+/// What every usage ends with.
+const CREDENTIALS: &str = "\
+    --credential WHICH    where tokens come from; without it, whoever is signed in on this machine:
+                          cli                Azure CLI, by `az login`
+                          powershell         Azure PowerShell, by `Connect-AzAccount`
+                          azd                Azure Developer CLI, by `azd auth login`
+                          env                what the variables AZURE_… of the other Azure SDKs choose
+                          managed-identity   this machine's; a user-assigned one by AZURE_CLIENT_ID
+                          static             the token in the variable AZURE_HEALTHCARE_TOKEN";
 
 impl Options {
     /// Reads the command line; `switches` stand alone. Ends the program with status 2 where it cannot be read.
-    pub(crate) fn read(usage: &str, switches: &[&str], with_value: &[&str]) -> Self {
+    pub(crate) fn read(usage: &'static str, switches: &[&str], with_value: &[&str]) -> Self {
         let (mut url, mut given) = (None, HashMap::new());
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--help" | "-h" => {
-                    print(usage);
+                    print(format_args!("{usage}\n{CREDENTIALS}"));
                     exit(0);
                 }
                 name if switches.contains(&name) => {
                     given.insert(argument, String::new());
                 }
-                name if with_value.contains(&name) => match arguments.next() {
+                name if name == "--credential" || with_value.contains(&name) => match arguments.next() {
                     Some(value) => {
                         given.insert(argument, value);
                     }
@@ -47,10 +61,12 @@ impl Options {
                 other => refuse(&format!("what is `{other}`?"), usage),
             }
         }
-        if url.is_none() && given.contains_key("--resource") {
-            refuse("--resource goes with the URL of a service", usage);
+        for option in ["--resource", "--credential"] {
+            if url.is_none() && given.contains_key(option) {
+                refuse(&format!("{option} goes with the URL of a service"), usage);
+            }
         }
-        Self { url, given }
+        Self { url, given, usage }
     }
 
     pub(crate) fn has(&self, switch: &str) -> bool {
@@ -76,6 +92,59 @@ impl Options {
             None => url.parse(),
         }
     }
+
+    /// The credential that was named.
+    pub(crate) fn credential(&self) -> Result<Credential> {
+        let (chain, what) = match self.value("--credential") {
+            None => (
+                developer_tools(),
+                "Azure CLI, Azure PowerShell or Azure Developer CLI, who is signed in first",
+            ),
+            Some("cli") => (by_name("AzureCliCredential"), "Azure CLI, the account of `az login`"),
+            Some("powershell") => {
+                (by_name("AzurePowerShellCredential"), "Azure PowerShell, the account of `Connect-AzAccount`")
+            }
+            Some("azd") => (
+                by_name("AzureDeveloperCliCredential"),
+                "Azure Developer CLI, the account of `azd auth login`",
+            ),
+            Some("env") => (from_env(), "what the environment chooses"),
+            Some("managed-identity") => (by_name("ManagedIdentityCredential"), "this machine's identity"),
+            Some("static") => {
+                say("credential", "the token in AZURE_HEALTHCARE_TOKEN");
+                let token = std::env::var("AZURE_HEALTHCARE_TOKEN").unwrap_or_default();
+                return Ok(Credential { tokens: Arc::new(StaticToken::new(&token)?), chain: None });
+            }
+            Some(other) => refuse(&format!("no credential is called `{other}`"), self.usage),
+        };
+        say("credential", what);
+        let chain = chain?;
+        Ok(Credential { tokens: chain.clone(), chain: Some(chain) })
+    }
+}
+
+/// Where tokens come from.
+pub(crate) struct Credential {
+    pub(crate) tokens: Arc<dyn TokenCredential>,
+    chain: Option<Arc<ChainedCredential>>,
+}
+
+impl Credential {
+    /// What the stand-in takes, and nobody else.
+    pub(crate) fn of(stand_in: &StandIn) -> Self {
+        say("credential", "the stand-in's own (no Azure account is used, and nothing leaves this machine)");
+        Self { tokens: stand_in.credential(), chain: None }
+    }
+
+    /// One of the stand-in's that fails in a way that was chosen.
+    pub(crate) fn from(credential: StandInCredential) -> Self {
+        Self { tokens: Arc::new(credential), chain: None }
+    }
+
+    /// Which of several gave the token.
+    pub(crate) fn answered(&self) -> Option<&str> {
+        self.chain.as_ref()?.answered()
+    }
 }
 
 /// Whether a URL is a DICOM service's. A host of one's own does not tell: there, the last segment of the path does.
@@ -90,22 +159,16 @@ pub(crate) fn refuse(why: &str, usage: &str) -> ! {
     exit(2)
 }
 
-/// The account that is signed in to Azure CLI, as `az account get-access-token` has it.
-pub(crate) fn azure_cli() -> Arc<dyn TokenCredential> {
-    say("credential", "Azure CLI, the account of `az login`");
-    match AzureCliCredential::new(None) {
-        Ok(credential) => credential,
-        Err(error) => fail(&error.to_string()),
-    }
-}
-
-/// Gets a token and says what for, and how long it lives.
-pub(crate) async fn announce<A: Audience>(auth: &Authenticator<A>) -> Result<()> {
+/// Gets a token and says what for, who gave it, and how long it lives.
+pub(crate) async fn announce<A: Audience>(auth: &Authenticator<A>, credential: &Credential) -> Result<()> {
     let audience = auth.audience();
     say("service", &format!("{} at {audience}", audience.service()));
     say("audience", audience.resource());
     let started = Instant::now();
     auth.authorization().await?;
+    if let Some(name) = credential.answered() {
+        say("answered by", name);
+    }
     let left =
         auth.expires_on().and_then(|end| end.duration_since(SystemTime::now()).ok()).unwrap_or_default();
     say("token", &format!("received in {}, ends in {}", words(started.elapsed()), words(left)));
