@@ -28,8 +28,8 @@ pub(crate) struct Options {
 }
 
 /// What every usage ends with.
-const CREDENTIALS: &str = "\
-    --credential WHICH    where tokens come from; without it, whoever is signed in on this machine:
+const CREDENTIALS: &str =
+    "    --credential WHICH    where tokens come from; without it, whoever is signed in on this machine:
                           cli                Azure CLI, by `az login`
                           powershell         Azure PowerShell, by `Connect-AzAccount`
                           azd                Azure Developer CLI, by `azd auth login`
@@ -112,7 +112,9 @@ impl Options {
             Some("managed-identity") => (by_name("ManagedIdentityCredential"), "this machine's identity"),
             Some("static") => {
                 say("credential", "the token in AZURE_HEALTHCARE_TOKEN");
-                let token = std::env::var("AZURE_HEALTHCARE_TOKEN").unwrap_or_default();
+                let Ok(token) = std::env::var("AZURE_HEALTHCARE_TOKEN") else {
+                    refuse("AZURE_HEALTHCARE_TOKEN is not set", self.usage)
+                };
                 return Ok(Credential { tokens: Arc::new(StaticToken::new(&token)?), chain: None });
             }
             Some(other) => refuse(&format!("no credential is called `{other}`"), self.usage),

@@ -1,0 +1,179 @@
+//! What the environment chooses, seen from a process whose environment is known: with tools that answer as the real
+//! ones do, and with the endpoint of App Service.
+
+#![cfg(all(unix, feature = "identity"))]
+
+mod tool;
+mod wire;
+
+use std::{env, fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+
+use azure_healthcare_auth::{
+    Authenticator, FhirAudience,
+    credentials::{developer_tools, from_env},
+};
+use http::HeaderName;
+use tokio::sync::Mutex;
+use tool::Folder;
+use wire::{Service, count};
+use wiremock::{
+    Mock, ResponseTemplate,
+    matchers::{header, method, query_param},
+};
+
+/// For one test at a time: a tool that is written while another thread starts a process may be busy.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// Names what is called in a process that a test has started.
+const CALL: &str = "CALLED_IN_THIS_ENVIRONMENT";
+
+/// What the call gave in a process that has these variables and no others, at the test of this name.
+async fn outcome(test: &str, call: &str, variables: &[(&str, &str)]) -> String {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]).env_clear().env(CALL, call);
+    command.envs(variables.iter().copied());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, outcome) = text.split_once("OUTCOME ").unwrap_or_else(|| panic!("{text}"));
+    outcome.lines().next().unwrap().to_owned()
+}
+
+/// In such a process makes the call, and tells that it was made.
+async fn called() -> bool {
+    let Ok(call) = env::var(CALL) else { return false };
+    let chain = if call == "developer_tools" { developer_tools() } else { from_env() };
+    let outcome = match chain {
+        Ok(chain) => {
+            let audience = FhirAudience::workspace("contoso", "records").build().unwrap();
+            match Authenticator::new(audience, chain.clone()).authorization().await {
+                Ok(value) => format!("{} by {}", value.to_str().unwrap(), chain.answered().unwrap()),
+                Err(error) => error.to_string(),
+            }
+        }
+        Err(error) => error.to_string(),
+    };
+    println!("OUTCOME {outcome}");
+    true
+}
+
+/// An `az` or `azd` in a folder, in the language of `sh`.
+fn tool(folder: &Path, name: &str, answer: &str) {
+    let path = folder.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{answer}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+const AZ: &str = r#"echo '{"accessToken":"of-az","expires_on":4102444800,"tokenType":"Bearer"}'"#;
+const AZ_LOGGED_OUT: &str = r#"echo "ERROR: Please run 'az login' to setup account." >&2; exit 1"#;
+const AZ_REFUSED: &str = r#"echo "ERROR: AADSTS50076: multi-factor, run: az login --scope x" >&2; exit 1"#;
+const AZ_OLD: &str = r#"echo '{"accessToken":"canary","tokenType":"Bearer"}'"#;
+const AZ_CRASHES: &str = "echo 'Traceback (most recent call last): accessToken=eyJcanary' >&2; exit 1";
+const AZD: &str = r#"echo '{"token":"of-azd","expiresOn":"2100-01-01T00:00:00Z"}'"#;
+const AZD_LOGGED_OUT: &str =
+    r#"echo '{"data":{"message":"ERROR: not logged in, run `azd auth login` to login"}}' >&2; exit 1"#;
+
+#[tokio::test]
+async fn the_first_developer_tool_that_is_signed_in_answers() {
+    if called().await {
+        return;
+    }
+    let _turn = TURN.lock().await;
+    let only = |name: &'static str| vec![("AZURE_TOKEN_CREDENTIALS", name)];
+    let rows: &[(&str, Option<&str>, Option<&str>, Vec<(&str, &str)>, &[&str])] = &[
+        ("developer_tools", Some(AZ), Some(AZD), vec![], &["Bearer of-az by Azure CLI"]),
+        ("developer_tools", None, Some(AZD), vec![], &["Bearer of-azd by Azure Developer CLI"]),
+        (
+            "developer_tools",
+            Some(AZ_LOGGED_OUT),
+            Some(AZD),
+            vec![],
+            &["Bearer of-azd by Azure Developer CLI"],
+        ),
+        (
+            "developer_tools",
+            Some(AZ_REFUSED),
+            Some(AZD),
+            vec![],
+            &["Azure CLI: ERROR: AADSTS50076: multi-factor"],
+        ),
+        ("developer_tools", Some(AZ_OLD), Some(AZD), vec![], &["Azure CLI: expires_on field not found"]),
+        ("developer_tools", Some(AZ_CRASHES), Some(AZD), vec![], &["Azure CLI: Traceback", "[left out]"]),
+        (
+            "developer_tools",
+            Some(AZ_LOGGED_OUT),
+            Some(AZD_LOGGED_OUT),
+            vec![],
+            &[
+                "Azure CLI: ERROR: Please run 'az login'",
+                "Azure PowerShell: ",
+                "Azure Developer CLI: ERROR: not logged in",
+            ],
+        ),
+        (
+            "developer_tools",
+            None,
+            None,
+            vec![],
+            &["Azure CLI: az not found on PATH", "azd not found on PATH"],
+        ),
+        ("from_env", Some(AZ), Some(AZD), only("dev"), &["Bearer of-az by Azure CLI"]),
+        (
+            "from_env",
+            Some(AZ),
+            Some(AZD),
+            only("AzureDeveloperCliCredential"),
+            &["Bearer of-azd by Azure Dev"],
+        ),
+        ("from_env", Some(AZ), Some(AZD), only("AzurePowerShellCredential"), &["Azure PowerShell: "]),
+        ("from_env", Some(AZ), Some(AZD), only("VisualStudioCredential"), &["can be prod, dev, or one of"]),
+        ("from_env", Some(AZ), None, vec![("AZURE_CLIENT_SECRET", "canary")], &["AZURE_TENANT_ID is not"]),
+    ];
+    for (call, az, azd, variables, told) in rows {
+        let folder = Folder::new();
+        az.iter().for_each(|answer| tool(&folder, "az", answer));
+        azd.iter().for_each(|answer| tool(&folder, "azd", answer));
+        let mut variables = variables.clone();
+        variables.push(("PATH", folder.to_str().unwrap()));
+        let test = "the_first_developer_tool_that_is_signed_in_answers";
+        let outcome = outcome(test, call, &variables).await;
+        for told in *told {
+            assert!(outcome.contains(told), "{az:?} {azd:?} {variables:?}: {outcome}");
+        }
+        assert!(!outcome.contains("canary"), "{outcome}");
+    }
+}
+
+#[tokio::test]
+async fn app_service_gives_the_token_of_its_identity() {
+    if called().await {
+        return;
+    }
+    let _turn = TURN.lock().await;
+    let token =
+        r#"{"access_token":"of-the-app","expires_on":"4102444800","token_type":"Bearer","resource":"x"}"#;
+    let refusal = r#"{"statusCode":400,"message":"No managed identity found"}"#;
+    for (status, body, told) in [
+        (200, token, "Bearer of-the-app by managed identity"),
+        (400, refusal, "managed identity: The requested identity has not been assigned to this resource"),
+        (403, refusal, "managed identity: The request failed: {\"statusCode\":400"),
+    ] {
+        let service = Service::start().await;
+        Mock::given(method("GET"))
+            .and(header(HeaderName::from_static("x-identity-header"), "canary"))
+            .and(query_param("resource", "https://contoso-records.fhir.azurehealthcareapis.com"))
+            .and(query_param("client_id", "user-assigned"))
+            .respond_with(ResponseTemplate::new(status).set_body_raw(body, "application/json"))
+            .mount(&service)
+            .await;
+        let endpoint = format!("{}/msi/token", service.uri());
+        let variables = [
+            ("AZURE_TOKEN_CREDENTIALS", "prod"),
+            ("AZURE_CLIENT_ID", "user-assigned"),
+            ("IDENTITY_ENDPOINT", &*endpoint),
+            ("IDENTITY_HEADER", "canary"),
+        ];
+        let outcome = outcome("app_service_gives_the_token_of_its_identity", "from_env", &variables).await;
+        assert!(outcome.contains(told) && !outcome.contains("canary"), "{outcome}");
+        assert_eq!(count(&service).await, 1, "{outcome}");
+    }
+}
