@@ -22,6 +22,8 @@ use crate::token::complaint;
 /// Entra that cannot be reached: the next one would be another identity than the one that was meant. Credentials of
 /// one's own say "not available here" by [`Unavailable`]; those of `azure_identity` are known by what they say.
 ///
+/// A member that gives no answer holds up those behind it: the time that a credential may take is that of them all.
+///
 /// # Errors
 ///
 /// One error tells what each member said that was asked, by its name, without words that look like a secret. Where
