@@ -49,7 +49,7 @@ pub use unavailable::Unavailable;
 
 /// Marks a call that was made because the service refused the token of the call before.
 ///
-/// It stands in the context of [`TokenRequestOptions`](azure_core::credentials::TokenRequestOptions). A credential
+/// It stands in the context of [`TokenRequestOptions`]. A credential
 /// that keeps tokens should then fetch a new one; one that cannot may ignore it, and the refusal reaches the caller.
 ///
 /// ```

@@ -19,10 +19,10 @@ const ASSERTION: &str = "eyJhbGciOiJub25lIn0.canary.c2ln";
 const APP: [(&str, &str); 2] = [("AZURE_TENANT_ID", "tenant"), ("AZURE_CLIENT_ID", "client")];
 
 /// A file with an assertion, gone when it is dropped.
-struct TokenFile(PathBuf);
+pub(super) struct TokenFile(PathBuf);
 
 impl TokenFile {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
         std::fs::write(&path, ASSERTION).unwrap();
         Self(path)
@@ -36,7 +36,7 @@ impl Drop for TokenFile {
 }
 
 /// The variables of each credential that asks by HTTP, one credential at a time.
-fn credentials(file: &TokenFile) -> Vec<(&'static str, Vec<(&'static str, String)>)> {
+pub(super) fn credentials(file: &TokenFile) -> Vec<(&'static str, Vec<(&'static str, String)>)> {
     let with = |name: &'static str, value: String| {
         let app = APP.iter().map(|(name, value)| (*name, (*value).to_owned()));
         app.chain([(name, value)]).collect::<Vec<_>>()
@@ -65,7 +65,10 @@ fn audience() -> FhirAudience {
     FhirAudience::workspace("contoso", "records").build().unwrap()
 }
 
-fn authenticator(entra: &Arc<Entra>, variables: &[(&'static str, String)]) -> Authenticator<FhirAudience> {
+pub(super) fn authenticator(
+    entra: &Arc<Entra>,
+    variables: &[(&'static str, String)],
+) -> Authenticator<FhirAudience> {
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, &**value)).collect();
     Authenticator::new(audience(), entra.chain(&variables))
 }

@@ -4,4 +4,5 @@ mod entra;
 mod http;
 mod machine;
 mod plan;
+mod quiet;
 mod rebuilt;
