@@ -54,7 +54,7 @@
 //! # Features
 //!
 //! * `client` (default): [`HealthcareClient`] and [`Denial`], on `reqwest`.
-//! * `testing`: the module of that name, with both services on this machine, on `wiremock`.
+//! * `testing`: the module of that name, with both services on this machine, and matchers for `wiremock`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // No input makes the library panic, and it prints nothing. Its tests may.

@@ -1,20 +1,25 @@
 //! [`Answer`]: what is said to one request, before it goes on the wire.
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use serde_json::Value;
-use wiremock::ResponseTemplate;
 
-/// Status, headers and body. `wiremock`'s own template cannot be read, and what cannot be read cannot be tested.
+/// Status, headers and body, and what happens to them on the way.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
+    /// How long the service takes over it.
+    pub(super) delay: Duration,
+    /// Whether the connection is closed in the middle of it.
+    pub(super) cut: bool,
 }
 
 impl Answer {
     pub(super) fn empty(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::new(), body: Vec::new() }
+        Self { status, headers: HeaderMap::new(), body: Vec::new(), delay: Duration::ZERO, cut: false }
     }
 
     pub(super) fn text(status: StatusCode, text: &str) -> Self {
@@ -32,11 +37,6 @@ impl Answer {
             self.headers.insert(name, value);
         }
         self
-    }
-
-    pub(super) fn into_template(self) -> ResponseTemplate {
-        let headers = self.headers.iter().map(|(name, value)| (name.clone(), value.clone()));
-        ResponseTemplate::new(self.status).append_headers(headers).set_body_bytes(self.body)
     }
 }
 

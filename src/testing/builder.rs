@@ -1,38 +1,133 @@
 //! [`StandInBuilder`]: what a stand-in holds, and its start.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use wiremock::{Mock, MockServer, matchers::any};
+use serde::Serialize;
 
 use super::{
     StandIn, StandInCredential, Wording,
     desk::{Desk, Shared},
+    feed::Feed,
+    seed::{self, Instance, Seeds},
+    server::{listen, serve},
+    store::Store,
 };
-use crate::{Audience, DicomAudience, DicomVersion, FhirAudience, Result, Service};
+use crate::{Audience, DicomAudience, DicomVersion, FhirAudience, Service};
 
 /// Starts a [`StandIn`] that differs from the default.
-#[derive(Clone, Debug)]
+///
+/// What a test puts in is anything that `serde` can write: a `serde_json::Value`, or a type of one's own or of another
+/// crate. It stands behind what is synthetic, and one with the `id` of another takes its place.
+///
+/// ```
+/// use azure_healthcare_auth::{HealthcareClient, testing::StandIn};
+/// use serde_json::{Value, json};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_healthcare_auth::Result<()> {
+/// let stand_in = StandIn::builder()
+///     .patients(0)
+///     .patient(&json!({ "resourceType": "Patient", "id": "p1", "name": [{ "family": "Example" }] }))
+///     .observation(&json!({
+///         "resourceType": "Observation",
+///         "id": "o1",
+///         "status": "final",
+///         "subject": { "reference": "Patient/p1" },
+///     }))
+///     .start()
+///     .await;
+///
+/// let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+/// let found: Value = fhir.get("Observation").query("patient", "p1").send().await?.json()?;
+/// assert_eq!(found["entry"][0]["resource"]["id"], "o1");
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
 #[must_use = "a stand-in is started by `start()`"]
 pub struct StandInBuilder {
     patients: usize,
     changes: usize,
     wording: Wording,
+    seeds: Seeds,
 }
 
 impl StandInBuilder {
     pub(super) fn new() -> Self {
-        Self { patients: 25, changes: 25, wording: Wording::default() }
+        Self { patients: 25, changes: 25, wording: Wording::default(), seeds: Seeds::default() }
     }
 
-    /// How many Patients the FHIR service holds. Default: 25.
+    /// How many synthetic Patients the FHIR service holds. Default: 25.
     pub fn patients(mut self, count: usize) -> Self {
         self.patients = count;
         self
     }
 
-    /// How many changes the DICOM service's change feed holds. Default: 25.
+    /// Adds a Patient.
+    ///
+    /// # Panics
+    ///
+    /// Where it is not a Patient with an `id`.
+    #[track_caller]
+    pub fn patient(mut self, patient: &impl Serialize) -> Self {
+        match seed::resource("Patient", patient) {
+            Ok(patient) => self.seeds.patients.push(patient),
+            Err(unfit) => misuse(&format!("this Patient cannot be served: {unfit}")),
+        }
+        self
+    }
+
+    /// Adds an Observation. There are no synthetic ones.
+    ///
+    /// # Panics
+    ///
+    /// Where it is not an Observation with an `id`.
+    #[track_caller]
+    pub fn observation(mut self, observation: &impl Serialize) -> Self {
+        match seed::resource("Observation", observation) {
+            Ok(observation) => self.seeds.observations.push(observation),
+            Err(unfit) => misuse(&format!("this Observation cannot be served: {unfit}")),
+        }
+        self
+    }
+
+    /// How many synthetic changes the DICOM service's change feed holds. Default: 25.
     pub fn changes(mut self, count: usize) -> Self {
         self.changes = count;
+        self
+    }
+
+    /// Adds an instance, given by its metadata in the JSON model of DICOM (PS3.18 annex F). In the change feed it is
+    /// created after all that was there before.
+    ///
+    /// ```
+    /// use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::StandIn};
+    /// use serde_json::{Value, json};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// let uid = |uid: &str| json!({ "vr": "UI", "Value": [uid] });
+    /// let instance = json!({ "0020000D": uid("2.25.1"), "0020000E": uid("2.25.2"), "00080018": uid("2.25.3") });
+    /// let stand_in = StandIn::builder().changes(0).instance(&instance).start().await;
+    ///
+    /// let dicom = HealthcareClient::new(stand_in.dicom(DicomVersion::V2), stand_in.credential());
+    /// let path = "studies/2.25.1/series/2.25.2/instances/2.25.3/metadata";
+    /// let metadata: Value = dicom.get(path).send().await?.json()?;
+    /// assert_eq!(metadata, json!([instance]));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where the UID of its study, of its series or its own is not in it.
+    #[track_caller]
+    pub fn instance(mut self, metadata: &impl Serialize) -> Self {
+        match Instance::new(metadata) {
+            Ok(instance) => {
+                self.seeds.instances.retain(|other| other.uids != instance.uids);
+                self.seeds.instances.push(instance);
+            }
+            Err(unfit) => misuse(&format!("this instance cannot be served: {unfit}")),
+        }
         self
     }
 
@@ -48,45 +143,66 @@ impl StandInBuilder {
     ///
     /// As [`StandIn::start`].
     pub async fn start(self) -> StandIn {
-        // Not from wiremock's pool: there, a request that another test left under way could arrive here. Recording is
-        // off because `Received` is the record of both services in one order.
-        let server = || MockServer::builder().disable_request_recording().start();
-        let servers = [server().await, server().await];
-        let [fhir_server, dicom_server] = &servers;
-        let (fhir_origin, dicom_origin) = (fhir_server.uri(), dicom_server.uri());
+        let started = self.started();
+        started.unwrap_or_else(|error| misuse(&format!("no stand-in can be started here: {error}")))
+    }
 
-        let fhir = on_loopback(FhirAudience::endpoint(&fhir_origin).build());
-        let dicom = [DicomVersion::V1, DicomVersion::V2]
-            .map(|version| on_loopback(DicomAudience::endpoint(&dicom_origin).version(version).build()));
-        let [dicom_v1, _] = &dicom;
+    fn started(self) -> Result<StandIn, Box<dyn std::error::Error>> {
+        let [(fhir_port, fhir_origin), (dicom_port, dicom_origin)] = [listen()?, listen()?];
+        let fhir = FhirAudience::endpoint(&fhir_origin).build()?;
+        let dicom = |version| DicomAudience::endpoint(&dicom_origin).version(version).build();
+        let (dicom_v1, dicom_v2) = (dicom(DicomVersion::V1)?, dicom(DicomVersion::V2)?);
 
-        let shared = Arc::new(Shared::new(self.patients, self.changes));
-        let desk = |service, audience: &dyn Audience| Desk {
+        let store = Store::new(self.patients, &self.seeds);
+        let shared = Arc::new(Shared::new(store, Feed::new(self.changes, self.seeds.instances)));
+        let desk = |service, origin: &str, audience: &dyn Audience| Desk {
             service,
-            origin: audience.endpoint().origin().ascii_serialization(),
+            origin: origin.to_owned(),
             audience: audience.resource().to_owned(),
             wording: self.wording,
             shared: shared.clone(),
         };
-        let fhir_desk = desk(Service::Fhir, &fhir);
-        let dicom_desk = desk(Service::Dicom, dicom_v1);
-        Mock::given(any()).respond_with(fhir_desk).mount(fhir_server).await;
-        Mock::given(any()).respond_with(dicom_desk).mount(dicom_server).await;
-
-        StandIn {
-            fhir,
-            dicom,
-            credential: Arc::new(StandInCredential::new()),
-            shared,
-            servers: Some(servers),
-        }
+        let fhir_desk = desk(Service::Fhir, &fhir_origin, &fhir);
+        let dicom_desk = desk(Service::Dicom, &dicom_origin, &dicom_v1);
+        let running = serve([(fhir_port, fhir_desk), (dicom_port, dicom_desk)])?;
+        let credential = Arc::new(StandInCredential::new());
+        Ok(StandIn { fhir, dicom: [dicom_v1, dicom_v2], credential, shared, _running: running })
     }
 }
 
-/// The audience of a server that was just started: always one that can be built.
-fn on_loopback<A>(built: Result<A>) -> A {
-    match built {
-        Ok(audience) => audience,
-        Err(error) => unreachable!("`http://127.0.0.1` and a port is a valid endpoint, but: {error}"),
+/// A test that is set up wrongly has to fail, and to say where: there is nobody to hand an error to.
+#[track_caller]
+#[expect(clippy::panic, reason = "documented on everything public that leads here")]
+fn misuse(said: &str) -> ! {
+    panic!("{said}")
+}
+
+/// What a test has put in is not shown.
+impl fmt::Debug for StandInBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StandInBuilder")
+            .field("patients", &self.patients)
+            .field("changes", &self.changes)
+            .field("wording", &self.wording)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    #[should_panic = "this Patient cannot be served: it needs an `id`"]
+    fn what_cannot_be_served_fails_where_it_is_put_in() {
+        let _ = StandIn::builder().patient(&json!({"resourceType": "Patient"}));
+    }
+
+    #[test]
+    fn what_is_put_in_is_not_shown() {
+        let builder = StandIn::builder().patient(&json!({"resourceType": "Patient", "id": "hidden"}));
+        let shown = format!("{builder:?}");
+        assert!(shown.starts_with("StandInBuilder { patients: 25,") && !shown.contains("hidden"), "{shown}");
     }
 }

@@ -19,20 +19,19 @@ pub(super) const TENANT: &str = "0a1b2c3d-0000-4000-8000-5741d1000001";
 /// The application that asked, and the principal whose roles count.
 const APP: &str = "0a1b2c3d-0000-4000-8000-5741d1000002";
 const PRINCIPAL: &str = "0a1b2c3d-0000-4000-8000-5741d1000003";
-/// A role for each service.
-pub(super) const FHIR_ROLE: &str = "FHIR Data Contributor";
-pub(super) const DICOM_ROLE: &str = "DICOM Data Owner";
+/// A role for each service that may do everything there.
+const ROLES: [&str; 2] = ["FHIR Data Contributor", "DICOM Data Owner"];
 
 const LIFE: Duration = Duration::from_secs(60 * 60);
 /// How long ago a token of [`StandInCredential::expired`] ended, in seconds.
 const ENDED: u64 = 60;
 /// The end of the year 9999, behind which there is no [`OffsetDateTime`].
-const MAX_TIME: u64 = 253_402_300_799;
+pub(super) const MAX_TIME: u64 = 253_402_300_799;
 
 /// A credential that issues unsigned tokens, with the claims that Entra writes for these services.
 ///
 /// By default they are what a [`StandIn`](super::StandIn) takes: for the resource of the scope that is asked for, of
-/// its tenant, valid for an hour, with a role on both services. Each `with…` below changes one thing and so provokes
+/// its tenant, valid for an hour, with the roles *FHIR Data Contributor* and *DICOM Data Owner*. Each `with…` below changes one thing and so provokes
 /// one refusal:
 ///
 /// | | answer |
@@ -41,6 +40,7 @@ const MAX_TIME: u64 = 253_402_300_799;
 /// | [`with_tenant`](Self::with_tenant) | 401, the issuer is invalid |
 /// | [`expired`](Self::expired) | 401, the token is expired |
 /// | [`without_role`](Self::without_role) | 403 |
+/// | [`with_roles`](Self::with_roles) | 403 to what they do not allow |
 ///
 /// Every call issues a new token, different from all others. No service but the stand-in takes one: `alg` is `none`,
 /// and where the signature would be stand the words that there is none. `Debug` shows no token: none is kept.
@@ -63,7 +63,7 @@ pub struct StandInCredential {
     tenant: String,
     life: Duration,
     expired: bool,
-    roles: bool,
+    roles: Vec<String>,
     calls: AtomicUsize,
 }
 
@@ -82,7 +82,7 @@ impl StandInCredential {
             tenant: TENANT.to_owned(),
             life: LIFE,
             expired: false,
-            roles: true,
+            roles: ROLES.map(str::to_owned).to_vec(),
             calls: AtomicUsize::new(0),
         }
     }
@@ -123,8 +123,28 @@ impl StandInCredential {
 
     /// Tokens of a principal that has no role.
     #[must_use]
-    pub fn without_role(mut self) -> Self {
-        self.roles = false;
+    pub fn without_role(self) -> Self {
+        self.with_roles(&[])
+    }
+
+    /// Tokens of a principal that has these roles, by the names of Azure's built-in ones.
+    ///
+    /// A stand-in lets *FHIR Data Reader* and *DICOM Data Reader* read and search, and *FHIR Data Writer*, *FHIR Data
+    /// Contributor* and *DICOM Data Owner* write too. Any other name allows nothing.
+    ///
+    /// ```
+    /// # use azure_healthcare_auth::{HealthcareClient, testing::*};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// # let stand_in = StandIn::start().await;
+    /// let reader = std::sync::Arc::new(StandInCredential::new().with_roles(&["FHIR Data Reader"]));
+    /// let fhir = HealthcareClient::new(stand_in.fhir(), reader);
+    /// assert!(fhir.get("Patient").send().await.is_ok() && fhir.post("Patient").send().await.is_err());
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn with_roles(mut self, roles: &[&str]) -> Self {
+        self.roles = roles.iter().map(|&role| role.to_owned()).collect();
         self
     }
 
@@ -158,8 +178,8 @@ impl StandInCredential {
             "uti": format!("stand-in-{:06}", ISSUED.fetch_add(1, Ordering::Relaxed)),
             "ver": "1.0",
         });
-        if let (true, Some(claims)) = (self.roles, claims.as_object_mut()) {
-            claims.insert("roles".to_owned(), json!([FHIR_ROLE, DICOM_ROLE]));
+        if let (false, Some(claims)) = (self.roles.is_empty(), claims.as_object_mut()) {
+            claims.insert("roles".to_owned(), json!(self.roles));
         }
         let [head, claims] = [json!({"alg": "none", "typ": "JWT"}), claims]
             .map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
@@ -248,7 +268,7 @@ mod tests {
         let expected = json!({
             "aud": "r", "iss": format!("https://sts.windows.net/{TENANT}/"), "tid": TENANT, "ver": "1.0", "uti": 0,
             "iat": 1_000, "nbf": 1_000, "exp": 1_090, "oid": PRINCIPAL, "sub": PRINCIPAL, "appid": APP,
-            "idtyp": "app", "roles": [FHIR_ROLE, DICOM_ROLE],
+            "idtyp": "app", "roles": ["FHIR Data Contributor", "DICOM Data Owner"],
         });
         assert_eq!((claims, end), (expected, 1_090));
     }
@@ -262,6 +282,7 @@ mod tests {
         assert_eq!(issue(StandInCredential::new().with_audience("r/")).0["aud"], "r/");
         assert_eq!(issue(StandInCredential::new().with_tenant("t")).0["iss"], "https://sts.windows.net/t/");
         assert_eq!(issue(StandInCredential::new().without_role()).0.get("roles"), None);
+        assert_eq!(issue(StandInCredential::new().with_roles(&["a", "b"])).0["roles"], json!(["a", "b"]));
         let (ended, told) = issue(StandInCredential::new().expired());
         assert_eq!((ended["exp"].as_u64(), ended["nbf"].as_u64(), told), (Some(9_940), Some(6_340), 13_600));
         assert_eq!(issue(StandInCredential::new().with_life(Duration::MAX)).1, MAX_TIME);

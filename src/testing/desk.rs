@@ -1,28 +1,26 @@
 //! [`Desk`]: takes a request in, checks it, has it answered and keeps the record.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderName, StatusCode, header};
-use url::{Position, Url};
-use wiremock::{Request, Respond, ResponseTemplate};
+use wiremock::Request;
 
 use super::{
     answer::Answer,
-    credential::{DICOM_ROLE, FHIR_ROLE, unix_now},
+    credential::unix_now,
     dicom,
+    fault::{Fault, Faults},
     feed::Feed,
-    fhir::{self, Patients},
-    gate::{self, Wording},
+    fhir,
+    gate::{self, Refusal, Wording},
     received::Received,
+    role,
+    store::Store,
 };
 use crate::Service;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
-const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-ms-retry-after-ms");
 
 /// The front of one service.
 pub(super) struct Desk {
@@ -39,22 +37,15 @@ pub(super) struct Desk {
 pub(super) struct Shared(Mutex<State>);
 
 pub(super) struct State {
-    patients: Patients,
+    store: Store,
     feed: Feed,
-    throttled: usize,
-    wait: Duration,
-    received: Vec<Received>,
+    pub(super) faults: Faults,
+    pub(super) received: Vec<Received>,
 }
 
 impl Shared {
-    pub(super) fn new(patients: usize, changes: usize) -> Self {
-        Self(Mutex::new(State {
-            patients: Patients::new(patients),
-            feed: Feed::new(changes),
-            throttled: 0,
-            wait: Duration::ZERO,
-            received: Vec::new(),
-        }))
+    pub(super) fn new(store: Store, feed: Feed) -> Self {
+        Self(Mutex::new(State { store, feed, faults: Faults::default(), received: Vec::new() }))
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -63,39 +54,16 @@ impl Shared {
     }
 }
 
-impl State {
-    pub(super) fn throttle(&mut self, requests: usize, wait: Duration) {
-        (self.throttled, self.wait) = (requests, wait);
-    }
-
-    pub(super) fn received(&self) -> &[Received] {
-        &self.received
-    }
-
-    /// The wait that this request is told, if it is one of those to be put off.
-    fn put_off(&mut self) -> Option<Duration> {
-        self.throttled = self.throttled.checked_sub(1)?;
-        Some(self.wait)
-    }
-}
-
-impl Respond for Desk {
-    fn respond(&self, request: &Request) -> ResponseTemplate {
-        let mut state = self.shared.lock();
-        let answer = self.answer(&mut state, request, unix_now());
-        state.received.push(Received {
-            service: self.service,
-            method: request.method.clone(),
-            url: self.own_url(&request.url),
-            headers: request.headers.clone(),
-            body: request.body.clone(),
-            status: answer.status,
-        });
-        answer.into_template()
-    }
-}
-
 impl Desk {
+    pub(super) fn answer_and_record(&self, request: Request) -> Answer {
+        let mut state = self.shared.lock();
+        let answer = self.answer(&mut state, &request, unix_now());
+        let Request { url, method, headers, body } = request;
+        let (service, status) = (self.service, answer.status);
+        state.received.push(Received { service, method, url, headers, body, status });
+        answer
+    }
+
     fn answer(&self, state: &mut State, request: &Request, now: u64) -> Answer {
         let id = format!("00000000-0000-4000-8000-{:012x}", state.received.len() + 1);
         let answer = self.admitted(state, request, now, &id);
@@ -116,54 +84,66 @@ impl Desk {
         if fhir && fhir::is_open(request) {
             return fhir::metadata();
         }
-        let refuse = |status| if fhir { fhir::refusal(status, id) } else { dicom::refusal(status) };
         let claims = match gate::admit(&request.headers, &self.audience, now) {
             Ok(claims) => claims,
-            Err(refusal) => {
-                let challenge = refusal.challenge(self.wording, &self.audience);
-                return refuse(StatusCode::UNAUTHORIZED).with(header::WWW_AUTHENTICATE, &challenge);
-            }
+            Err(refusal) => return self.unauthorized(&refusal, id),
         };
-        if let Some(wait) = state.put_off() {
-            return refuse(StatusCode::TOO_MANY_REQUESTS)
-                .with(RETRY_AFTER_MS, &wait.as_millis().to_string())
-                .with(header::RETRY_AFTER, &seconds(wait).to_string());
+        let fault = state.faults.take();
+        if let Some(answer) = fault.as_ref().and_then(|fault| self.instead(fault, now, id)) {
+            return answer;
         }
-        if !claims.has_role(if fhir { FHIR_ROLE } else { DICOM_ROLE }) {
-            return refuse(StatusCode::FORBIDDEN);
-        }
-        if fhir {
-            fhir::answer(&mut state.patients, &self.origin, request, id)
+        let answer = if !claims.roles().any(|role| role::allows(role, self.service, request)) {
+            self.refuse(StatusCode::FORBIDDEN, id)
+        } else if fhir {
+            fhir::answer(&mut state.store, &self.origin, request, id)
         } else {
             dicom::answer(&state.feed, request)
+        };
+        match fault {
+            Some(fault) => fault.on_the_way(answer),
+            None => answer,
         }
     }
 
-    /// The URL of a request on the service's own origin. `wiremock` puts another host before the path.
-    fn own_url(&self, url: &Url) -> Url {
-        Url::parse(&format!("{}{}", self.origin, &url[Position::BeforePath..]))
-            .unwrap_or_else(|_| url.clone())
+    /// What a fault has answered in place of what was asked for. `None` where it leaves that as it is.
+    fn instead(&self, fault: &Fault, now: u64, id: &str) -> Option<Answer> {
+        Some(match fault {
+            Fault::NoRole => self.refuse(StatusCode::FORBIDDEN, id),
+            Fault::Throttled(wait) => self.refuse(StatusCode::TOO_MANY_REQUESTS, id).with_wait(*wait),
+            Fault::Status(status) => self.refuse(*status, id),
+            _ => self.unauthorized(&fault.refusal(&self.audience, now)?, id),
+        })
     }
-}
 
-/// A wait in whole seconds, as the services round it: none is 0, and anything else at least 1.
-fn seconds(wait: Duration) -> u128 {
-    if wait.is_zero() { 0 } else { ((wait.as_millis() + 500) / 1_000).max(1) }
+    fn unauthorized(&self, refusal: &Refusal, id: &str) -> Answer {
+        let challenge = refusal.challenge(self.wording, &self.audience);
+        self.refuse(StatusCode::UNAUTHORIZED, id).with(header::WWW_AUTHENTICATE, &challenge)
+    }
+
+    fn refuse(&self, status: StatusCode, id: &str) -> Answer {
+        match self.service {
+            Service::Fhir => fhir::refusal(status, id),
+            Service::Dicom => dicom::refusal(status),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use azure_core::credentials::TokenCredential;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::testing::{StandInCredential, answer::request};
+    use crate::testing::{StandInCredential, answer::request, seed::Seeds};
 
     const ID: &str = "00000000-0000-4000-8000-000000000001";
 
     /// Both services, with the same things behind them.
     fn desks() -> [Desk; 2] {
-        let shared = Arc::new(Shared::new(1, 1));
+        let seeds = Seeds::default();
+        let shared = Arc::new(Shared::new(Store::new(1, &seeds), Feed::new(1, seeds.instances)));
         [Service::Fhir, Service::Dicom].map(|service| Desk {
             service,
             origin: "http://here".to_owned(),
@@ -220,18 +200,33 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_wait_is_told_in_both_forms() {
-        for (millis, seconds) in [(0, "0"), (1, "1"), (1_499, "1"), (1_500, "2"), (60_000, "60")] {
+    async fn each_fault_is_answered_in_the_services_own_form() {
+        let token =
+            |description| format!(r#"Bearer error="invalid_token", error_description="{description}""#);
+        let status = |status| Fault::Status(StatusCode::from_u16(status).unwrap());
+        for (fault, status, code, said, challenge) in [
+            (Fault::WrongAudience, 401, "login", "", token("The audience is invalid")),
+            (Fault::Expired, 401, "login", "", token("The token is expired")),
+            (Fault::NotYetValid, 401, "login", "", token("The token is not valid yet")),
+            (Fault::WrongTenant, 401, "login", "", token("The issuer is invalid")),
+            (Fault::BadSignature, 401, "login", "", token("The signature is invalid")),
+            (Fault::UnknownKey, 401, "login", "", token("The signature key was not found")),
+            (Fault::NoRole, 403, "forbidden", "Authorization failed.", String::new()),
+            (Fault::Throttled(Duration::from_secs(2)), 429, "throttled", "", String::new()),
+            (status(503), 503, "exception", "Service Unavailable", String::new()),
+            (status(424), 424, "processing", "Failed Dependency", String::new()),
+        ] {
             let [fhir, dicom] = desks();
-            fhir.shared.lock().throttle(2, Duration::from_millis(millis));
+            fhir.shared.lock().faults.add(2, fault.clone());
             let of_fhir = ask(&fhir, "GET /Patient", &StandInCredential::new()).await;
             let of_dicom = ask(&dicom, "GET /v1/changefeed", &StandInCredential::new()).await;
             for answer in [&of_fhir, &of_dicom] {
-                assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
-                assert_eq!(answer.header("x-ms-retry-after-ms"), millis.to_string());
-                assert_eq!(answer.header("retry-after"), seconds);
+                assert_eq!(answer.status.as_u16(), status, "{fault:?}");
+                assert_eq!(answer.header("www-authenticate"), challenge);
+                assert_eq!(answer.header("retry-after"), if status == 429 { "2" } else { "" });
             }
-            assert_eq!(of_fhir.value()["issue"][0]["code"], "throttled");
+            assert_eq!(of_fhir.value()["issue"][0]["code"], code, "{fault:?}");
+            assert_eq!(String::from_utf8(of_dicom.body).unwrap(), said, "{fault:?}");
             assert_eq!(ask(&fhir, "GET /Patient", &StandInCredential::new()).await.status, StatusCode::OK);
         }
     }
@@ -239,13 +234,23 @@ mod tests {
     #[tokio::test]
     async fn the_token_comes_before_the_load_and_the_load_before_the_role() {
         let [fhir, _] = desks();
-        fhir.shared.lock().throttle(1, Duration::from_secs(1));
+        fhir.shared.lock().faults.add(1, Fault::Throttled(Duration::from_secs(1)));
         let [expired, no_role] =
             [StandInCredential::new().expired(), StandInCredential::new().without_role()];
         let metadata = fhir.answer(&mut fhir.shared.lock(), &request("GET /metadata", ""), 0);
         assert_eq!(metadata.status, StatusCode::OK);
         for (credential, status) in [(&expired, 401), (&no_role, 429), (&no_role, 403)] {
             assert_eq!(ask(&fhir, "GET /Patient", credential).await.status.as_u16(), status);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reader_is_refused_what_writes() {
+        let [fhir, _] = desks();
+        let reader = StandInCredential::new().with_roles(&["FHIR Data Reader"]);
+        for (line, status) in [("GET /Patient", 200), ("POST /Patient/_search", 200), ("POST /Patient", 403)]
+        {
+            assert_eq!(ask(&fhir, line, &reader).await.status.as_u16(), status, "{line}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The DICOM service of the stand-in: the paths and the paging of the change feed, in both versions of the API.
+//! The DICOM service of the stand-in: the change feed and the metadata of an instance, in both versions of the API.
 
 use std::ops::RangeInclusive;
 
@@ -14,6 +14,7 @@ use super::{
 };
 
 const JSON: &str = "application/json; charset=utf-8";
+const DICOM_JSON: &str = "application/dicom+json";
 
 const NANOS: i128 = 1_000_000_000;
 
@@ -24,7 +25,8 @@ const MAX_OFFSET: usize = isize::MAX.unsigned_abs();
 pub(super) fn refusal(status: StatusCode) -> Answer {
     match status {
         StatusCode::FORBIDDEN => Answer::text(status, "Authorization failed."),
-        _ => Answer::empty(status),
+        StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS => Answer::empty(status),
+        _ => Answer::text(status, status.canonical_reason().unwrap_or("Not told.")),
     }
 }
 
@@ -33,7 +35,9 @@ pub(super) fn answer(feed: &Feed, request: &Request) -> Answer {
     let path = request.url.path().to_ascii_lowercase();
     let path: Vec<_> = path.trim_matches('/').split('/').collect();
     let answered = match path.as_slice() {
-        ["v1" | "v2", "changefeed"] | ["v1" | "v2", "changefeed", "latest"]
+        ["v1" | "v2", "changefeed"]
+        | ["v1" | "v2", "changefeed", "latest"]
+        | ["v1" | "v2", "studies", _, "series", _, "instances", _, "metadata"]
             if request.method != Method::GET =>
         {
             Ok(Answer::empty(StatusCode::METHOD_NOT_ALLOWED).with(header::ALLOW, "GET"))
@@ -41,6 +45,12 @@ pub(super) fn answer(feed: &Feed, request: &Request) -> Answer {
         ["v1", "changefeed"] => by_sequence(feed, &request.url),
         ["v2", "changefeed"] => by_time(feed, &request.url),
         ["v1" | "v2", "changefeed", "latest"] => latest(feed, &request.url),
+        ["v1" | "v2", "studies", study, "series", series, "instances", instance, "metadata"] => {
+            Ok(match feed.metadata([study, series, instance]) {
+                Some(metadata) => Answer::json(StatusCode::OK, DICOM_JSON, &json!([metadata])),
+                None => Answer::empty(StatusCode::NOT_FOUND),
+            })
+        }
         _ => Ok(Answer::empty(StatusCode::NOT_FOUND)),
     };
     answered.unwrap_or_else(|Invalid { name, said }| {
@@ -64,7 +74,7 @@ fn by_sequence(feed: &Feed, url: &Url) -> Result<Answer, Invalid> {
     let (offset, limit) = (number(url, "offset", 0..=MAX_OFFSET, 0)?, number(url, "limit", 1..=100, 10)?);
     let metadata = flag(url)?;
     let page = offset..offset.saturating_add(limit);
-    let wanted = (0..feed.changes).filter(|index| page.contains(&(sequence(*index) - 1)));
+    let wanted = (0..feed.len()).filter(|index| page.contains(&(sequence(*index) - 1)));
     let entries: Vec<_> = wanted.map(|index| feed.entry(index, metadata)).collect();
     Ok(Answer::json(StatusCode::OK, JSON, &json!(entries)))
 }
@@ -79,14 +89,14 @@ fn by_time(feed: &Feed, url: &Url) -> Result<Answer, Invalid> {
         return Err(invalid("endTime", "It must be after the start time."));
     }
     let wanted =
-        (0..feed.changes).filter(|index| (start..end).contains(&(i128::from(seconds(*index)) * NANOS)));
+        (0..feed.len()).filter(|index| (start..end).contains(&(i128::from(seconds(*index)) * NANOS)));
     let entries: Vec<_> = wanted.skip(offset).take(limit).map(|index| feed.entry(index, metadata)).collect();
     Ok(Answer::json(StatusCode::OK, JSON, &json!(entries)))
 }
 
 fn latest(feed: &Feed, url: &Url) -> Result<Answer, Invalid> {
     let metadata = flag(url)?;
-    Ok(match feed.changes.checked_sub(1) {
+    Ok(match feed.len().checked_sub(1) {
         Some(last) => Answer::json(StatusCode::OK, JSON, &feed.entry(last, metadata)),
         // Not written down anywhere, but what ASP.NET makes of an answer that is null.
         None => Answer::empty(StatusCode::NO_CONTENT),
@@ -133,7 +143,7 @@ mod tests {
     use crate::testing::answer::request;
 
     fn ask(changes: usize, path: &str) -> Answer {
-        answer(&Feed::new(changes), &request(&format!("GET {path}"), ""))
+        answer(&Feed::new(changes, Vec::new()), &request(&format!("GET {path}"), ""))
     }
 
     fn sequences(changes: usize, path: &str) -> Vec<u64> {
@@ -228,12 +238,28 @@ mod tests {
     }
 
     #[test]
+    fn the_metadata_of_an_instance_are_those_of_the_feed() {
+        let entry = ask(1, "/v2/changefeed/latest").value();
+        let path = "/v2/studies/2.25.1000000/series/2.25.2000000/instances/2.25.3000000/metadata";
+        let answer = ask(1, path);
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (StatusCode::OK, "application/dicom+json")
+        );
+        assert_eq!(answer.value(), json!([entry["metadata"]]));
+        assert_eq!(ask(1, &path.replace("v2", "v1")).value(), answer.value());
+        for other in [path.replace("2.25.2", "2.25.9"), path.replace("/metadata", ""), format!("{path}/x")] {
+            assert_eq!(ask(1, &other).status, StatusCode::NOT_FOUND, "{other}");
+        }
+    }
+
+    #[test]
     fn another_path_is_not_found_and_another_method_not_allowed() {
         for path in ["/", "/changefeed", "/v3/changefeed", "/v2/studies", "/v2/changefeed/first"] {
             assert_eq!(ask(1, path).status, StatusCode::NOT_FOUND, "{path}");
         }
         for line in ["POST /v1/changefeed", "HEAD /v2/changefeed/latest"] {
-            let answer = answer(&Feed::new(1), &request(line, ""));
+            let answer = answer(&Feed::new(1, Vec::new()), &request(line, ""));
             assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "GET"));
         }
     }

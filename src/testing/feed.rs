@@ -3,6 +3,8 @@
 use azure_core::time::{OffsetDateTime, to_rfc3339};
 use serde_json::{Value, json};
 
+use super::seed::Instance;
+
 /// After so many changes the sequence numbers leave a gap: longer than a page of `v1`, which is therefore empty.
 const BEFORE_GAP: usize = 12;
 const GAP: usize = 20;
@@ -14,31 +16,40 @@ const APART: i64 = 60;
 /// The changes that the service holds, in the order of their sequence and of their time.
 ///
 /// Every tenth one from the eighth on updates the instance of four changes ago, every tenth one from the tenth on
-/// deletes the one of five changes ago, and all others create one.
+/// deletes the one of five changes ago, and all others create one. Those of a test's own are created last.
 pub(super) struct Feed {
-    pub(super) changes: usize,
+    changes: usize,
+    own: Vec<Instance>,
 }
 
 impl Feed {
-    pub(super) fn new(changes: usize) -> Self {
-        Self { changes }
+    pub(super) fn new(changes: usize, own: Vec<Instance>) -> Self {
+        Self { changes, own }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.changes + self.own.len()
+    }
+
+    /// The metadata of the instance with these UIDs of study, series and instance, as its last change left them.
+    pub(super) fn metadata(&self, [study, series, sop]: [&str; 3]) -> Option<Value> {
+        let mut entries = (0..self.len()).rev().map(|index| self.entry(index, true));
+        let mut last = entries.find(|entry| {
+            entry["studyInstanceUid"] == study
+                && entry["seriesInstanceUid"] == series
+                && entry["sopInstanceUid"] == sop
+        })?;
+        Some(last.get_mut("metadata")?.take())
     }
 
     /// The entry at `index`, which must be one of the feed's.
     pub(super) fn entry(&self, index: usize, metadata: bool) -> Value {
-        // The spelling of the values is the server's, the documentation's is in lower case.
-        let (action, instance) = match index % 10 {
-            7 => ("Update", index - 4),
-            9 => ("Delete", index - 5),
-            _ => ("Create", index),
+        let own = index.checked_sub(self.changes).and_then(|index| self.own.get(index));
+        let (action, state, instance) = match own {
+            Some(instance) => ("Create", "Current", instance.clone()),
+            None => self.synthetic(index),
         };
-        let state = match index % 10 {
-            3 if index + 4 < self.changes => "Replaced",
-            4 if index + 5 < self.changes => "Deleted",
-            9 => "Deleted",
-            _ => "Current",
-        };
-        let [study, series, sop] = uids(instance);
+        let [study, series, sop] = instance.uids;
         let mut entry = json!({
             "sequence": sequence(index),
             "partitionName": "Microsoft.Default",
@@ -51,9 +62,26 @@ impl Feed {
         });
         // Of what is deleted there is nothing left to tell.
         if let (true, Some(entry)) = (metadata && state != "Deleted", entry.as_object_mut()) {
-            entry.insert("metadata".to_owned(), instance_metadata(instance));
+            entry.insert("metadata".to_owned(), instance.metadata);
         }
         entry
+    }
+
+    /// Action, state and instance of a change that no test has put in.
+    fn synthetic(&self, index: usize) -> (&'static str, &'static str, Instance) {
+        // The spelling of the values is the server's, the documentation's is in lower case.
+        let (action, instance) = match index % 10 {
+            7 => ("Update", index - 4),
+            9 => ("Delete", index - 5),
+            _ => ("Create", index),
+        };
+        let state = match index % 10 {
+            3 if index + 4 < self.changes => "Replaced",
+            4 if index + 5 < self.changes => "Deleted",
+            9 => "Deleted",
+            _ => "Current",
+        };
+        (action, state, Instance { uids: uids(instance), metadata: instance_metadata(instance) })
     }
 }
 
@@ -103,16 +131,16 @@ mod tests {
             "seriesInstanceUid": series, "sopInstanceUid": sop, "action": "Create",
             "timestamp": "2024-01-01T08:00:00+00:00", "state": "Current",
         });
-        assert_eq!(Feed::new(1).entry(0, false), expected);
+        assert_eq!(Feed::new(1, Vec::new()).entry(0, false), expected);
         expected["metadata"] = instance_metadata(0);
-        assert_eq!(Feed::new(1).entry(0, true), expected);
+        assert_eq!(Feed::new(1, Vec::new()).entry(0, true), expected);
         assert_eq!(expected["metadata"]["00080018"], json!({"vr": "UI", "Value": [sop]}));
     }
 
     #[test]
     fn what_happens_to_an_instance_later_shows_in_its_state() {
         let states = |changes| -> Vec<_> {
-            let feed = Feed::new(changes);
+            let feed = Feed::new(changes, Vec::new());
             (0..changes).map(|index| feed.entry(index, true)).collect()
         };
         let early = states(7);
@@ -129,5 +157,29 @@ mod tests {
             assert_eq!(entry["sopInstanceUid"], late[of]["sopInstanceUid"]);
             assert_eq!(entry.get("metadata").is_none(), state == "Deleted");
         }
+    }
+
+    #[test]
+    fn a_tests_own_instances_are_the_last_changes() {
+        let own = Instance { uids: ["1", "2", "3"].map(str::to_owned), metadata: json!({"own": true}) };
+        let feed = Feed::new(10, vec![own]);
+        let entry = feed.entry(10, true);
+        assert_eq!(
+            (feed.len(), &entry["action"], &entry["state"]),
+            (11, &json!("Create"), &json!("Current"))
+        );
+        assert_eq!((&entry["sequence"], &entry["metadata"]), (&json!(11), &json!({"own": true})));
+        assert_eq!(feed.metadata(["1", "2", "3"]), Some(json!({"own": true})));
+    }
+
+    #[test]
+    fn the_last_change_of_an_instance_decides_on_its_metadata() {
+        let own = Instance { uids: uids(1), metadata: json!({"own": true}) };
+        let feed = Feed::new(10, vec![own]);
+        let of = |instance| {
+            let [study, series, sop] = uids(instance);
+            feed.metadata([&study, &series, &sop])
+        };
+        assert_eq!((of(3), of(4), of(1)), (Some(instance_metadata(3)), None, Some(json!({"own": true}))));
     }
 }

@@ -1,43 +1,17 @@
-//! The FHIR service of the stand-in: Patients, read, searched and created.
+//! The FHIR service of the stand-in: Patients and Observations, read, searched and created.
 
 use http::{HeaderName, Method, StatusCode, header};
 use serde_json::{Value, json};
 use wiremock::Request;
 
-use super::{answer::Answer, search::search};
+use super::{
+    answer::Answer,
+    search::search,
+    store::{CHANGED, Shelf, Store},
+};
 
 pub(super) const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
 const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
-/// When everything here was last changed.
-pub(super) const CHANGED: &str = "2024-01-01T08:00:00+00:00";
-
-/// Invented on sight, so that nobody takes a row of test data for a person.
-const FAMILIES: [&str; 5] = ["Example", "Testperson", "Sample", "Placeholder", "Invented"];
-const GIVEN: [&str; 4] = ["Alpha", "Bravo", "Charlie", "Delta"];
-const GENDERS: [&str; 3] = ["female", "male", "other"];
-
-/// The Patients that the service holds, in the order in which a search finds them.
-pub(super) struct Patients(pub(super) Vec<Value>);
-
-impl Patients {
-    /// Synthetic ones: `example-0001` and so on, the same every time.
-    pub(super) fn new(count: usize) -> Self {
-        Self((0..count).map(patient).collect())
-    }
-}
-
-fn patient(index: usize) -> Value {
-    let of = |list: &[&'static str]| list.get(index % list.len()).copied().unwrap_or_default();
-    let (year, month, day) = (1950 + index * 7 % 60, 1 + index % 12, 1 + index % 28);
-    json!({
-        "resourceType": "Patient",
-        "id": format!("example-{:04}", index + 1),
-        "meta": {"versionId": "1", "lastUpdated": CHANGED},
-        "name": [{"use": "official", "family": of(&FAMILIES), "given": [of(&GIVEN)]}],
-        "gender": of(&GENDERS),
-        "birthDate": format!("{year}-{month:02}-{day:02}"),
-    })
-}
 
 /// What cannot be answered with what was asked for: status, issue code and what is said about it.
 pub(super) type Problem = (StatusCode, &'static str, &'static str);
@@ -58,6 +32,7 @@ pub(super) fn is_open(request: &Request) -> bool {
 /// What the service can do, as much of it as there is.
 pub(super) fn metadata() -> Answer {
     let interactions = ["read", "create", "search-type"].map(|code| json!({ "code": code }));
+    let resources = ["Patient", "Observation"].map(|kind| json!({"type": kind, "interaction": interactions}));
     Answer::json(
         StatusCode::OK,
         FHIR_JSON,
@@ -68,7 +43,7 @@ pub(super) fn metadata() -> Answer {
             "kind": "instance",
             "fhirVersion": "4.0.1",
             "format": ["application/fhir+json"],
-            "rest": [{"mode": "server", "resource": [{"type": "Patient", "interaction": interactions}]}],
+            "rest": [{"mode": "server", "resource": resources}],
         }),
     )
 }
@@ -83,7 +58,11 @@ pub(super) fn refusal(status: StatusCode, id: &str) -> Answer {
             let value = json!({"resourceType": "OperationOutcome", "issue": [issue]});
             Answer::json(status, "application/json; charset=utf-8", &value)
         }
-        _ => outcome((status, "forbidden", "Authorization failed."), id),
+        StatusCode::FORBIDDEN => outcome((status, "forbidden", "Authorization failed."), id),
+        _ => {
+            let code = if status.is_server_error() { "exception" } else { "processing" };
+            outcome((status, code, status.canonical_reason().unwrap_or("Not told.")), id)
+        }
     }
 }
 
@@ -94,21 +73,33 @@ fn outcome((status, code, diagnostics): Problem, id: &str) -> Answer {
 }
 
 /// Answers a request that may act. `origin` is the service's own, without a slash at its end.
-pub(super) fn answer(patients: &mut Patients, origin: &str, request: &Request, id: &str) -> Answer {
-    let path: Vec<_> = request.url.path().trim_matches('/').split('/').collect();
-    let answered = match (request.method.as_str(), path.as_slice()) {
-        ("GET", ["Patient"]) => search(patients, origin, request),
-        ("POST", ["Patient", "_search"]) if has_type(request, &["application/x-www-form-urlencoded"]) => {
-            search(patients, origin, request)
+pub(super) fn answer(store: &mut Store, origin: &str, request: &Request, id: &str) -> Answer {
+    let (kind, rest) = request
+        .url
+        .path()
+        .trim_matches('/')
+        .split_once('/')
+        .map_or_else(|| (request.url.path().trim_matches('/'), None), |(kind, rest)| (kind, Some(rest)));
+    let Some(shelf) = store.shelf(kind) else {
+        return match (kind, rest) {
+            ("metadata", None) => not_allowed("GET", id),
+            _ => outcome((StatusCode::NOT_FOUND, "not-found", "The stand-in does not know this path."), id),
+        };
+    };
+    let answered = match (request.method.as_str(), rest) {
+        ("GET", None) => search(shelf, origin, request),
+        ("POST", Some("_search")) if has_type(request, &["application/x-www-form-urlencoded"]) => {
+            search(shelf, origin, request)
         }
-        ("POST", ["Patient", "_search"]) => Err(other_type("A search is posted as a form.")),
-        ("POST", ["Patient"]) => create(patients, origin, request),
-        ("GET", ["Patient", wanted]) if *wanted != "_search" => read(patients, wanted),
-        (_, ["metadata"]) => return not_allowed("GET", id),
-        (_, ["Patient"]) => return not_allowed("GET, POST", id),
-        (_, ["Patient", "_search"]) => return not_allowed("POST", id),
-        (_, ["Patient", _]) => return not_allowed("GET", id),
-        _ => Err((StatusCode::NOT_FOUND, "not-found", "The stand-in does not know this path.")),
+        ("POST", Some("_search")) => Err(other_type("A search is posted as a form.")),
+        ("POST", None) => create(shelf, origin, request),
+        (_, None) => return not_allowed("GET, POST", id),
+        (_, Some("_search")) => return not_allowed("POST", id),
+        (_, Some(deeper)) if deeper.contains('/') => {
+            Err((StatusCode::NOT_FOUND, "not-found", "The stand-in does not know this path."))
+        }
+        ("GET", Some(wanted)) => read(shelf, wanted),
+        (_, Some(_)) => return not_allowed("GET", id),
     };
     answered.unwrap_or_else(|problem| outcome(problem, id))
 }
@@ -125,78 +116,75 @@ fn has_type(request: &Request, types: &[&str]) -> bool {
     types.iter().any(|known| known.eq_ignore_ascii_case(told))
 }
 
-fn read(patients: &Patients, wanted: &str) -> Result<Answer, Problem> {
-    let found = patients.0.iter().find(|patient| patient.get("id").and_then(Value::as_str) == Some(wanted));
-    let found = found.ok_or((StatusCode::NOT_FOUND, "not-found", "There is no Patient with this id."))?;
+fn read(shelf: &Shelf, wanted: &str) -> Result<Answer, Problem> {
+    let mut held = shelf.resources.iter();
+    let found = held.find(|resource| resource.get("id").and_then(Value::as_str) == Some(wanted));
+    let found = found.ok_or((StatusCode::NOT_FOUND, "not-found", "There is nothing with this id."))?;
     Ok(Answer::json(StatusCode::OK, FHIR_JSON, found).with(header::ETAG, "W/\"1\""))
 }
 
-fn create(patients: &mut Patients, origin: &str, request: &Request) -> Result<Answer, Problem> {
+fn create(shelf: &mut Shelf, origin: &str, request: &Request) -> Result<Answer, Problem> {
     if !has_type(request, &["application/fhir+json", "application/json"]) {
-        return Err(other_type("A Patient is posted as FHIR JSON."));
+        return Err(other_type("A resource is posted as FHIR JSON."));
     }
-    // To pass over this header would make a second Patient where its sender wanted none.
+    // To pass over this header would make a second one where its sender wanted none.
     if request.headers.contains_key(IF_NONE_EXIST) {
         return Err(bad("not-supported", "The stand-in does not create conditionally."));
     }
-    let mut patient: Value =
+    let mut resource: Value =
         serde_json::from_slice(&request.body).map_err(|_| bad("structure", "The body is not JSON."))?;
-    let Some(fields) = patient.as_object_mut().filter(|of| of.get("resourceType") == Some(&json!("Patient")))
-    else {
-        return Err(bad("invalid", "The body is not a Patient."));
-    };
-    let id = format!("created-{:04}", patients.0.len() + 1);
+    let fields = resource.as_object_mut().filter(|of| of.get("resourceType") == Some(&json!(shelf.kind)));
+    let fields = fields.ok_or(bad("invalid", "The body is not a resource of the path's type."))?;
+    let id = format!("created-{:04}", shelf.resources.len() + 1);
     fields.insert("id".to_owned(), json!(id));
     fields.insert("meta".to_owned(), json!({"versionId": "1", "lastUpdated": CHANGED}));
-    let answer = Answer::json(StatusCode::CREATED, FHIR_JSON, &patient)
-        .with(header::LOCATION, &format!("{origin}/Patient/{id}/_history/1"))
+    let answer = Answer::json(StatusCode::CREATED, FHIR_JSON, &resource)
+        .with(header::LOCATION, &format!("{origin}/{}/{id}/_history/1", shelf.kind))
         .with(header::ETAG, "W/\"1\"");
-    patients.0.push(patient);
+    shelf.resources.push(resource);
     Ok(answer)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::answer::request;
+    use crate::testing::{answer::request, seed::Seeds};
 
-    fn ask(patients: &mut Patients, line: &str, body: &str) -> Answer {
-        answer(patients, "http://here", &request(line, body), "id")
+    fn held(patients: usize) -> Store {
+        Store::new(patients, &Seeds::default())
+    }
+
+    fn patients(store: &mut Store) -> &[Value] {
+        &store.shelf("Patient").unwrap().resources
+    }
+
+    fn ask(store: &mut Store, line: &str, body: &str) -> Answer {
+        answer(store, "http://here", &request(line, body), "id")
     }
 
     #[test]
     fn a_patient_is_read_by_its_id() {
-        let answer = ask(&mut Patients::new(30), "GET /Patient/example-0030", "");
+        let answer = ask(&mut held(30), "GET /Patient/example-0030", "");
         assert_eq!((answer.status, answer.header("etag")), (StatusCode::OK, "W/\"1\""));
         assert_eq!(answer.header("content-type"), "application/fhir+json; charset=utf-8");
         assert_eq!(answer.value()["id"], "example-0030");
     }
 
     #[test]
-    fn the_patients_are_the_same_every_time_and_invented_on_sight() {
-        let (first, second) = (Patients::new(100).0, Patients::new(100).0);
-        assert_eq!(first, second);
-        for patient in first {
-            assert!(FAMILIES.contains(&patient["name"][0]["family"].as_str().unwrap()));
-            assert_eq!(patient["birthDate"].as_str().unwrap().len(), 10);
-        }
-    }
-
-    #[test]
     fn a_created_patient_is_kept_once_for_each_request() {
-        let mut patients = Patients::new(2);
+        let mut store = held(2);
         for (number, body) in
             [(3, r#"{"resourceType":"Patient","id":"mine"}"#), (4, r#"{"resourceType":"Patient"}"#)]
         {
-            let answer = ask(&mut patients, "POST /Patient", body);
+            let answer = ask(&mut store, "POST /Patient", body);
             let id = format!("created-{number:04}");
             assert_eq!((answer.status, answer.header("etag")), (StatusCode::CREATED, "W/\"1\""));
             assert_eq!(answer.header("location"), format!("http://here/Patient/{id}/_history/1"));
             assert_eq!(answer.value()["id"], id);
-            let read = ask(&mut patients, &format!("GET /Patient/{id}"), "");
+            let read = ask(&mut store, &format!("GET /Patient/{id}"), "");
             assert_eq!(read.value(), answer.value());
         }
-        assert_eq!(patients.0.len(), 4);
+        assert_eq!(patients(&mut store).len(), 4);
     }
 
     #[test]
@@ -212,10 +200,10 @@ mod tests {
         ] {
             let mut request = request("POST /Patient", body);
             request.headers.extend(header.map(|(name, value)| (name, value.parse().unwrap())));
-            let mut patients = Patients::new(0);
-            let answer = answer(&mut patients, "http://here", &request, "id");
+            let mut store = held(0);
+            let answer = answer(&mut store, "http://here", &request, "id");
             assert_eq!(
-                (answer.status.as_u16(), patients.0.len()),
+                (answer.status.as_u16(), patients(&mut store).len()),
                 (status, usize::from(status == 201)),
                 "{body}"
             );
@@ -227,7 +215,8 @@ mod tests {
         for (line, status, code, allow) in [
             ("GET /", 404, "not-found", ""),
             ("GET /patient", 404, "not-found", ""),
-            ("GET /Observation", 404, "not-found", ""),
+            ("GET /Encounter", 404, "not-found", ""),
+            ("GET /Observation/example-0001", 404, "not-found", ""),
             ("GET /Patient/unknown", 404, "not-found", ""),
             ("GET /Patient/example-0001/_history/1", 404, "not-found", ""),
             ("POST /metadata", 405, "not-supported", "GET"),
@@ -235,7 +224,7 @@ mod tests {
             ("GET /Patient/_search", 405, "not-supported", "POST"),
             ("PUT /Patient/example-0001", 405, "not-supported", "GET"),
         ] {
-            let answer = ask(&mut Patients::new(1), line, "");
+            let answer = ask(&mut held(1), line, "");
             assert_eq!((answer.status.as_u16(), answer.header("allow")), (status, allow), "{line}");
             let issue = json!([{"severity": "error", "code": code, "diagnostics": answer.value()["issue"][0]["diagnostics"]}]);
             assert_eq!(
@@ -243,6 +232,28 @@ mod tests {
                 json!({"resourceType": "OperationOutcome", "id": "id", "issue": issue})
             );
         }
+    }
+
+    #[test]
+    fn what_a_test_puts_in_stands_behind_what_is_there_or_in_its_place() {
+        let of = |kind: &str, id: &str| json!({"resourceType": kind, "id": id, "own": true});
+        let seeds = Seeds {
+            patients: vec![of("Patient", "example-0001"), of("Patient", "mine")],
+            observations: vec![of("Observation", "mine")],
+            ..Seeds::default()
+        };
+        let mut store = Store::new(2, &seeds);
+        let ids: Vec<_> = patients(&mut store).iter().map(|patient| patient["id"].clone()).collect();
+        assert_eq!(ids, ["example-0001", "example-0002", "mine"]);
+        for (line, own) in [
+            ("GET /Patient/example-0001", true),
+            ("GET /Patient/example-0002", false),
+            ("GET /Observation/mine", true),
+        ] {
+            assert_eq!(ask(&mut store, line, "").value().get("own").is_some(), own, "{line}");
+        }
+        let created = ask(&mut store, "POST /Observation", r#"{"resourceType":"Observation"}"#);
+        assert_eq!(created.header("location"), "http://here/Observation/created-0002/_history/1");
     }
 
     #[test]

@@ -1,11 +1,9 @@
 //! The check of a request's token: who passes, and how a refusal is worded.
 
 use azure_core::time::OffsetDateTime;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderMap, header::AUTHORIZATION};
-use serde_json::Value;
+use http::HeaderMap;
 
-use super::credential::TENANT;
+use super::{carried::Claims, credential::TENANT};
 
 /// How a 401 of the [`StandIn`](super::StandIn) words its `WWW-Authenticate` header.
 ///
@@ -39,16 +37,10 @@ pub(super) enum Refusal {
     Audience(String),
     /// It is of this issuer.
     Issuer(String),
-}
-
-/// The claims of a token that has passed.
-#[derive(Debug, PartialEq)]
-pub(super) struct Claims(Value);
-
-impl Claims {
-    pub(super) fn has_role(&self, role: &str) -> bool {
-        texts(self.0.get("roles")).any(|held| held == role)
-    }
+    /// It is signed by a key that nobody knows.
+    Key,
+    /// It is not what was signed.
+    Signature,
 }
 
 /// Lets a token for `audience` pass at `now`, in seconds since 1970.
@@ -56,8 +48,8 @@ impl Claims {
 /// The order is that of the library behind both services: times, audience, issuer. It shows in the wording of a token
 /// that is wrong in two ways.
 pub(super) fn admit(headers: &HeaderMap, audience: &str, now: u64) -> Result<Claims, Refusal> {
-    let claims = claims(&bearer(headers).ok_or(Refusal::Missing)?).ok_or(Refusal::Unreadable)?;
-    let time = |name| claims.get(name).and_then(Value::as_u64);
+    let claims = Claims::carried(headers)?;
+    let time = |name| claims.time(name);
     let end = time("exp").ok_or(Refusal::Endless)?;
     if let Some(begin) = time("nbf").filter(|begin| now < *begin) {
         return Err(Refusal::Early(begin));
@@ -65,44 +57,14 @@ pub(super) fn admit(headers: &HeaderMap, audience: &str, now: u64) -> Result<Cla
     if end <= now {
         return Err(Refusal::Expired(end));
     }
-    if !texts(claims.get("aud")).any(|held| held == audience) {
-        return Err(Refusal::Audience(texts(claims.get("aud")).collect::<Vec<_>>().join(", ")));
+    if !claims.audiences().any(|held| held == audience) {
+        return Err(Refusal::Audience(claims.audiences().collect::<Vec<_>>().join(", ")));
     }
-    let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
+    let issuer = claims.issuer();
     if issuer != format!("https://sts.windows.net/{TENANT}/") {
         return Err(Refusal::Issuer(issuer.to_owned()));
     }
-    Ok(Claims(claims))
-}
-
-/// What stands behind the scheme. Two headers are read as one, which makes their tokens one that nobody can read.
-fn bearer(headers: &HeaderMap) -> Option<String> {
-    let values: Vec<_> = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes()).collect();
-    let all = String::from_utf8_lossy(&values.join(&b","[..])).into_owned();
-    let (scheme, token) = all.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("Bearer") && !token.is_empty()).then(|| token.to_owned())
-}
-
-/// The claims of a JWS in compact form (RFC 7515 §7.1), whatever its signature.
-fn claims(token: &str) -> Option<Value> {
-    let mut parts = token.split('.');
-    let (head, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() || signature.is_empty() {
-        return None;
-    }
-    let object = |part| -> Option<Value> {
-        let value: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()?;
-        value.is_object().then_some(value)
-    };
-    object(head)?;
-    object(claims)
-}
-
-/// The texts of a claim that is one text or a list of them.
-fn texts(claim: Option<&Value>) -> impl Iterator<Item = &str> {
-    let list = claim.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    claim.into_iter().chain(list).filter_map(Value::as_str)
+    Ok(claims)
 }
 
 impl Refusal {
@@ -131,6 +93,8 @@ impl Refusal {
         Some(match (wording, self) {
             (_, Self::Missing | Self::Unreadable) => return None,
             (_, Self::Endless) => "The token has no expiration".to_owned(),
+            (_, Self::Key) => "The signature key was not found".to_owned(),
+            (_, Self::Signature) => "The signature is invalid".to_owned(),
             (Wording::Managed, Self::Early(_)) => "The token is not valid yet".to_owned(),
             (Wording::Managed, Self::Expired(_)) => "The token is expired".to_owned(),
             (Wording::Managed, Self::Audience(_)) => "The audience is invalid".to_owned(),
@@ -159,7 +123,9 @@ fn date(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    use http::header::AUTHORIZATION;
+    use serde_json::{Value, json};
 
     const NOW: u64 = 1_700_000_000;
 
@@ -242,14 +208,6 @@ mod tests {
     }
 
     #[test]
-    fn roles_are_read_from_the_token() {
-        let claims = |roles| Claims(json!({ "roles": roles }));
-        assert!(claims(json!(["a", "b"])).has_role("b"));
-        assert!(!claims(json!(["a"])).has_role("b"));
-        assert!(!claims(json!(null)).has_role("b"));
-    }
-
-    #[test]
     fn a_refusal_is_worded_as_each_kind_of_server_does() {
         let open = format!(
             "Bearer authorization_uri=\"https://login.microsoftonline.com/{TENANT}\", \
@@ -267,6 +225,8 @@ mod tests {
             (Refusal::Audience("a".into()), "The audience is invalid", "The audience 'a' is invalid"),
             (Refusal::Audience("\"\\".into()), "The audience is invalid", "The audience '??' is invalid"),
             (Refusal::Issuer(String::new()), "The issuer is invalid", "The issuer '(null)' is invalid"),
+            (Refusal::Key, "The signature key was not found", "The signature key was not found"),
+            (Refusal::Signature, "The signature is invalid", "The signature is invalid"),
         ] {
             let rest = |text: &str| match text {
                 "" | r#"error="invalid_token""# => text.to_owned(),

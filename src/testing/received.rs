@@ -51,7 +51,7 @@ impl Received {
         &self.body
     }
 
-    /// The status that it was answered with.
+    /// The status that it was answered with, also where the answer was cut.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status

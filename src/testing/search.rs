@@ -1,4 +1,4 @@
-//! A search for Patients: what was asked for, and one page of what is found.
+//! A search for Patients or Observations: what was asked for, and one page of what is found.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{Method, StatusCode};
@@ -8,7 +8,9 @@ use wiremock::Request;
 
 use super::{
     answer::Answer,
-    fhir::{CHANGED, FHIR_JSON, Patients, Problem, bad},
+    fhir::{FHIR_JSON, Problem, bad},
+    seed::is_id,
+    store::{CHANGED, Shelf},
 };
 
 const COUNT: usize = 10;
@@ -20,10 +22,12 @@ struct Search {
     count: Option<usize>,
     from: usize,
     total: bool,
+    /// Whom an Observation must be about, as it was asked and as a reference: `Patient/{id}`.
+    subjects: Vec<(String, String, String)>,
 }
 
 impl Search {
-    fn of(request: &Request) -> Result<Self, Problem> {
+    fn of(kind: &str, request: &Request) -> Result<Self, Problem> {
         let mut search = Self::default();
         let form = if request.method == Method::POST { &request.body[..] } else { &[] };
         for (name, value) in request.url.query_pairs().chain(form_urlencoded::parse(form)) {
@@ -38,10 +42,14 @@ impl Search {
                         position(&value).ok_or(bad("invalid", "The continuation token is not ours."))?
                 }
                 "_total" => search.total = total(&value)?,
+                "patient" | "subject" if kind == "Observation" => {
+                    search.subjects.push((name.to_string(), value.to_string(), reference(&name, &value)?));
+                }
                 _ => {
                     return Err(bad(
                         "not-supported",
-                        "The stand-in searches by `_count` and `_total` alone.",
+                        "The stand-in searches by `_count` and `_total`, and for Observations by `patient` and \
+                         `subject`.",
                     ));
                 }
             }
@@ -50,8 +58,9 @@ impl Search {
     }
 
     /// The URL of the page that begins at `from`.
-    fn link(&self, origin: &str, from: usize) -> String {
+    fn link(&self, base: &str, from: usize) -> String {
         let mut query = Serializer::new(String::new());
+        query.extend_pairs(self.subjects.iter().map(|(name, value, _)| (name, value)));
         if let Some(count) = self.count {
             query.append_pair("_count", &count.to_string());
         }
@@ -63,7 +72,17 @@ impl Search {
         }
         let query = query.finish();
         let mark = if query.is_empty() { "" } else { "?" };
-        format!("{origin}/Patient{mark}{query}")
+        format!("{base}{mark}{query}")
+    }
+}
+
+/// The reference that a value asks for: `patient` may leave the type out, which `subject` needs (FHIR R4, search,
+/// reference parameters).
+fn reference(name: &str, value: &str) -> Result<String, Problem> {
+    let id = value.strip_prefix("Patient/").or((name == "patient").then_some(value));
+    match id.filter(|id| is_id(id)) {
+        Some(id) => Ok(format!("Patient/{id}")),
+        None => Err(bad("not-supported", "The stand-in looks for one Patient, written as `Patient/{id}`.")),
     }
 }
 
@@ -85,18 +104,25 @@ fn total(value: &str) -> Result<bool, Problem> {
 }
 
 /// Answers a search with the page that it asks for.
-pub(super) fn search(patients: &Patients, origin: &str, request: &Request) -> Result<Answer, Problem> {
-    let search = Search::of(request)?;
+pub(super) fn search(shelf: &Shelf, origin: &str, request: &Request) -> Result<Answer, Problem> {
+    let search = Search::of(shelf.kind, request)?;
     let count = search.count.unwrap_or(COUNT);
     let end = search.from.saturating_add(count);
-    let entry = |patient: &Value| {
-        let id = patient.get("id").and_then(Value::as_str).unwrap_or_default();
-        json!({"fullUrl": format!("{origin}/Patient/{id}"), "resource": patient, "search": {"mode": "match"}})
+    let base = format!("{origin}/{}", shelf.kind);
+    let entry = |resource: &Value| {
+        let id = resource.get("id").and_then(Value::as_str).unwrap_or_default();
+        json!({"fullUrl": format!("{base}/{id}"), "resource": resource, "search": {"mode": "match"}})
     };
-    let page: Vec<_> = patients.0.iter().skip(search.from).take(count).map(entry).collect();
-    let mut links = vec![json!({"relation": "self", "url": search.link(origin, search.from)})];
-    if end < patients.0.len() {
-        links.insert(0, json!({"relation": "next", "url": search.link(origin, end)}));
+    let wanted = |resource: &&Value| {
+        let about = resource.pointer("/subject/reference").and_then(Value::as_str).unwrap_or_default();
+        let about = about.strip_prefix(origin).map_or(about, |path| path.trim_start_matches('/'));
+        search.subjects.iter().all(|(_, _, reference)| reference == about)
+    };
+    let found: Vec<_> = shelf.resources.iter().filter(wanted).collect();
+    let page: Vec<_> = found.iter().skip(search.from).take(count).map(|resource| entry(resource)).collect();
+    let mut links = vec![json!({"relation": "self", "url": search.link(&base, search.from)})];
+    if end < found.len() {
+        links.insert(0, json!({"relation": "next", "url": search.link(&base, end)}));
     }
     let mut bundle = json!({
         "resourceType": "Bundle",
@@ -106,7 +132,7 @@ pub(super) fn search(patients: &Patients, origin: &str, request: &Request) -> Re
     });
     if let Some(bundle) = bundle.as_object_mut() {
         if search.total {
-            bundle.insert("total".to_owned(), json!(patients.0.len()));
+            bundle.insert("total".to_owned(), json!(found.len()));
         }
         // FHIR has no empty lists: a page without a match has no `entry` at all.
         if !page.is_empty() {
@@ -119,10 +145,14 @@ pub(super) fn search(patients: &Patients, origin: &str, request: &Request) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::answer::request;
+    use crate::testing::{answer::request, store::patient};
 
     fn find(count: usize, line: &str, body: &str) -> Result<Value, (u16, &'static str)> {
-        match search(&Patients::new(count), "http://here", &request(line, body)) {
+        find_in(&Shelf { kind: "Patient", resources: (0..count).map(patient).collect() }, line, body)
+    }
+
+    fn find_in(shelf: &Shelf, line: &str, body: &str) -> Result<Value, (u16, &'static str)> {
+        match search(shelf, "http://here", &request(line, body)) {
             Ok(answer) => Ok(answer.value()),
             Err((status, code, _)) => Err((status.as_u16(), code)),
         }
@@ -203,9 +233,38 @@ mod tests {
             ("_total=all", (400, "invalid")),
             ("_total=estimate", (403, "not-supported")),
             ("name=Example", (400, "not-supported")),
+            ("patient=example-0001", (400, "not-supported")),
         ] {
             assert_eq!(find(1, &format!("GET /Patient?{query}"), ""), Err(expected), "{query}");
             assert_eq!(find(1, "POST /Patient/_search", query), Err(expected), "{query}");
+        }
+    }
+
+    #[test]
+    fn observations_are_found_by_whom_they_are_about() {
+        let about = |id: usize, reference: &str| json!({"id": format!("o-{id}"), "subject": {"reference": reference}});
+        let mut resources: Vec<_> = (1..=3).map(|id| about(id, "Patient/a")).collect();
+        resources.extend([about(4, "http://here/Patient/b"), about(5, "Group/a"), json!({"id": "o-6"})]);
+        let shelf = Shelf { kind: "Observation", resources };
+        for (query, expected) in [
+            ("", &["o-1", "o-2", "o-3", "o-4", "o-5", "o-6"][..]),
+            ("patient=a", &["o-1", "o-2", "o-3"]),
+            ("patient=Patient/a&_count=2", &["o-1", "o-2"]),
+            ("subject=Patient/b", &["o-4"]),
+            ("patient=a&subject=Patient/b", &[]),
+            ("patient=c", &[]),
+        ] {
+            let by_query = find_in(&shelf, &format!("GET /Observation?{query}"), "").unwrap();
+            assert_eq!(ids(&by_query), expected, "{query}");
+            assert_eq!(find_in(&shelf, "POST /Observation/_search", query), Ok(by_query));
+        }
+        let first = find_in(&shelf, "GET /Observation?patient=a&_count=2", "").unwrap();
+        let next = link(&first, "next").unwrap().strip_prefix("http://here").unwrap();
+        assert_eq!(ids(&find_in(&shelf, &format!("GET {next}"), "").unwrap()), ["o-3"]);
+        for query in ["subject=a", "patient=a,b", "patient=", "subject=Group/a", "patient:exact=a", "code=1"]
+        {
+            let refused = find_in(&shelf, &format!("GET /Observation?{query}"), "");
+            assert_eq!(refused, Err((400, "not-supported")), "{query}");
         }
     }
 }

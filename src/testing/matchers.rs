@@ -1,0 +1,107 @@
+//! Matchers for `wiremock`: who takes a mock server of one's own checks with them what a request carries.
+
+use http::header::AUTHORIZATION;
+use wiremock::{Match, Request};
+
+use super::carried::Claims;
+use crate::Audience;
+
+/// Matches a request that carries one Bearer token, whose `aud` claim is what services of this audience want.
+///
+/// The token must be a JWT, such as a [`StandInCredential`](super::StandInCredential) issues. It may be over, and of
+/// any tenant: this asks only whether the right one was sent.
+///
+/// ```
+/// use azure_healthcare_auth::{FhirAudience, HealthcareClient};
+/// use azure_healthcare_auth::testing::{StandInCredential, bearer_for};
+/// use std::sync::Arc;
+/// use wiremock::{Mock, MockServer, ResponseTemplate, matchers::{method, path}};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_healthcare_auth::Result<()> {
+/// let server = MockServer::start().await;
+/// let audience: FhirAudience = server.uri().parse()?;
+/// Mock::given(method("DELETE"))
+///     .and(path("/Patient/example-0001"))
+///     .and(bearer_for(&audience))
+///     .respond_with(ResponseTemplate::new(204))
+///     .expect(1)
+///     .mount(&server)
+///     .await;
+///
+/// let fhir = HealthcareClient::new(audience, Arc::new(StandInCredential::new()));
+/// assert_eq!(fhir.delete("Patient/example-0001").send().await?.status(), 204);
+/// # Ok(()) }
+/// ```
+#[must_use = "it is for `wiremock::Mock::given` or `and`"]
+pub fn bearer_for<A: Audience>(audience: &A) -> impl Match + use<A> {
+    let wanted = audience.resource().to_owned();
+    move |request: &Request| {
+        Claims::carried(&request.headers).is_ok_and(|claims| claims.audiences().any(|held| held == wanted))
+    }
+}
+
+/// Matches a request without an `Authorization` header: what goes to another host, such as the blob storage that the
+/// files of an export lie in, must carry none.
+///
+/// ```
+/// use azure_healthcare_auth::testing::no_authorization;
+/// use wiremock::{Mock, MockServer, ResponseTemplate};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), reqwest::Error> {
+/// let storage = MockServer::start().await;
+/// let file = ResponseTemplate::new(200).set_body_string("{}");
+/// Mock::given(no_authorization()).respond_with(file).mount(&storage).await;
+///
+/// let file = reqwest::get(format!("{}/export/Patient-1.ndjson", storage.uri())).await?;
+/// assert_eq!(file.status(), 200);
+/// # Ok(()) }
+/// ```
+#[must_use = "it is for `wiremock::Mock::given` or `and`"]
+pub fn no_authorization() -> impl Match {
+    |request: &Request| !request.headers.contains_key(AUTHORIZATION)
+}
+
+#[cfg(test)]
+mod tests {
+    use azure_core::credentials::TokenCredential;
+
+    use super::*;
+    use crate::{DicomAudience, FhirAudience, testing::StandInCredential, testing::answer::request};
+
+    async fn token(scope: &str) -> String {
+        let token = StandInCredential::new().get_token(&[scope], None).await.unwrap();
+        format!("Bearer {}", token.token.secret())
+    }
+
+    fn carrying(values: &[&str]) -> Request {
+        let mut request = request("GET /Patient", "");
+        request.headers.extend(values.iter().map(|value| (AUTHORIZATION, value.parse().unwrap())));
+        request
+    }
+
+    #[tokio::test]
+    async fn one_token_for_the_audience_matches_and_nothing_else() {
+        let fhir: FhirAudience = "http://127.0.0.1:1".parse().unwrap();
+        let dicom: DicomAudience = "http://127.0.0.1:2".parse().unwrap();
+        let (for_fhir, for_dicom) = (token(fhir.scope()).await, token(dicom.scope()).await);
+        for (values, is_for_fhir, is_for_dicom) in [
+            (&[&*for_fhir][..], true, false),
+            (&[&*for_dicom], false, true),
+            (&[&*for_fhir, &*for_fhir], false, false),
+            (&["Bearer opaque"], false, false),
+            (&[], false, false),
+        ] {
+            let request = carrying(values);
+            assert_eq!(bearer_for(&fhir).matches(&request), is_for_fhir, "{values:?}");
+            assert_eq!(bearer_for(&dicom).matches(&request), is_for_dicom, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn any_authorization_is_one() {
+        assert!(no_authorization().matches(&carrying(&[])));
+        assert!(!no_authorization().matches(&carrying(&[""])));
+    }
+}

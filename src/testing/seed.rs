@@ -1,0 +1,113 @@
+//! [`Seeds`]: what a test puts into a stand-in, beside the synthetic things.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::store::CHANGED;
+
+#[derive(Clone, Default)]
+pub(super) struct Seeds {
+    pub(super) patients: Vec<Value>,
+    pub(super) observations: Vec<Value>,
+    pub(super) instances: Vec<Instance>,
+}
+
+/// Why a thing cannot be served.
+pub(super) type Unfit = String;
+
+/// Reads a FHIR resource of this `kind`. What the services add to each is added where it is not there.
+pub(super) fn resource(kind: &str, given: &impl Serialize) -> Result<Value, Unfit> {
+    let mut value = serde_json::to_value(given).map_err(|error| format!("it is not JSON: {error}"))?;
+    let fields = value.as_object_mut().filter(|fields| fields.get("resourceType") == Some(&json!(kind)));
+    let Some(fields) = fields else {
+        return Err(format!("its `resourceType` is not `{kind}`"));
+    };
+    let id = fields.get("id").and_then(Value::as_str).unwrap_or_default();
+    if !is_id(id) {
+        return Err("it needs an `id`: 1 to 64 letters, digits, `-` and `.`".to_owned());
+    }
+    fields.entry("meta").or_insert_with(|| json!({"versionId": "1", "lastUpdated": CHANGED}));
+    Ok(value)
+}
+
+/// Whether the text can be the id of a FHIR resource (FHIR R4, data type `id`).
+pub(super) fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
+}
+
+/// An instance: its UIDs, and its metadata in the JSON model of DICOM (PS3.18 annex F).
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Instance {
+    pub(super) uids: [String; 3],
+    pub(super) metadata: Value,
+}
+
+impl Instance {
+    pub(super) fn new(given: &impl Serialize) -> Result<Self, Unfit> {
+        let metadata = serde_json::to_value(given).map_err(|error| format!("it is not JSON: {error}"))?;
+        let uid = |tag: &str, name: &str| {
+            let uid = metadata.pointer(&format!("/{tag}/Value/0")).and_then(Value::as_str);
+            let uid = uid.filter(|uid| is_uid(uid)).map(str::to_owned);
+            uid.ok_or_else(|| {
+                format!("it needs a {name}: `\"{tag}\": {{\"vr\": \"UI\", \"Value\": [\"2.25.1\"]}}`")
+            })
+        };
+        let uids = [
+            uid("0020000D", "Study Instance UID")?,
+            uid("0020000E", "Series Instance UID")?,
+            uid("00080018", "SOP Instance UID")?,
+        ];
+        Ok(Self { uids, metadata })
+    }
+}
+
+/// Whether the text can be a UID (DICOM PS3.5 §9): a path with it stays one path.
+fn is_uid(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_is_kept_as_it_is_given() {
+        let given =
+            json!({"resourceType": "Patient", "id": "a-1.B", "meta": {"versionId": "7"}, "active": true});
+        assert_eq!(resource("Patient", &given), Ok(given));
+        let added = resource("Patient", &json!({"resourceType": "Patient", "id": "x"})).unwrap();
+        assert_eq!(added["meta"], json!({"versionId": "1", "lastUpdated": CHANGED}));
+    }
+
+    #[test]
+    fn what_is_unfit_is_told() {
+        for (given, said) in [
+            (json!([]), "`resourceType` is not `Patient`"),
+            (json!("{}"), "`resourceType` is not `Patient`"),
+            (json!({"resourceType": "Observation", "id": "x"}), "`resourceType` is not `Patient`"),
+            (json!({"resourceType": "Patient"}), "needs an `id`"),
+            (json!({"resourceType": "Patient", "id": "a/b"}), "needs an `id`"),
+            (json!({"resourceType": "Patient", "id": "x".repeat(65)}), "needs an `id`"),
+        ] {
+            let unfit = resource("Patient", &given).unwrap_err();
+            assert!(unfit.contains(said), "{unfit}");
+        }
+    }
+
+    #[test]
+    fn an_instance_needs_its_three_uids() {
+        let uid = |uid: &str| json!({"vr": "UI", "Value": [uid]});
+        let good = json!({"0020000D": uid("1.2"), "0020000E": uid("1.3"), "00080018": uid("1.4")});
+        assert_eq!(Instance::new(&good).unwrap().uids, ["1.2", "1.3", "1.4"]);
+        for (tag, name) in
+            [("0020000D", "Study Instance UID"), ("0020000E", "Series Instance UID"), ("00080018", "SOP")]
+        {
+            for wrong in [json!(null), uid(""), uid("1/2"), json!({"vr": "UI", "Value": []})] {
+                let mut bad = good.clone();
+                bad[tag] = wrong;
+                assert!(Instance::new(&bad).unwrap_err().contains(name), "{bad}");
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A stand-in as it is met over the wire.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use azure_core::credentials::TokenCredential;
+use tokio::task::coop;
+use url::Url;
+
+use super::*;
+use crate::{Audience, DicomVersion, Service};
+
+/// Sends a request over the wire and gives the whole answer.
+fn exchange(url: &Url, head: &str) -> String {
+    let mut stream = TcpStream::connect(&*url.socket_addrs(|| None).unwrap()).unwrap();
+    let target = &url[url::Position::BeforePath..];
+    write!(stream, "GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{head}\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+async fn bearer(audience: &dyn Audience, credential: &StandInCredential) -> String {
+    let token = credential.get_token(&[audience.scope()], None).await.unwrap();
+    format!("authorization: Bearer {}\r\n", token.token.secret())
+}
+
+#[tokio::test]
+async fn each_service_takes_the_credentials_token_for_it_and_no_other() {
+    let stand_in = StandIn::start().await;
+    let (fhir, dicom) = (stand_in.fhir(), stand_in.dicom(DicomVersion::V1));
+    assert_eq!(fhir.resource(), fhir.endpoint().as_str().trim_end_matches('/'));
+    assert_eq!(dicom.resource(), "https://dicom.healthcareapis.azure.com");
+    assert_ne!(fhir.endpoint().origin(), dicom.endpoint().origin());
+
+    let good = stand_in.credential();
+    let (for_fhir, for_dicom) = (bearer(&fhir, &good).await, bearer(&dicom, &good).await);
+    let (patients, feed) = (fhir.url("Patient").unwrap(), dicom.url("changefeed").unwrap());
+    let challenge =
+        "www-authenticate: Bearer error=\"invalid_token\", error_description=\"The audience is invalid\"";
+    for (url, head, status, header) in [
+        (&patients, &for_fhir, "200", "content-type: application/fhir+json; charset=utf-8"),
+        (&feed, &for_dicom, "200", "content-type: application/json; charset=utf-8"),
+        (&patients, &for_dicom, "401", challenge),
+        (&feed, &for_fhir, "401", challenge),
+    ] {
+        let answer = exchange(url, head);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert_eq!(answer.lines().filter(|line| *line == header).count(), 1, "{answer}");
+    }
+    assert_eq!(good.calls(), 2);
+}
+
+#[tokio::test]
+async fn requests_to_both_services_are_told_in_their_order() {
+    let stand_in = StandIn::builder().patients(1).changes(1).start().await;
+    let (fhir, dicom) = (stand_in.fhir(), stand_in.dicom(DicomVersion::V2));
+    let (first, second) = (fhir.url("Patient?_count=3").unwrap(), dicom.url("changefeed/latest").unwrap());
+    exchange(&first, "authorization: Bearer secret\r\n");
+    exchange(&second, &bearer(&dicom, &stand_in.credential()).await);
+
+    let received = stand_in.received();
+    let seen: Vec<_> = received.iter().map(|r| (r.service(), r.url(), r.status().as_u16())).collect();
+    assert_eq!(seen, [(Service::Fhir, &first, 401), (Service::Dicom, &second, 200)]);
+    assert_eq!(received[0].headers()["authorization"], "Bearer secret");
+    assert!(!format!("{received:?}").contains("secret"));
+}
+
+#[tokio::test]
+async fn what_is_set_is_what_is_served() {
+    let builder = StandIn::builder().patients(11).changes(0).wording(Wording::OpenSource);
+    let stand_in = builder.start().await;
+    let (fhir, dicom) = (stand_in.fhir(), stand_in.dicom(DicomVersion::V1));
+    let (patients, latest) = (fhir.url("Patient").unwrap(), dicom.url("changefeed/latest").unwrap());
+    let credential = stand_in.credential();
+    let good = bearer(&fhir, &credential).await;
+
+    assert!(exchange(&patients, "").contains("www-authenticate: Bearer authorization_uri="));
+    assert!(exchange(&patients, &good).contains("\"relation\":\"next\""));
+    assert!(exchange(&latest, &bearer(&dicom, &credential).await).starts_with("HTTP/1.1 204"));
+
+    stand_in.next(9, Fault::Throttled(Duration::from_secs(3)));
+    assert!(exchange(&patients, &good).contains("retry-after: 3\r\n"));
+    stand_in.recover();
+    assert!(exchange(&patients, &good).starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_cut_answer_says_its_length_and_ends_in_its_middle() {
+    let stand_in = StandIn::start().await;
+    let (fhir, credential) = (stand_in.fhir(), stand_in.credential());
+    let (url, head) = (fhir.url("Patient").unwrap(), bearer(&fhir, &credential).await);
+    let whole = exchange(&url, &head);
+    stand_in.next(1, Fault::Cut);
+    let cut = exchange(&url, &head);
+    let (_, body) = whole.split_once("\r\n\r\n").unwrap();
+    let (cut_head, cut_body) = cut.split_once("\r\n\r\n").unwrap();
+    assert!(cut_head.contains(&format!("content-length: {}", body.len())), "{cut_head}");
+    assert_eq!(cut_body, &body[..body.len() / 2]);
+
+    let empty = StandIn::builder().changes(0).start().await;
+    let (dicom, credential) = (empty.dicom(DicomVersion::V2), empty.credential());
+    empty.next(1, Fault::Cut);
+    let nothing = exchange(&dicom.url("changefeed/latest").unwrap(), &bearer(&dicom, &credential).await);
+    assert_eq!(nothing, "");
+}
+
+#[tokio::test]
+async fn a_slow_answer_comes_so_much_later_and_holds_up_no_other() {
+    let stand_in = StandIn::start().await;
+    let (fhir, credential) = (stand_in.fhir(), stand_in.credential());
+    let (url, head) = (fhir.url("Patient").unwrap(), bearer(&fhir, &credential).await);
+    let (begun, moment) = (Instant::now(), Duration::from_millis(20));
+    stand_in.next(1, Fault::Slow(moment));
+    assert!(exchange(&url, &head).starts_with("HTTP/1.1 200") && begun.elapsed() >= moment);
+
+    stand_in.next(1, Fault::Slow(Duration::from_secs(3_600)));
+    let slow = std::thread::spawn({
+        let (url, head) = (url.clone(), head.clone());
+        move || exchange(&url, &head)
+    });
+    while stand_in.received().len() < 2 {
+        std::thread::yield_now();
+    }
+    assert!(exchange(&url, &head).starts_with("HTTP/1.1 200") && !slow.is_finished());
+    drop(stand_in);
+    assert_eq!(slow.join().unwrap(), "");
+}
+
+#[tokio::test]
+async fn a_stand_in_can_be_dropped_by_a_task_that_has_used_up_its_share_of_the_runtime() {
+    let mut stand_in = Some(StandIn::start().await);
+    std::future::poll_fn(|cx| {
+        while let Poll::Ready(used) = coop::poll_proceed(cx) {
+            used.made_progress();
+        }
+        stand_in = None;
+        Poll::Ready(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stand_in_that_is_dropped_answers_no_more() {
+    let stand_in = StandIn::start().await;
+    let address = stand_in.fhir().endpoint().socket_addrs(|| None).unwrap();
+    drop(stand_in);
+    let patience = Instant::now() + Duration::from_secs(30);
+    while TcpStream::connect(&*address).is_ok() {
+        assert!(Instant::now() < patience);
+        std::thread::yield_now();
+    }
+}
