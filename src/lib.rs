@@ -54,6 +54,7 @@
 //! # Features
 //!
 //! * `client` (default): [`HealthcareClient`] and [`Denial`], on `reqwest`.
+//! * `serde`: audiences in a configuration: [`FhirAudience`], [`DicomAudience`], [`Cloud`] and [`DicomVersion`].
 //! * `testing`: the module of that name, with both services on this machine, and matchers for `wiremock`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

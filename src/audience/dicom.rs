@@ -42,6 +42,7 @@ pub struct DicomAudience {
 
 /// The version of the DICOM service's API, the last segment of its base URL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]
 pub enum DicomVersion {
     /// `/v1/`.
@@ -73,10 +74,10 @@ impl fmt::Display for DicomVersion {
 #[derive(Clone, Debug)]
 #[must_use = "an audience is made by `build()`"]
 pub struct DicomAudienceBuilder {
-    site: Site,
-    cloud: Option<Cloud>,
-    resource: Option<String>,
-    version: Option<DicomVersion>,
+    pub(super) site: Site,
+    pub(super) cloud: Option<Cloud>,
+    pub(super) resource: Option<String>,
+    pub(super) version: Option<DicomVersion>,
 }
 
 impl DicomAudience {
@@ -145,7 +146,7 @@ impl DicomAudienceBuilder {
         Ok(self.checked()?)
     }
 
-    fn checked(self) -> Result<DicomAudience, Refusal> {
+    pub(super) fn checked(self) -> Result<DicomAudience, Refusal> {
         let told = self.cloud.unwrap_or_default();
         let mut endpoint = self.site.url("dicom", told)?;
         let found = version_in(&endpoint);

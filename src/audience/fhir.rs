@@ -38,9 +38,9 @@ pub struct FhirAudience(Arc<Address>);
 #[derive(Clone, Debug)]
 #[must_use = "an audience is made by `build()`"]
 pub struct FhirAudienceBuilder {
-    site: Site,
-    cloud: Option<Cloud>,
-    resource: Option<String>,
+    pub(super) site: Site,
+    pub(super) cloud: Option<Cloud>,
+    pub(super) resource: Option<String>,
 }
 
 impl FhirAudience {
@@ -98,7 +98,7 @@ impl FhirAudienceBuilder {
         Ok(self.checked()?)
     }
 
-    fn checked(self) -> Result<FhirAudience, Refusal> {
+    pub(super) fn checked(self) -> Result<FhirAudience, Refusal> {
         let endpoint = self.site.url("fhir", self.cloud.unwrap_or_default())?;
         check_host(&endpoint, self.cloud)?;
         let resource = self.resource.unwrap_or_else(|| endpoint.origin().ascii_serialization());

@@ -2,6 +2,8 @@
 
 mod address;
 mod boundary;
+#[cfg(feature = "serde")]
+mod config;
 mod dicom;
 mod fhir;
 mod refusal;
@@ -132,6 +134,7 @@ impl fmt::Display for Service {
 ///
 /// For another, give the service by its URL and its audience by `.resource(…)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum Cloud {
     /// The public cloud, `azurehealthcareapis.com`. The default.
