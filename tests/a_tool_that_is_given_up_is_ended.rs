@@ -11,15 +11,22 @@ use std::{
     pin::pin,
     process::Output,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use azure_healthcare_auth::credentials::ProcessExecutor;
 use azure_identity::Executor;
+use tokio::time::timeout;
 use tool::{Folder, Held};
 
 /// As `azure_identity` runs `az`.
 async fn shell(script: String) -> io::Result<Output> {
     ProcessExecutor::new().run(OsStr::new("/bin/sh"), &[OsStr::new("-c"), OsStr::new(&script)]).await
+}
+
+/// The same, of a tool that may not hang.
+async fn ends(script: String) -> io::Result<Output> {
+    timeout(Duration::from_secs(30), shell(script)).await.expect("the tool hangs")
 }
 
 /// A tool and a process that it started, each of which holds the pipe.
@@ -30,8 +37,7 @@ fn two_that_hang(pipe: &str) -> String {
 
 #[tokio::test]
 async fn its_answer_is_all_that_it_wrote_and_its_status() {
-    let output =
-        shell("read line || echo no input; echo out; echo err >&2; exit 3".to_owned()).await.unwrap();
+    let output = ends("read line || echo no input; echo out; echo err >&2; exit 3".to_owned()).await.unwrap();
     assert_eq!(output.stdout, b"no input\nout\n");
     assert_eq!(output.stderr, b"err\n");
     assert_eq!(output.status.code(), Some(3));
@@ -63,7 +69,7 @@ async fn a_tool_that_has_ended_leaves_what_it_put_into_the_background() {
     let (pipe, go_on) = (folder.pipe("held"), folder.pipe("go_on"));
     let held = Held::by_writers_of(pipe.clone());
     let background = format!("exec 3>'{}'; read line <'{}'; echo alive >&3", pipe.display(), go_on.display());
-    shell(format!("({background}) >/dev/null 2>&1 &")).await.unwrap();
+    ends(format!("({background}) >/dev/null 2>&1 &")).await.unwrap();
     fs::OpenOptions::new().write(true).open(go_on).unwrap().write_all(b"\n").unwrap();
     assert_eq!(held.next().await.as_deref(), Some("alive"));
 }
@@ -73,11 +79,11 @@ async fn much_may_be_written_and_no_more() {
     let mebibyte = "head -c 1048576 /dev/zero";
     // To either, in either order, neither of which fits a pipe.
     for script in [format!("{mebibyte}; {mebibyte} >&2"), format!("{mebibyte} >&2; {mebibyte}")] {
-        let output = shell(script).await.unwrap();
+        let output = ends(script).await.unwrap();
         assert_eq!((output.stdout.len(), output.stderr.len()), (1_048_576, 1_048_576));
     }
     for script in ["exec head -c 1048577 /dev/zero", "exec head -c 1048577 /dev/zero >&2", "exec yes"] {
-        let error = shell(script.to_owned()).await.unwrap_err();
+        let error = ends(script.to_owned()).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
     }
 }

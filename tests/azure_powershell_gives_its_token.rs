@@ -151,12 +151,12 @@ async fn each_version_s_answer_is_read() {
 
 #[tokio::test]
 async fn what_is_not_there_says_what_to_do_and_a_chain_goes_on() {
-    let import = ",Microsoft.PowerShell.Commands.ImportModuleCommand";
+    let import = "Modules_ModuleWithVersionNotFound,Microsoft.PowerShell.Commands.ImportModuleCommand";
     let no_module = "The specified module 'Az.Accounts' with version '2.2.0' was not loaded because no valid module \
                      file was found in any module directory.";
     let german = "Das angegebene Modul \"Az.Accounts\" mit Version \"2.2.0\" wurde nicht geladen.";
-    let no_account = "Your Azure credentials have not been set up or have expired, please run Connect-AzAccount to set up your \
-         Azure credentials.";
+    let no_account =
+        "Your Azure credentials have not been set up or have expired, please run Connect-AzAccount";
     for (stdout, stderr, status, says) in [
         (String::new(), "sh: 1: pwsh: not found", 127, "install PowerShell 7"),
         (
@@ -165,18 +165,8 @@ async fn what_is_not_there_says_what_to_do_and_a_chain_goes_on() {
             1,
             "install PowerShell 7",
         ),
-        (
-            caught(&format!("Modules_ModuleWithVersionNotFound{import}"), no_module),
-            "",
-            0,
-            "Install-Module Az.Accounts",
-        ),
-        (
-            caught(&format!("Modules_ModuleWithVersionNotFound{import}"), german),
-            "",
-            0,
-            "Install-Module Az.Accounts",
-        ),
+        (caught(import, no_module), "", 0, "Install-Module Az.Accounts"),
+        (caught(import, german), "", 0, "Install-Module Az.Accounts"),
         (String::new(), no_module, 1, "Install-Module Az.Accounts"),
         (
             caught("Microsoft.Azure.Commands", "Run Connect-AzAccount to login."),

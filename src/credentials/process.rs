@@ -19,8 +19,8 @@ const LIMIT: u64 = 1024 * 1024;
 
 /// Runs the tools of `azure_identity`'s credentials, and ends those whose answer nobody waits for any more.
 ///
-/// `az` is a script that starts Python. `azure_identity`'s own executor leaves both running when a call is given up,
-/// for the time that it took is over, say, or because the service shuts down. Given this one, neither is left:
+/// `az` is a script that starts Python. `azure_identity`'s own executor leaves both running when a call is given up:
+/// when its time is over, say, or the service shuts down. This one leaves neither:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -36,15 +36,15 @@ const LIMIT: u64 = 1024 * 1024;
 /// # assert!(credential().is_ok());
 /// ```
 ///
-/// A tool runs in a process group of its own (on Windows, a job object), reads nothing, and keeps this program's
+/// A tool runs in a process group of its own (on Windows, a job object), with nothing to read, and with this program's
 /// environment and working folder. Where the future is dropped before the tool has ended, the whole group is killed.
-/// A process that leaves the group by itself, as a daemon does, is not found; one that stays in the group of a tool
-/// that has ended by itself is left alone. A Ctrl-C typed at a terminal does not reach the tool.
+/// A process that has left the group, as a daemon does, is not found; what a tool that came to its end has left in the
+/// background goes on. A Ctrl-C typed at a terminal does not reach the tool.
 ///
 /// # Errors
 ///
 /// The tool cannot be started, or it writes more than 1 MiB to its output or its error output: it is ended then. Also
-/// outside a Tokio runtime, which needs to have I/O enabled.
+/// outside a Tokio runtime; in one that was built without I/O, Tokio panics.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct ProcessExecutor;
@@ -67,7 +67,7 @@ impl Executor for ProcessExecutor {
 
 /// Runs `command` as [`ProcessExecutor`] does.
 pub(super) async fn output(mut command: Command) -> io::Result<Output> {
-    // Tokio panics without one.
+    // Without a runtime, Tokio panics.
     Handle::try_current().map_err(io::Error::other)?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut command = CommandWrap::from(command);

@@ -32,9 +32,10 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// # Ok(()) }
 /// ```
 ///
-/// Each call starts a PowerShell, which takes seconds: an [`Authenticator`](crate::Authenticator) makes few. Nothing is
-/// kept here between calls, but the module has a cache of its own, and nothing makes it give another token before the
-/// one it has comes to its end. A call that is dropped, or that takes too long, ends PowerShell and all that it started.
+/// Each call starts a PowerShell, which takes seconds: an [`Authenticator`](crate::Authenticator) makes few. Nothing
+/// is kept here between calls, but the module has a cache of its own, and cannot be made to give another token before
+/// the one it has comes to its end. A call that is dropped, or that takes too long, ends PowerShell and all that it
+/// started.
 ///
 /// It has been tested against stand-ins that answer as the versions do, and its script is parsed by a PowerShell
 /// grammar; it has not been run against PowerShell itself.
@@ -42,9 +43,10 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// # Errors
 ///
 /// Where PowerShell or the module is missing or too old, or nobody is signed in, the cause of the error is
-/// [`Unavailable`](super::Unavailable), which says what to do. It is not where Entra refuses, an execution policy keeps the module
-/// from being loaded, the time is over, or the answer cannot be read; neither is it outside a Tokio runtime, and for
-/// anything but one scope that ends in `/.default`. What PowerShell writes to its output is in no error.
+/// [`Unavailable`](super::Unavailable), which says what to do. All else is an error without that cause: Entra refuses,
+/// an execution policy keeps the module from being loaded, the time is over, the answer cannot be read, there is no
+/// Tokio runtime, or the token is not asked for by one scope that ends in `/.default`. What PowerShell writes to its
+/// output is in no error.
 ///
 /// [`Get-AzAccessToken`]: https://learn.microsoft.com/powershell/module/az.accounts/get-azaccesstoken
 #[derive(Clone, Debug)]
@@ -125,7 +127,7 @@ impl TokenCredential for AzurePowerShellCredential {
         _: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
         let script = script::encoded(script::resource_of(scopes)?, self.tenant.as_deref());
-        // Tokio's clock panics without one.
+        // Without a runtime, Tokio's clock panics.
         Handle::try_current().map_err(|error| failed(io::Error::other(error)))?;
         match timeout(self.timeout, self.run(&script)).await {
             Ok(Ok(output)) => answer::read(&output),
