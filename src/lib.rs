@@ -86,6 +86,7 @@ pub mod credentials;
 #[cfg(feature = "client")]
 mod denial;
 mod error;
+pub mod guide;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;

@@ -5,8 +5,8 @@ use std::fmt;
 /// Why a service refused a request.
 ///
 /// Everything but [`Unknown`](Cause::Unknown) rests on evidence: on what the service said, or on what the token
-/// itself says about audience, tenant and time. [`Denial`](crate::Denial) has that evidence in words.
-#[doc = include_str!("../../docs/when_a_service_says_no.md")]
+/// itself says about audience, tenant and time. [`Denial`](crate::Denial) has that evidence in words, and
+/// [*When a service says no*](crate::guide::when_a_service_says_no) what each looks like and what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
