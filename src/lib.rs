@@ -19,32 +19,46 @@
 //! # Ok(()) }
 //! ```
 //!
+#![doc = include_str!("../docs/house.svg")]
+//!
 //! # The parts
 //!
 //! | | |
 //! |---|---|
 //! | [`FhirAudience`], [`DicomAudience`] | where requests go and what the token is for, checked when built |
-//! | `TokenCredential` of `azure_core` | gets tokens: any of `azure_identity`, or your own |
+//! | [`credentials`] | gets tokens: these, any of `azure_identity`, or your own |
 //! | [`Authenticator`] | keeps one valid token for each scope, and hands out the header value |
 //! | [`HealthcareAuth`] | the trait of the above, to depend on and to replace in tests |
 //! | [`HealthcareClient`] | sends requests with it |
+//! | [`adapters`] | the same in the HTTP stack that a service already has |
 //! | [`Error`], [`Denial`] | what went wrong; why a service said no |
 //! | `testing` (a feature) | both services, on this machine, for your tests |
-//!
-//! Only the header is needed? [`Authenticator::authorization`] gives it, for any HTTP client and for `curl`.
 //!
 //! # What is promised
 //!
 //! * **One fetch.** However many tasks need a token at once, the credential is called once, and all share its answer
-//!   or its error. While a token lives, nobody waits for its refresh.
+//!   or its error. While a token lives, nobody waits for its refresh: see [a token's life](guide::token_life).
 //! * **A token stays with its service.** A URL outside the audience's origin and base path is refused before a token
 //!   is fetched. Redirects are not followed. FHIR and DICOM audiences are different types.
 //! * **No duplicates.** A request that may have acted is not sent again, unless its method makes that harmless.
-//! * **A refusal says why.** A 401 or 403 is explained by what the service said and by what the token claims to be.
+//! * **A refusal says why.** A 401 or 403 is explained by what the service said and by what the token claims to be: see
+//!   [when a service says no](guide::when_a_service_says_no).
 //! * **Quiet logs.** No token, no secret and nothing about a patient (no path below the base URL, no query, no body)
-//!   in `Debug`, `Display`, an error's sources or a `tracing` event.
+//!   in `Debug`, `Display`, an error's sources or a `tracing` event: see [security](guide::security).
 //! * **No panic** on any input, and no `unsafe`. What is sent is sent from within a Tokio runtime that has I/O and time
 //!   enabled.
+//!
+//! # Pick your stack
+//!
+//! | a service that has | takes |
+//! |---|---|
+//! | nothing yet | [`HealthcareClient`]: all of the above |
+//! | `reqwest-middleware` | `adapters::BearerMiddleware` |
+//! | `tower`, `hyper-util` | `adapters::BearerLayer` |
+//! | clients on `azure_core`'s pipeline | [`adapters::BearerPolicy`] |
+//! | anything else, or `curl` | [`Authenticator::authorization_for`] a URL |
+//!
+//! Further pages: [testing](guide::testing), [clouds](guide::clouds).
 //!
 //! # What it is not
 //!
@@ -54,8 +68,11 @@
 //! # Features
 //!
 //! * `client` (default): [`HealthcareClient`] and [`Denial`], on `reqwest`.
-//! * `serde`: audiences in a configuration: [`FhirAudience`], [`DicomAudience`], [`Cloud`] and [`DicomVersion`].
-//! * `testing`: the module of that name, with both services on this machine, and matchers for `wiremock`.
+//! * `identity` (default): the credentials that start a tool or build those of `azure_identity`.
+//! * `client-certificate`: a client certificate in the environment. Needs OpenSSL.
+//! * `reqwest-middleware`, `tower`: the adapters of those names. That for `azure_core` needs no feature.
+//! * `serde`: audiences are read from a configuration, and written to one.
+//! * `testing`: the module of that name, with both services on this machine.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // No input makes the library panic, and it prints nothing. Its tests may.
