@@ -157,7 +157,7 @@ pub(crate) fn is_dicom(url: &str) -> bool {
 
 /// Ends the program with status 2, after a wrong call.
 pub(crate) fn refuse(why: &str, usage: &str) -> ! {
-    eprintln!("{why}\n\n{usage}");
+    eprintln!("{why}\n\n{usage}\n{CREDENTIALS}");
     exit(2)
 }
 

@@ -49,8 +49,8 @@ pub use unavailable::Unavailable;
 
 /// Marks a call that was made because the service refused the token of the call before.
 ///
-/// It stands in the context of [`TokenRequestOptions`]. A credential
-/// that keeps tokens should then fetch a new one; one that cannot may ignore it, and the refusal reaches the caller.
+/// It stands in the context of [`TokenRequestOptions`]. A credential that keeps tokens should then fetch a new one; one
+/// that cannot may ignore it, and the refusal reaches the caller.
 ///
 /// ```
 /// use azure_core::credentials::TokenRequestOptions;

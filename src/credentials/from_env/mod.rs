@@ -38,10 +38,12 @@ use crate::Result;
 /// `AZURE_AUTHORITY_HOST` is whom an app registration's tokens are asked from, `https://login.microsoftonline.com` by
 /// default. A FHIR or DICOM service that is known to be in another cloud is an error.
 ///
-/// An empty variable counts as unset. `AZURE_TENANT_ID` and `AZURE_CLIENT_ID` by themselves are no half of anything:
-/// they stand beside a managed identity in many deployments. The variables are read once, here; files are read when a
-/// token is needed. Only what is asked over the network, which is never waited for longer than 15 s, is asked anew
-/// where a service refuses a token.
+/// An empty variable counts as unset, and white space around a value is left out. `AZURE_TENANT_ID` and
+/// `AZURE_CLIENT_ID` by themselves are no half of anything: they stand beside a managed identity in many deployments.
+/// The variables are read once, here, and files when a token is needed.
+///
+/// What is asked over the network is waited for 15 s at most, tried again where that can help, and asked anew where a
+/// service refuses its token.
 ///
 /// The chain stays with the first that gave a token, as [`ChainedCredential`] tells.
 ///

@@ -9,8 +9,7 @@ use async_trait::async_trait;
 use azure_core::{
     error::{Error, ErrorKind},
     http::{
-        AsyncRawResponse, ClientOptions, Context, ExponentialRetryOptions, Request, RetryOptions, StatusCode,
-        Transport,
+        AsyncRawResponse, ClientOptions, Context, ExponentialRetryOptions, Request, RetryOptions, Transport,
         headers::CONTENT_TYPE,
         policies::{Policy, PolicyResult},
     },
@@ -117,17 +116,16 @@ fn judged(response: AsyncRawResponse, host: &str) -> PolicyResult {
     let is_page =
         response.headers().get_optional_str(&CONTENT_TYPE).is_some_and(|kind| kind.contains("html"));
     let code = u16::from(status);
-    let what = match () {
-        () if code >= 500 || code == 408 || code == 429 => "",
-        () if is_page => " with a page for people: is there a proxy in between?",
-        () => return Ok(response),
+    let message = if code >= 500 || code == 408 || code == 429 {
+        format!("{host} answered {code}")
+    } else if is_page {
+        format!("{host} answered {code} with a page for people: is there a proxy in between?")
+    } else {
+        return Ok(response);
     };
-    Err(http(status, format!("{host} answered {code}{what}")))
-}
-
-fn http(status: StatusCode, message: String) -> Error {
     // The answer itself is not kept: nobody could tell what is in it.
-    Error::with_message(ErrorKind::HttpResponse { status, error_code: None, raw_response: None }, message)
+    let kind = ErrorKind::HttpResponse { status, error_code: None, raw_response: None };
+    Err(Error::with_message(kind, message))
 }
 
 fn innermost(error: &Error) -> String {

@@ -5,7 +5,7 @@ use azure_core::credentials::Secret;
 use super::authority::Authority;
 use crate::{Error, ErrorKind, Result};
 
-/// The environment: what a variable holds. An empty one counts as unset.
+/// The environment: what a variable holds, without white space around it. An empty one counts as unset.
 pub(super) struct Env<'a>(pub(super) &'a dyn Fn(&str) -> Option<String>);
 
 impl Env<'_> {
@@ -85,7 +85,7 @@ const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 const ENDPOINT: &str = "IDENTITY_ENDPOINT";
 const HEADER: &str = "IDENTITY_HEADER";
 
-/// The credentials to try, in their order: at least one. A choice takes the place of the variable that makes one.
+/// The credentials to try, in their order: at least one. A choice takes the place of `AZURE_TOKEN_CREDENTIALS`.
 pub(super) fn plan(env: &Env<'_>, choice: Option<&str>) -> Result<Vec<Member>> {
     let kinds = match choice {
         Some(choice) => chosen(choice)?,
@@ -134,7 +134,8 @@ fn environment(env: &Env<'_>) -> Result<Option<Member>> {
         Some(path) => Ok(Some(Member::ClientCertificate {
             app: app(env, CERTIFICATE)?,
             path,
-            password: env.get(PASSWORD).map(Secret::from),
+            // As it is: white space can be a part of it.
+            password: (env.0)(PASSWORD).filter(|password| !password.is_empty()).map(Secret::from),
         })),
         #[cfg(not(feature = "client-certificate"))]
         Some(_) => Err(wrong(format!(
