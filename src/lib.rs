@@ -91,6 +91,7 @@
 // The docs are written for the default features: without them, what they speak of is not there to be linked.
 #![cfg_attr(not(feature = "client"), allow(rustdoc::broken_intra_doc_links))]
 
+pub mod adapters;
 mod audience;
 mod auth;
 mod authenticator;

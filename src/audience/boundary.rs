@@ -8,10 +8,7 @@ use crate::{Error, ErrorKind, Result};
 /// Whether `url` is on the origin of `endpoint` and below its base path.
 pub(super) fn admit(endpoint: &Url, url: &Url) -> Result<()> {
     if !same_origin(endpoint, url) {
-        let (ours, theirs) = (origin(endpoint), origin(url));
-        return Err(foreign(format!(
-            "the URL is on {theirs} and the audience is {ours}: the token stays there"
-        )));
+        return Err(elsewhere(endpoint, &origin(url)));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(refused(endpoint, "holds a user name or a password"));
@@ -19,11 +16,50 @@ pub(super) fn admit(endpoint: &Url, url: &Url) -> Result<()> {
     if url.fragment().is_some() {
         return Err(refused(endpoint, "has a fragment (`#`)"));
     }
-    check_path(url.path()).map_err(|what| refused(endpoint, &format!("holds {what}")))?;
-    if !below(endpoint.path(), url.path()) {
-        return Err(refused(endpoint, "is outside the base path of the audience"));
+    inside(endpoint, url.path())
+}
+
+/// The same for a URI that is sent as it stands. A [`Url`] made of it would be mended, and not be what is sent.
+#[cfg(feature = "tower")]
+pub(crate) fn admit_uri(endpoint: &Url, uri: &http::Uri) -> Result<()> {
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(refused(endpoint, "names no host: write the whole of it"));
+    };
+    if !scheme.eq_ignore_ascii_case(endpoint.scheme()) || !same_host(endpoint, authority.as_str()) {
+        return Err(match authority.as_str().contains('@') {
+            true => refused(endpoint, "holds a user name or a password"),
+            false => elsewhere(endpoint, &format!("{scheme}://{authority}")),
+        });
+    }
+    inside(endpoint, uri.path())
+}
+
+/// Refuses what would show the token to who reads the answer (RFC 9110 section 9.3.8), or is for proxies.
+#[cfg(any(feature = "client", feature = "reqwest-middleware", feature = "tower"))]
+pub(crate) fn admit_method(method: &http::Method) -> Result<()> {
+    // Some servers do not look at the case of a method.
+    if ["CONNECT", "TRACE", "TRACK"].iter().any(|refused| refused.eq_ignore_ascii_case(method.as_str())) {
+        let message = "CONNECT, TRACE and TRACK are not for these services; nothing was sent";
+        return Err(Error::new(ErrorKind::Request, message));
     }
     Ok(())
+}
+
+/// Refuses a `Host` header that names another host than the URL: what stands between may go by it.
+pub(crate) fn admit_host(endpoint: &Url, host: &[u8]) -> Result<()> {
+    match str::from_utf8(host).is_ok_and(|host| same_host(endpoint, host)) {
+        true => Ok(()),
+        false => Err(foreign(format!("the `Host` header is not that of {}", origin(endpoint)))),
+    }
+}
+
+/// Refuses a path that is not below the base, or might not be on some server.
+fn inside(endpoint: &Url, path: &str) -> Result<()> {
+    check_path(path).map_err(|what| refused(endpoint, &format!("holds {what}")))?;
+    match below(endpoint.path(), path) {
+        true => Ok(()),
+        false => Err(refused(endpoint, "is outside the base path of the audience")),
+    }
 }
 
 /// The URL of `given`, a path below the base of `endpoint` or an absolute URL that is inside already.
@@ -71,6 +107,9 @@ pub(super) fn resolve(endpoint: &Url, given: &str) -> Result<Url> {
 ///
 /// Neither a FHIR id, a DICOM UID nor an operation's name needs any of these.
 pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
+    if is_plain(path) {
+        return Ok(());
+    }
     for segment in path.split('/') {
         let Ok(plain) = percent_decode_str(segment).decode_utf8() else {
             return Err("an encoding that is not UTF-8");
@@ -91,11 +130,34 @@ pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Whether there is nothing in a path to look at twice, as in most: nothing encoded, and no segment that begins with a
+/// dot.
+fn is_plain(path: &str) -> bool {
+    let mut bytes = path.bytes();
+    let known =
+        |byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'$');
+    bytes.all(known) && !path.starts_with('.') && !path.as_bytes().windows(2).any(|pair| pair == b"/.")
+}
+
 /// RFC 6454 section 5. An opaque URL has no host, and so is nobody's.
 fn same_origin(endpoint: &Url, url: &Url) -> bool {
     endpoint.scheme() == url.scheme()
         && endpoint.host_str() == url.host_str()
         && endpoint.port_or_known_default() == url.port_or_known_default()
+}
+
+/// Whether `authority`, a host and perhaps a port (RFC 9110 section 7.2), is that of `endpoint`.
+fn same_host(endpoint: &Url, authority: &str) -> bool {
+    if authority == endpoint.authority() {
+        return true;
+    }
+    let host = endpoint.host_str().unwrap_or_default();
+    let Some((name, port)) = authority.split_at_checked(host.len()) else { return false };
+    let same_port = match port.strip_prefix(':') {
+        Some(port) => port.parse().ok() == endpoint.port_or_known_default(),
+        None => port.is_empty() && endpoint.port().is_none(),
+    };
+    name.eq_ignore_ascii_case(host) && same_port
 }
 
 /// `base` ends in `/`. The base itself may be written without.
@@ -114,6 +176,11 @@ fn has_scheme(path: &str) -> bool {
 
 fn refused(endpoint: &Url, why: &str) -> Error {
     foreign(format!("the URL for {} {why}", origin(endpoint)))
+}
+
+fn elsewhere(endpoint: &Url, theirs: &str) -> Error {
+    let ours = origin(endpoint);
+    foreign(format!("the URL is on {theirs} and the audience is {ours}: the token stays there"))
 }
 
 fn foreign(message: String) -> Error {

@@ -14,6 +14,11 @@ use url::Url;
 use crate::Result;
 #[cfg(feature = "client")]
 pub(crate) use address::is_loopback;
+pub(crate) use boundary::admit_host;
+#[cfg(any(feature = "client", feature = "reqwest-middleware", feature = "tower"))]
+pub(crate) use boundary::admit_method;
+#[cfg(feature = "tower")]
+pub(crate) use boundary::admit_uri;
 pub use dicom::{DicomAudience, DicomAudienceBuilder, DicomVersion};
 pub use fhir::{FhirAudience, FhirAudienceBuilder};
 

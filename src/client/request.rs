@@ -12,7 +12,7 @@ use super::{
     body::{Body, Content},
     response::{Response, StreamedResponse},
 };
-use crate::{Audience, Error, ErrorKind, Result, Service};
+use crate::{Audience, Error, ErrorKind, Result, Service, audience::admit_method};
 
 /// A request that is being put together. Made by [`HealthcareClient::request`] and its companions.
 ///
@@ -48,29 +48,21 @@ pub(super) struct Parts {
     json: bool,
 }
 
-/// The one is for proxies, the others show the token.
-const REFUSED_METHODS: [&str; 3] = ["CONNECT", "TRACE", "TRACK"];
-
 /// What the audience and the body decide: set by hand, they would lead elsewhere or cut a body off.
 const REFUSED_HEADERS: [HeaderName; 4] =
     [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
 
 impl<A: Audience> RequestBuilder<A> {
     pub(super) fn new(client: HealthcareClient<A>, method: Method, path: &str) -> Self {
-        let parts = match method.as_str() {
-            // Some servers do not look at the case of a method.
-            name if REFUSED_METHODS.iter().any(|refused| refused.eq_ignore_ascii_case(name)) => {
-                Err(unsendable("CONNECT, TRACE and TRACK are not for these services".into()))
-            }
-            _ => client.audience().url(path).map(|url| Parts {
-                method,
-                url,
-                headers: HeaderMap::new(),
-                content: Content::None,
-                repeatable: false,
-                json: false,
-            }),
-        };
+        let url = admit_method(&method).and_then(|()| client.audience().url(path));
+        let parts = url.map(|url| Parts {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            content: Content::None,
+            repeatable: false,
+            json: false,
+        });
         Self { client, parts }
     }
 

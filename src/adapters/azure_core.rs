@@ -1,0 +1,140 @@
+//! [`BearerPolicy`]: for `azure_core`'s pipeline.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use azure_core::{
+    Error,
+    error::ErrorKind,
+    http::{
+        Context, Request, StatusCode,
+        headers::AUTHORIZATION,
+        policies::{Policy, PolicyResult},
+    },
+};
+use http::HeaderValue;
+
+use super::Bearer;
+use crate::{Audience, HealthcareAuth, Result};
+
+/// A policy for the pipeline of [`azure_core`], for clients that are generated in the Azure style: it puts the token on
+/// each request, and keeps it with its service.
+///
+/// [What it does](crate::adapters) is what all adapters do. It goes last among
+/// [`ClientOptions::per_try_policies`](azure_core::http::ClientOptions::per_try_policies), or among those that a
+/// client library gives to its pipeline:
+///
+/// ```
+/// use azure_core::http::{ClientOptions, Context, Method, Pipeline, Request};
+/// use azure_healthcare_auth::{Audience, Authenticator, adapters::BearerPolicy};
+/// use std::sync::Arc;
+/// # use azure_healthcare_auth::testing::StandIn;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_core::Result<()> {
+/// # let stand_in = StandIn::start().await;
+/// # let (audience, credential) = (stand_in.fhir(), stand_in.credential());
+/// # let patients = audience.url("Patient").unwrap();
+/// let policy = BearerPolicy::new(Arc::new(Authenticator::new(audience, credential)));
+/// let options = ClientOptions { per_try_policies: vec![Arc::new(policy)], ..ClientOptions::default() };
+/// let pipeline = Pipeline::new(None, None, options, vec![], vec![], None);
+/// let response = pipeline.send(&Context::new(), &mut Request::new(patients, Method::Get), None).await?;
+/// assert_eq!(u16::from(response.status()), 200);
+/// # Ok(()) }
+/// ```
+///
+/// There it is within the pipeline's own retries, so that each has the token of its moment. Those repeat every method,
+/// a `POST` too, up to 8 times on 408, 429, 500, 502, 503, 504 and broken connections, and wait as long as the service
+/// asks: set [`RetryOptions`](azure_core::http::RetryOptions). This policy's own errors are not repeated.
+///
+/// # What it cannot do
+///
+/// * This pipeline keeps the values of headers as plain strings: none can be marked sensitive, and with
+///   `azure_core`'s feature `debug` they are printed. Once a request is answered its `Authorization` header is
+///   taken off, so that nothing that keeps the request keeps the token.
+/// * The pipeline's own log has request paths, at `DEBUG`, and at `INFO` when a send fails.
+/// * A transport of one's own may follow redirects; that of `azure_core` does not.
+///
+/// # Errors
+///
+/// One of this crate is a source of the pipeline's error, whose kind is
+/// [`Credential`](azure_core::error::ErrorKind::Credential):
+///
+/// ```
+/// # async fn refused(error: azure_core::Error) {
+/// use std::{error::Error as _, iter::successors};
+///
+/// let mut causes = successors(error.source(), |&cause| cause.source());
+/// if let Some(error) = causes.find_map(|cause| cause.downcast_ref::<azure_healthcare_auth::Error>()) {
+///     println!("{:?}", error.kind());
+/// }
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct BearerPolicy<A: Audience>(Bearer<A>);
+
+impl<A: Audience> BearerPolicy<A> {
+    /// A policy that gets its values from `auth`.
+    pub fn new(auth: Arc<dyn HealthcareAuth<Audience = A>>) -> Self {
+        Self(Bearer(auth))
+    }
+
+    /// The value for the request, if it is the audience's.
+    async fn value(&self, request: &Request) -> Result<(HeaderValue, String)> {
+        self.0.audience().admit(request.url())?;
+        // Looking it up makes an error where there is none, which costs more than all the rest.
+        if let Some((_, host)) = request.headers().iter().find(|(name, _)| name.as_str() == "host") {
+            self.0.admit_host(host.as_str().as_bytes())?;
+        }
+        let value = self.0.value().await?;
+        let text = text_of(&value)?;
+        Ok((value, text))
+    }
+}
+
+#[async_trait]
+#[allow(
+    elided_lifetimes_in_paths,
+    reason = "the trait elides it, and `async_trait` would tell the two apart"
+)]
+impl<A: Audience> Policy for BearerPolicy<A> {
+    async fn send(&self, context: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        let Some((first, rest)) = next.split_first() else {
+            return Err(Error::with_message(
+                ErrorKind::Other,
+                "behind this policy there is nothing to send by",
+            ));
+        };
+        let (value, text) =
+            self.value(request).await.map_err(|error| Error::new(ErrorKind::Credential, error))?;
+        let response = send_with(text, context, request, first, rest).await?;
+        if response.status() == StatusCode::Unauthorized
+            && let Some(other) = self.0.renewed(&value).await
+            && let Ok(text) = text_of(&other)
+            && request.body_mut().reset().await.is_ok()
+        {
+            drop(response);
+            return send_with(text, context, request, first, rest).await;
+        }
+        Ok(response)
+    }
+}
+
+async fn send_with(
+    text: String,
+    context: &Context<'_>,
+    request: &mut Request,
+    first: &Arc<dyn Policy>,
+    rest: &[Arc<dyn Policy>],
+) -> PolicyResult {
+    request.insert_header(AUTHORIZATION, text);
+    let answer = first.send(context, request, rest).await;
+    request.headers_mut().remove(AUTHORIZATION);
+    answer
+}
+
+/// The value as this pipeline takes it.
+fn text_of(value: &HeaderValue) -> Result<String> {
+    let text = str::from_utf8(value.as_bytes()).map(str::to_owned);
+    text.map_err(|_| crate::Error::new(crate::ErrorKind::Credential, "the authorization value is not text"))
+}

@@ -1,0 +1,100 @@
+//! The same guarantees in the HTTP stack that a service already has.
+//!
+//! | the stack | the adapter | the feature |
+//! |---|---|---|
+//! | `reqwest-middleware` | `BearerMiddleware` | `reqwest-middleware` |
+//! | `tower`: `hyper-util`, `tower-http` | `BearerLayer` | `tower` |
+//! | `azure_core`'s pipeline | [`BearerPolicy`] | none |
+//!
+//! Each takes any [`HealthcareAuth`], an [`Authenticator`](crate::Authenticator) above all, and does the same with
+//! every request:
+//!
+//! * One to another origin, or outside the base path, is an [`Error`](crate::Error) of
+//!   [`ErrorKind::ForeignUrl`](crate::ErrorKind::ForeignUrl): no token is fetched and nothing is sent. The
+//!   [audience itself](Audience::admit) decides that, whatever implements the trait. `TRACE` and `CONNECT` are refused too.
+//! * It carries one `Authorization` header, whose value is marked sensitive where the stack can do that. The caller's
+//!   own does not survive.
+//! * After a 401 the value is [renewed](HealthcareAuth::renew), and the request sent once more, if there is another value
+//!   and its body can be sent again. Never after a 403, and never a second time.
+//! * Any other answer is handed on untouched, a refusal that stands too, and so is an error of the stack. Where
+//!   [`HealthcareClient`](crate::HealthcareClient) explains a refusal, here it is what the service sent.
+//!
+//! What is checked is what the adapter hands on. A part of the stack that comes after it and leads the request
+//! elsewhere (one that follows redirects, or rewrites URLs) takes the token along: put the adapter last.
+//!
+//! An error of this crate is found in the stack's own error: see each adapter. As in the rest of the crate it shows no
+//! token and nothing about a patient. What the stack itself says in errors and logs is its own: `reqwest`'s errors show
+//! URLs, until [`without_url`](https://docs.rs/reqwest/latest/reqwest/struct.Error.html#method.without_url).
+
+mod azure_core;
+#[cfg(feature = "reqwest-middleware")]
+mod reqwest_middleware;
+#[cfg(feature = "tower")]
+mod tower;
+
+use std::{fmt, sync::Arc};
+
+use http::HeaderValue;
+#[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
+use http::{HeaderMap, Method, header};
+
+#[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
+use crate::audience::admit_method;
+use crate::{Audience, HealthcareAuth, Result, audience::admit_host};
+
+pub use self::azure_core::BearerPolicy;
+#[cfg(feature = "reqwest-middleware")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest-middleware")))]
+pub use self::reqwest_middleware::BearerMiddleware;
+#[cfg(feature = "tower")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
+pub use self::tower::{BearerLayer, BearerService};
+
+/// What the adapters do alike.
+struct Bearer<A: Audience>(Arc<dyn HealthcareAuth<Audience = A>>);
+
+impl<A: Audience> Bearer<A> {
+    fn audience(&self) -> &A {
+        self.0.audience()
+    }
+
+    /// Refuses a head that leads elsewhere although the URL does not.
+    #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
+    fn admit(&self, method: &Method, headers: &HeaderMap) -> Result<()> {
+        admit_method(method)?;
+        headers.get_all(header::HOST).iter().try_for_each(|host| self.admit_host(host.as_bytes()))
+    }
+
+    fn admit_host(&self, host: &[u8]) -> Result<()> {
+        admit_host(self.audience().endpoint(), host)
+    }
+
+    /// The value for a request that was admitted.
+    async fn value(&self) -> Result<HeaderValue> {
+        self.0.authorization().await.map(sensitive)
+    }
+
+    /// Another value than one that was refused. An error is why there is none: the refusal is still the news.
+    async fn renewed(&self, refused: &HeaderValue) -> Option<HeaderValue> {
+        let other = self.0.renew(refused).await.ok().flatten();
+        other.filter(|other| other != refused).map(sensitive)
+    }
+}
+
+/// One that somebody's own `HealthcareAuth` gave may not be.
+fn sensitive(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
+}
+
+impl<A: Audience> Clone for Bearer<A> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<A: Audience> fmt::Debug for Bearer<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.audience(), f)
+    }
+}

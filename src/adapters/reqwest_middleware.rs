@@ -1,0 +1,118 @@
+//! [`BearerMiddleware`]: for `reqwest-middleware`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::{Extensions, HeaderValue, StatusCode, header};
+use reqwest::{Request, Response};
+use reqwest_middleware::{Error, Middleware, Next, Result};
+
+use super::Bearer;
+use crate::{Audience, HealthcareAuth};
+
+/// A middleware for [`reqwest_middleware`] that puts the token on each request, and keeps it with its service.
+///
+/// [What it does](crate::adapters) is what all adapters do. A body that cannot be cloned, a stream, is not sent again:
+/// a 401 is handed on then.
+///
+/// # Redirects
+///
+/// They are followed below all middleware, by the inner client, unless it is told not to. A `reqwest` that follows
+/// takes the token off on the way to another host or port, but not the body (307, 308), and leaves it on where the
+/// redirect stays on the origin and leaves the base path. So build the inner client without, as here:
+///
+/// ```
+/// use azure_healthcare_auth::{Authenticator, adapters::BearerMiddleware, default_http};
+/// use reqwest::redirect::Policy;
+/// # use azure_healthcare_auth::testing::StandIn;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let stand_in = StandIn::start().await;
+/// # let (audience, credential) = (stand_in.fhir(), stand_in.credential());
+/// # let patients = azure_healthcare_auth::Audience::url(&audience, "Patient")?;
+/// let authenticator = Authenticator::new(audience, credential);
+/// let http = default_http().redirect(Policy::none()).build()?;
+/// let client = reqwest_middleware::ClientBuilder::new(http)
+///     .with(BearerMiddleware::new(Arc::new(authenticator)))
+///     .build();
+/// let response = client.get(patients).send().await?;
+/// assert_eq!(response.status(), 200);
+/// # Ok(()) }
+/// # use std::sync::Arc;
+/// ```
+///
+/// # Retries
+///
+/// `reqwest-retry` works on either side. Before this middleware, in the order of `with`, it sends each repeat through it,
+/// with the token of that moment; and what it cannot clone it does not send. Behind it, each of the at most two sends
+/// has its own repeats. Either way it repeats a `POST` too: what acts twice is to be kept out of it.
+///
+/// # Errors
+///
+/// One of this crate is the [`Middleware`](Error::Middleware) of the stack's error. `reqwest-retry` in front of it
+/// wraps that once more:
+///
+/// ```
+/// use azure_healthcare_auth::Error;
+/// use reqwest_retry::RetryError;
+///
+/// fn ours(error: &reqwest_middleware::Error) -> Option<&Error> {
+///     let reqwest_middleware::Error::Middleware(error) = error else { return None };
+///     match error.downcast_ref::<RetryError>() {
+///         Some(RetryError::Error(error) | RetryError::WithRetries { err: error, .. }) => ours(error),
+///         None => error.downcast_ref::<Error>(),
+///     }
+/// }
+/// ```
+///
+/// A [`reqwest::Error`] is handed on as it is.
+#[derive(Clone, Debug)]
+pub struct BearerMiddleware<A: Audience>(Bearer<A>);
+
+impl<A: Audience> BearerMiddleware<A> {
+    /// A middleware that gets its values from `auth`.
+    pub fn new(auth: Arc<dyn HealthcareAuth<Audience = A>>) -> Self {
+        Self(Bearer(auth))
+    }
+
+    fn admitted(&self, request: Request) -> Result<Request> {
+        let admitted = self.0.audience().admit(request.url());
+        let admitted = admitted.and_then(|()| self.0.admit(request.method(), request.headers()));
+        admitted.map_err(Error::middleware).map(|()| request)
+    }
+}
+
+#[async_trait]
+impl<A: Audience> Middleware for BearerMiddleware<A> {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let request = self.admitted(request)?;
+        let value = self.0.value().await.map_err(Error::middleware)?;
+        let (request, again) = twice(request);
+        let response = next.clone().run(with(request, &value), extensions).await?;
+        if response.status() == StatusCode::UNAUTHORIZED
+            && let Some(again) = again
+            && let Some(other) = self.0.renewed(&value).await
+        {
+            drop(response);
+            return next.run(with(*again, &other), extensions).await;
+        }
+        Ok(response)
+    }
+}
+
+/// The copy is boxed: it is seldom needed, and would be in the way of the rest.
+fn twice(request: Request) -> (Request, Option<Box<Request>>) {
+    let again = request.try_clone().map(Box::new);
+    (request, again)
+}
+
+fn with(mut request: Request, value: &HeaderValue) -> Request {
+    request.headers_mut().insert(header::AUTHORIZATION, value.clone());
+    request
+}
