@@ -1,11 +1,12 @@
 //! What a `GET` costs, from this process's point of view: CPU time, and user instructions where valgrind is.
 //!
 //! ```text
-//! RUST_BACKTRACE=0 cargo bench --bench request
+//! RUST_BACKTRACE=0 cargo bench --all-features --bench request
 //! ```
 //!
 //! The server is another process. The subjects take turns, and each figure is the median of its turns, as a ratio to
-//! plain `reqwest` with `bearer_auth` in the same run.
+//! that of another in the same run: the client's to plain `reqwest` with `bearer_auth`, an adapter's to the same stack
+//! with a header that is fixed.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -17,15 +18,43 @@ use std::{
 
 use azure_core::{
     credentials::{AccessToken, TokenCredential, TokenRequestOptions},
-    http::{ClientOptions, Context, Method, Pipeline, Request},
+    http::{
+        ClientOptions, Context, Method, Pipeline, Request,
+        headers::{AUTHORIZATION, HeaderValue},
+        policies::{Policy, PolicyResult},
+    },
     time::OffsetDateTime,
 };
-use azure_healthcare_auth::{FhirAudience, HealthcareClient, default_http};
+use azure_healthcare_auth::{
+    Authenticator, FhirAudience, HealthcareClient,
+    adapters::{BearerLayer, BearerMiddleware, BearerPolicy},
+    default_http,
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use reqwest_middleware::{ClientBuilder, Middleware, Next};
+use tower::{Layer, Service, ServiceExt};
+use tower_http::set_header::SetRequestHeaderLayer;
 
 const TOKEN_LENGTH: usize = 1_500;
 const ROUNDS: usize = 15;
 const REQUESTS: usize = 2_000;
-const SUBJECTS: [&str; 3] = ["reqwest", "client", "azure_core"];
+/// Each with what it is compared to.
+const SUBJECTS: [(&str, &str); 9] = [
+    ("reqwest", "reqwest"),
+    ("client", "reqwest"),
+    ("azure_core", "reqwest"),
+    ("middleware, fixed", "middleware, fixed"),
+    ("middleware", "middleware, fixed"),
+    ("tower, fixed", "tower, fixed"),
+    ("tower", "tower, fixed"),
+    ("policy, fixed", "policy, fixed"),
+    ("policy", "policy, fixed"),
+];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -45,23 +74,25 @@ fn compare() {
 
     let mut times = vec![Vec::new(); SUBJECTS.len()];
     for _ in 0..ROUNDS {
-        for (subject, times) in SUBJECTS.iter().zip(&mut times) {
+        for ((subject, _), times) in SUBJECTS.iter().zip(&mut times) {
             times.push(output(child(&["send", subject, url, &REQUESTS.to_string()])));
         }
     }
     let times: Vec<f64> = times.into_iter().map(median).collect();
-    let instructions: Vec<Option<f64>> = SUBJECTS.iter().map(|subject| instructions(subject, url)).collect();
+    let instructions: Vec<Option<f64>> =
+        SUBJECTS.iter().map(|(subject, _)| instructions(subject, url)).collect();
     server.kill().unwrap();
     server.wait().unwrap();
 
-    println!("{:<12} {:>14} {:>7} {:>20} {:>7}", "a GET by", "CPU µs", "ratio", "user instructions", "ratio");
-    for (index, subject) in SUBJECTS.iter().enumerate() {
+    println!("{:<18} {:>14} {:>7} {:>20} {:>7}", "a GET by", "CPU µs", "ratio", "user instructions", "ratio");
+    for (index, (subject, base)) in SUBJECTS.iter().enumerate() {
+        let base = SUBJECTS.iter().position(|(subject, _)| subject == base).unwrap();
         let (time, count) = (times[index], instructions[index]);
-        let ratio = count.zip(instructions[0]).map(|(count, base)| format!("{:.3}", count / base));
+        let ratio = count.zip(instructions[base]).map(|(count, base)| format!("{:.3}", count / base));
         println!(
-            "{subject:<12} {:>14.1} {:>7.3} {:>20} {:>7}",
+            "{subject:<18} {:>14.1} {:>7.3} {:>20} {:>7}",
             time * 1e6 / REQUESTS as f64,
-            time / times[0],
+            time / times[base],
             count.map_or("no valgrind".into(), |count| format!("{count:.0}")),
             ratio.unwrap_or_default(),
         );
@@ -132,9 +163,106 @@ fn send(subject: &str, url: &str, requests: usize) -> f64 {
                 };
                 measure(get, requests).await
             }
+            "middleware, fixed" | "middleware" => {
+                let http = ClientBuilder::new(default_http().no_proxy().build().unwrap());
+                let client = match subject {
+                    "middleware" => http.with(BearerMiddleware::new(authenticator(url, token))),
+                    _ => http.with(FixedHeader(bearer(&token))),
+                };
+                let client = client.build();
+                let path = format!("{url}/Patient");
+                let get = async || {
+                    let request = client.get(&path).header("accept", "application/fhir+json");
+                    request.send().await.unwrap().bytes().await.unwrap().len()
+                };
+                measure(get, requests).await
+            }
+            "tower, fixed" => {
+                let name = http::header::AUTHORIZATION;
+                let layer = SetRequestHeaderLayer::overriding(name, bearer(&token));
+                measure(get_by(layer.layer(hyper_client()), url), requests).await
+            }
+            "tower" => {
+                let layer = BearerLayer::new(authenticator(url, token));
+                measure(get_by(layer.layer(hyper_client()), url), requests).await
+            }
+            "policy, fixed" | "policy" => {
+                let policy: Arc<dyn Policy> = match subject {
+                    "policy" => Arc::new(BearerPolicy::new(authenticator(url, token))),
+                    _ => Arc::new(FixedPolicy(HeaderValue::from(format!("Bearer {token}")))),
+                };
+                let options = ClientOptions { per_try_policies: vec![policy], ..ClientOptions::default() };
+                let pipeline = Pipeline::new(None, None, options, vec![], vec![], None);
+                let path = url::Url::parse(&format!("{url}/Patient")).unwrap();
+                let get = async || {
+                    let mut request = Request::new(path.clone(), Method::Get);
+                    request.insert_header("accept", "application/fhir+json");
+                    let response = pipeline.send(&Context::new(), &mut request, None).await.unwrap();
+                    response.into_body().len()
+                };
+                measure(get, requests).await
+            }
             other => panic!("no subject is called {other}"),
         }
     })
+}
+
+fn authenticator(url: &str, token: String) -> Arc<Authenticator<FhirAudience>> {
+    Arc::new(Authenticator::new(url.parse().unwrap(), Arc::new(Fixed(token))))
+}
+
+fn bearer(token: &str) -> http::HeaderValue {
+    let mut value = http::HeaderValue::try_from(format!("Bearer {token}")).unwrap();
+    value.set_sensitive(true);
+    value
+}
+
+struct FixedHeader(http::HeaderValue);
+
+#[async_trait::async_trait]
+impl Middleware for FixedHeader {
+    async fn handle(
+        &self,
+        mut request: reqwest::Request,
+        extensions: &mut http::Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<reqwest::Response> {
+        request.headers_mut().insert(http::header::AUTHORIZATION, self.0.clone());
+        next.run(request, extensions).await
+    }
+}
+
+#[derive(Debug)]
+struct FixedPolicy(HeaderValue);
+
+#[async_trait::async_trait]
+#[allow(elided_lifetimes_in_paths)]
+impl Policy for FixedPolicy {
+    async fn send(&self, context: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        request.insert_header(AUTHORIZATION, self.0.clone());
+        next[0].send(context, request, &next[1..]).await
+    }
+}
+
+type Hyper = Client<HttpConnector, Empty<Bytes>>;
+
+/// As `reqwest` builds it, so that the pool is one that works.
+fn hyper_client() -> Hyper {
+    Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build_http()
+}
+
+fn get_by<S>(service: S, url: &str) -> impl AsyncFn() -> usize
+where
+    S: Service<http::Request<Empty<Bytes>>, Response = http::Response<hyper::body::Incoming>> + Clone,
+    S::Error: std::fmt::Debug,
+{
+    let uri: http::Uri = format!("{url}/Patient").parse().unwrap();
+    async move || {
+        let request = http::Request::get(uri.clone()).header("accept", "application/fhir+json");
+        let request = request.body(Empty::new()).unwrap();
+        let response = service.clone().oneshot(request).await.unwrap();
+        response.into_body().collect().await.unwrap().to_bytes().len()
+    }
 }
 
 async fn measure(get: impl AsyncFn() -> usize, requests: usize) -> f64 {
