@@ -205,7 +205,7 @@ impl TokenCredential for Provider {
         let began = Instant::now();
         sleep(Duration::from_millis(50)).await;
         let mut calls = self.calls.lock().unwrap();
-        let good = calls.is_empty() || draw(calls.len() as u64) % 5 > 0;
+        let good = calls.is_empty() || !draw(calls.len() as u64).is_multiple_of(5);
         calls.push(Call { began, ended: Instant::now(), forced, good });
         match good {
             true => Ok(AccessToken::new(format!("token-{}", calls.len()), OffsetDateTime::now_utc() + LIFE)),
