@@ -10,6 +10,7 @@ use arc_swap::ArcSwapOption;
 use azure_core::credentials::AccessToken;
 use http::HeaderValue;
 use tokio::runtime::Handle;
+use tracing::{Instrument as _, Span};
 
 use super::{
     fetched::Fetched,
@@ -112,7 +113,8 @@ impl Slot {
                     && let Ok(wait) = self.start(&mut gate, false)
                 {
                     drop(gate);
-                    wait.depart();
+                    // In no request's span: that would stay open for longer than its request takes.
+                    wait.depart(Span::none());
                 }
                 Ok(Admission::Served(held.value.clone()))
             }
@@ -234,13 +236,14 @@ impl Wait {
         Self { flight: flight.clone(), departure: None }
     }
 
-    /// Sends the fetch off, if it is still to begin.
-    fn depart(self) -> Flight {
+    /// Sends the fetch off, if it is still to begin. What it traces is in this span.
+    fn depart(self, span: Span) -> Flight {
         if let Some((runtime, mut landing)) = self.departure {
-            runtime.spawn(async move {
+            let fetch = async move {
                 let outcome = landing.slot.caller.call(&landing.slot.scope, landing.forced).await;
                 landing.land(outcome);
-            });
+            };
+            runtime.spawn(fetch.instrument(span));
         }
         self.flight
     }
@@ -248,7 +251,7 @@ impl Wait {
     /// The outcome, or `None` if the runtime of somebody else's fetch is gone and it has to be begun again.
     async fn landed(self) -> Result<Option<Result<HeaderValue>>> {
         let ours = self.departure.is_some();
-        match self.depart().landed().await {
+        match self.depart(Span::current()).landed().await {
             // To try again on a runtime that is shutting down would never end.
             None if ours => {
                 Err(Error::new(ErrorKind::NoRuntime, "the runtime shut down while it fetched a token"))
