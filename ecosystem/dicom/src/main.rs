@@ -1,0 +1,119 @@
+//! From the change feed to a DICOM object: `dicom-object` and `dicom-json` on requests of `azure_healthcare_auth`.
+//!
+//! `GET changefeed` tells what is new, and with each change the instance's metadata, which `dicom-json` reads. The
+//! instance itself comes from `GET studies/…/series/…/instances/…` (WADO-RS), in one part of a `multipart/related`
+//! body, and `dicom-object` reads that.
+
+use azure_healthcare_auth::{
+    DicomAudience, DicomVersion, HealthcareClient,
+    testing::{StandIn, bearer_for},
+};
+use dicom_core::{DataElement, PrimitiveValue, VR};
+use dicom_dictionary_std::{tags, uids};
+use dicom_json::DicomJson;
+use dicom_object::{DefaultDicomObject, InMemDicomObject, meta::FileMetaTableBuilder};
+use serde::Deserialize;
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
+
+type Failure = Box<dyn std::error::Error>;
+
+const WANTED: &str = r#"multipart/related; type="application/dicom"; transfer-syntax=*"#;
+
+/// An entry of the change feed.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Change {
+    #[serde(alias = "StudyInstanceUid")] // as the documentation writes them
+    study_instance_uid: String,
+    #[serde(alias = "SeriesInstanceUid")]
+    series_instance_uid: String,
+    #[serde(alias = "SopInstanceUid")]
+    sop_instance_uid: String,
+    /// Not there when the instance is deleted.
+    #[serde(alias = "Metadata")]
+    metadata: Option<DicomJson<InMemDicomObject>>,
+}
+
+impl Change {
+    fn path(&self) -> String {
+        let Self { study_instance_uid, series_instance_uid, sop_instance_uid, .. } = self;
+        format!("studies/{study_instance_uid}/series/{series_instance_uid}/instances/{sop_instance_uid}")
+    }
+}
+
+/// The instance, as an object with its file meta information. One above 64 MiB needs `HealthcareClient::with_body_limit`.
+async fn retrieve(
+    dicom: &HealthcareClient<DicomAudience>,
+    change: &Change,
+) -> Result<DefaultDicomObject, Failure> {
+    let response = dicom.get(change.path()).header("accept", WANTED).send().await?.error_for_status()?;
+    let content_type = response.headers().get("content-type").ok_or("no content type")?.to_str()?;
+    let file = only_part(content_type, response.bytes()).ok_or("not one part of multipart/related")?;
+    Ok(dicom_object::from_reader(file)?)
+}
+
+/// The content of a `multipart/related` body that has one part (RFC 2046 §5.1.1), as that of a single instance has.
+fn only_part<'a>(content_type: &str, body: &'a [u8]) -> Option<&'a [u8]> {
+    let (kind, parameters) = content_type.split_once(';')?;
+    let mut parameters = parameters.split(';').filter_map(|parameter| parameter.trim().split_once('='));
+    let (_, boundary) = parameters.find(|(name, _)| name.eq_ignore_ascii_case("boundary"))?;
+    let delimiter = format!("--{}", boundary.trim_matches('"'));
+    let (_, part) = split(body, delimiter.as_bytes())?;
+    let (_headers, content) = split(part, b"\r\n\r\n")?;
+    let (content, rest) = split(content, format!("\r\n{delimiter}").as_bytes())?;
+    // What follows the last delimiter is `--`, and anything else is another part.
+    (kind.trim().eq_ignore_ascii_case("multipart/related") && rest.starts_with(b"--")).then_some(content)
+}
+
+fn split<'a>(bytes: &'a [u8], at: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let found = bytes.windows(at.len()).position(|window| window == at)?;
+    Some((&bytes[..found], &bytes[found + at.len()..]))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Failure> {
+    let stand_in = StandIn::builder().changes(5).start().await;
+    let dicom = HealthcareClient::new(stand_in.dicom(DicomVersion::V2), stand_in.credential());
+
+    let changes: Vec<Change> = dicom.get("changefeed").query("limit", "5").send().await?.json()?;
+    let change = changes.last().ok_or("no change")?;
+    let metadata = change.metadata.as_ref().ok_or("no metadata")?.inner();
+    let patient = metadata.element(tags::PATIENT_ID)?.to_str()?;
+    let modality = metadata.element(tags::MODALITY)?.to_str()?;
+    println!("{} changes; the last is an instance of {patient}, {modality}", changes.len());
+    assert_eq!((changes.len(), &*patient, &*modality), (5, "example-0001", "OT"));
+
+    // The stand-in has no instances to retrieve: another server does, that takes the same tokens.
+    let server = wado(change, metadata.clone()).await?;
+    let service: DicomAudience = format!("{}/v2", server.uri()).parse()?;
+    let instance = retrieve(&dicom.at(service)?, change).await?;
+    let pixels = instance.element(tags::PIXEL_DATA)?.to_bytes()?;
+    println!("its file: {} pixels, transfer syntax {}", pixels.len(), instance.meta().transfer_syntax());
+    assert_eq!(instance.element(tags::SOP_INSTANCE_UID)?.to_str()?, change.sop_instance_uid);
+    assert_eq!(&*pixels, [0, 85, 170, 255]);
+
+    println!("tokens fetched for both: {}", stand_in.credential().calls());
+    assert_eq!(stand_in.credential().calls(), 1, "all DICOM services share a token");
+    Ok(())
+}
+
+/// A server with the file of this instance, for who sends a token for DICOM services.
+async fn wado(change: &Change, mut object: InMemDicomObject) -> Result<MockServer, Failure> {
+    object.put_str(tags::SOP_CLASS_UID, VR::UI, uids::SECONDARY_CAPTURE_IMAGE_STORAGE);
+    let pixels = PrimitiveValue::from([0_u8, 85, 170, 255]);
+    object.put(DataElement::new(tags::PIXEL_DATA, VR::OB, pixels));
+    let meta = FileMetaTableBuilder::new().transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN);
+    let mut body = b"--example\r\nContent-Type: application/dicom\r\n\r\n".to_vec();
+    object.with_meta(meta)?.write_all(&mut body)?;
+    body.extend_from_slice(b"\r\n--example--\r\n");
+
+    let server = MockServer::start().await;
+    let content_type = r#"multipart/related; type="application/dicom"; boundary="example""#;
+    Mock::given(matchers::path(format!("/v2/{}", change.path())))
+        .and(matchers::header("accept", WANTED))
+        .and(bearer_for(&server.uri().parse::<DicomAudience>()?))
+        .respond_with(ResponseTemplate::new(200).set_body_raw(body, content_type))
+        .mount(&server)
+        .await;
+    Ok(server)
+}
