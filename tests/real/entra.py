@@ -10,7 +10,8 @@ that talk to a machine's own identity endpoint or cannot be given a CA. Both por
                POST /{tenant}/oauth2/v2.0/devicecode   approved at once, for one synthetic user
                POST /{tenant}/oauth2/token             v1: takes a resource where v2 takes a scope
   ARM          GET  /subscriptions, /tenants           as Azure CLI asks for them at login
-  App Service  GET  /msi/token                         X-IDENTITY-HEADER is the secret of the app that it stands for
+  App Service  GET  /msi/token                         X-IDENTITY-HEADER is the secret of the app that it stands for,
+                                                       which is asked unless client_id names another
   IMDS         GET  /metadata/identity/oauth2/token    client_id names the app, else it is the first one
   control      PUT  /control/apps/{client id}          JSON with any of the fields below; makes the app if it is new
                GET  /control/apps/{client id}/assertion   what a platform would put into AZURE_FEDERATED_TOKEN_FILE
@@ -355,9 +356,11 @@ class Handler(BaseHTTPRequestHandler):
     def app_service(self):
         resource = self.query.get("resource", "")
         app = self.entra.app_of_secret(self.headers.get("X-IDENTITY-HEADER"))
-        self.note(app and app.client_id, "app_service", None, resource)
+        client_id = self.query.get("client_id", app and app.client_id)
+        self.note(client_id, "app_service", None, resource)
         if not app:
             return 401, {"statusCode": 401, "message": "X-IDENTITY-HEADER does not match"}
+        app = self.entra.app(client_id)
         self.let_pass(app)
         answer = self.answer(app, resource, 1)
         return 200, {name: answer[name] for name in ("access_token", "expires_on", "resource", "token_type")} | {

@@ -11,16 +11,6 @@ az_was_called() {
   diff <(printf '%s\n' "$@") <(grep -v '^login' "$AZ_LOG") >"$CASE/diff" || fail "az was called otherwise: $(<"$CASE/diff")"
 }
 
-# refused PATTERN...: the example failed with nothing on standard output, and its error says all of that
-refused() {
-  local pattern
-  expect_status 1
-  [[ ! -s $CASE/out ]] || fail "wrote to standard output: $(head -c 300 "$CASE/out")"
-  for pattern; do
-    expect_line err "$pattern"
-  done
-}
-
 case_fhir_patients_reads_the_stored_patients() {
   sign_in
   example fhir_patients "$FHIR_URL" --resource "$FHIR_RESOURCE"

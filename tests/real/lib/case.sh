@@ -5,9 +5,10 @@ CASE=$RUN/case/$2
 APP_ID=$(python3 -c 'import uuid; print(uuid.uuid4())')
 APP_SECRET=$APP_ID-secret
 
-# What the case's functions see: STATUS of the last request or program.
+# What the case's functions see: STATUS of the last request or program, TOOK of the last example in ms.
 # shellcheck disable=SC2034
 STATUS=
+TOOK=
 
 # ----- how a case ends, other than well
 
@@ -49,6 +50,29 @@ token() {
   az account get-access-token --scope "$1/.default" --query accessToken -o tsv
 }
 
+# ----- other credentials, as they are found where the program runs
+
+# app_registration: what a deployed service is told of the app that it is
+app_registration() {
+  export AZURE_AUTHORITY_HOST=$ENTRA_HTTPS SSL_CERT_FILE=$CA_FILE AZURE_TENANT_ID=$TENANT_ID AZURE_CLIENT_ID=$APP_ID
+}
+
+# imds: the address of the metadata service is a fixed one: a proxy that is the stand-in takes its place
+imds() {
+  export HTTP_PROXY=$ENTRA_HTTP http_proxy=$ENTRA_HTTP
+}
+
+# tools [APP]: Azure PowerShell and Azure Developer CLI are there; that app, if any, is signed in to them
+tools() {
+  export TOOL_LOG=$CASE/tools.log TOOL_APP=${1:-} PATH=$HERE/parts/tools:$PATH
+  touch "$TOOL_LOG"
+}
+
+# without_az: nothing of PATH is left but the other tools
+without_az() {
+  PATH=$HERE/parts/tools "$@"
+}
+
 # ----- requests and programs: each leaves STATUS, and its output in $CASE/out and $CASE/err
 
 # request URL [TOKEN]: STATUS is that of HTTP, the body is in $CASE/out, the headers in $CASE/headers.
@@ -63,11 +87,13 @@ request() {
 
 # example NAME ARGUMENT...: STATUS is that of the process.
 example() {
-  local name=$1
+  local name=$1 started=${EPOCHREALTIME/[.,]/}
   shift
   [[ -x ${EXAMPLES:-}/$name ]] || fail "example $name was not built, see the top of the run's output"
   STATUS=0
   "$EXAMPLES/$name" "$@" >"$CASE/out" 2>"$CASE/err" || STATUS=$?
+  # shellcheck disable=SC2034 # for the cases
+  TOOK=$(((${EPOCHREALTIME/[.,]/} - started) / 1000))
 }
 
 expect_status() {
@@ -84,12 +110,22 @@ expect_line() {
   grep -qiE -- "$2" "$CASE/$1" || fail "$1 has no line like '$2': $(tail -n 5 "$CASE/$1")"
 }
 
+# refused PATTERN...: the example failed with nothing on standard output, and its error says all of that
+refused() {
+  local pattern
+  expect_status 1
+  [[ ! -s $CASE/out ]] || fail "wrote to standard output: $(head -c 300 "$CASE/out")"
+  for pattern; do
+    expect_line err "$pattern"
+  done
+}
+
 # ----- the driver: one client that obeys, driver/src/main.rs has its commands
 
-# driver [FHIR_URL]: starts it, with standard input and output at the case's hand
+# driver [FHIR_URL [CREDENTIAL]]: starts it, with standard input and output at the case's hand
 driver() {
   [[ -x ${DRIVER:-} ]] || fail "the driver was not built, see the top of the run's output"
-  coproc LINE { exec "$DRIVER" "${1:-$FHIR_URL}" "$FHIR_RESOURCE" "$DICOM_URL/v2" 2>"$CASE/err"; }
+  coproc LINE { exec "$DRIVER" "${1:-$FHIR_URL}" "$FHIR_RESOURCE" "$DICOM_URL/v2" "${2:-cli}" 2>"$CASE/err"; }
 }
 
 # tell COMMAND...
@@ -108,6 +144,8 @@ tokens_asked_of_az() {
   grep -c '^account get-access-token' "$AZ_LOG" || true
 }
 
+# What is set on this machine chooses no credential here.
+unset "${!AZURE_@}" "${!IDENTITY_@}" MSI_ENDPOINT IMDS_ENDPOINT SSL_CERT_FILE SSL_CERT_DIR
 cp -r "$RUN/azure" "$CASE/azure"
 export AZURE_CONFIG_DIR=$CASE/azure AZ_LOG=$CASE/az.log
 touch "$AZ_LOG"

@@ -1,6 +1,8 @@
 //! A long-lived client for the cases of `tests/real`: obeys one command a line on standard input, answers it with one.
 //!
-//! `real-driver <FHIR URL> <resource> <DICOM URL>` uses Azure CLI's credential and one client for all requests.
+//! `real-driver <FHIR URL> <resource> <DICOM URL> <credential>` uses one client for all requests. Its tokens come from
+//! Azure CLI (`cli`), from Azure CLI for another tenant than that of the sign-in (`cli:<tenant>`), or from what the
+//! environment chooses (`env`).
 //!
 //! | command | does | answers `ok` and |
 //! |---|---|---|
@@ -22,11 +24,16 @@ use std::{
     env,
     error::Error,
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use azure_healthcare_auth::{DicomAudience, FhirAudience, HealthcareClient};
-use azure_identity::AzureCliCredential;
+use azure_core::credentials::TokenCredential;
+use azure_healthcare_auth::{
+    DicomAudience, FhirAudience, HealthcareClient,
+    credentials::{ProcessExecutor, from_env},
+};
+use azure_identity::{AzureCliCredential, AzureCliCredentialOptions};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     task::JoinSet,
@@ -50,13 +57,13 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Outcome<()> {
-    let [url, resource, dicom_url] = env::args()
+    let [url, resource, dicom_url, which] = env::args()
         .skip(1)
         .collect::<Vec<_>>()
         .try_into()
-        .map_err(|_| "give a FHIR URL, a resource and a DICOM URL")?;
+        .map_err(|_| "give a FHIR URL, a resource, a DICOM URL and a credential")?;
     let audience = FhirAudience::endpoint(&url).resource(&resource).build()?;
-    let client = HealthcareClient::new(audience, AzureCliCredential::new(None)?);
+    let client = HealthcareClient::new(audience, credential(&which)?);
     let dicom = client.at(dicom_url.parse::<DicomAudience>()?)?;
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await? {
@@ -80,6 +87,19 @@ async fn run() -> Outcome<()> {
         }
     }
     Ok(())
+}
+
+fn credential(which: &str) -> Outcome<Arc<dyn TokenCredential>> {
+    Ok(match which.split_once(':') {
+        None if which == "cli" => AzureCliCredential::new(None)?,
+        None if which == "env" => from_env()?,
+        Some(("cli", tenant)) => AzureCliCredential::new(Some(AzureCliCredentialOptions {
+            tenant_id: Some(tenant.to_owned()),
+            executor: Some(Arc::new(ProcessExecutor::new())),
+            ..Default::default()
+        }))?,
+        _ => return Err(format!("unknown credential: {which}").into()),
+    })
 }
 
 async fn traffic(client: &fhir::Client, seconds: u64, milliseconds: u64) -> String {
