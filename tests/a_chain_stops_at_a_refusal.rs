@@ -156,6 +156,18 @@ async fn what_many_members_say_stays_short_and_holds_no_secret() {
 }
 
 #[tokio::test]
+async fn what_one_of_many_members_says_is_told_whole() {
+    let text = format!("AADSTS700213: No matching federated identity: {}the end", "word ".repeat(80));
+    let (said, asked) = (text.clone(), Arc::default());
+    let refused = from_fn(move |_| std::future::ready(Err(said.clone().into())));
+    let chain = NAMES.iter().fold(ChainedCredential::new().with("refused", refused), |chain, name| {
+        chain.with(*name, member(name, Gives, &asked))
+    });
+    let told = Authenticator::new(fhir(), Arc::new(chain)).authorization().await.unwrap_err().to_string();
+    assert!(told.contains(&format!("refused: {text}")), "{told}");
+}
+
+#[tokio::test]
 async fn a_chain_that_has_nothing_is_passed_over_in_another() {
     let (inner, _) = chain(&[IsAbsent, NeedsLogin]);
     let asked = Arc::default();

@@ -78,15 +78,27 @@ impl ChainedCredential {
     fn answering(&self) -> Option<&Member> {
         self.members.get(*self.answered.get()?)
     }
+}
 
-    /// What a member said. All of them together find room in an error's text.
-    fn said(&self, member: &Member, error: &Error) -> String {
+/// What the members said that were asked. All of them together find room in an error's text.
+#[derive(Default)]
+struct Said<'a>(Vec<(&'a str, String)>);
+
+impl<'a> Said<'a> {
+    fn push(&mut self, member: &'a Member, error: &Error) {
         let line = complaint::line(error);
         // The name is told already, and a link for each would leave no room for the rest.
         let line = line.split_once(" authentication failed. ").map_or(&*line, |(_, said)| said);
         let line = line.split_once(" To troubleshoot, visit").map_or(line, |(said, _)| said);
-        let room = complaint::LIMIT * 3 / 4 / self.members.len().max(1);
-        format!("{}: {}", member.name, complaint::bounded(line, room))
+        self.0.push((&member.name, line.to_owned()));
+    }
+}
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let room = complaint::LIMIT * 3 / 4 / self.0.len().max(1);
+        let lines = self.0.iter().map(|(name, line)| format!("{name}: {}", complaint::bounded(line, room)));
+        f.write_str(&lines.collect::<Vec<_>>().join("; "))
     }
 }
 
@@ -97,7 +109,7 @@ impl TokenCredential for ChainedCredential {
         scopes: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        let (mut said, mut may_pass) = (Vec::new(), false);
+        let (mut said, mut may_pass) = (Said::default(), false);
         let members = match self.answering() {
             Some(member) => std::slice::from_ref(member),
             None => &self.members[..],
@@ -112,16 +124,16 @@ impl TokenCredential for ChainedCredential {
                 }
                 Err(error) => error,
             };
-            said.push(self.said(member, &error));
+            said.push(member, &error);
             may_pass |= complaint::may_pass(&error);
             if !is_unavailable(&error) {
-                let error = Error::with_message(ErrorKind::Credential, said.join("; "));
+                let error = Error::with_message(ErrorKind::Credential, said.to_string());
                 return Err(passing(may_pass, error));
             }
         }
-        let said = match said.is_empty() {
+        let said = match said.0.is_empty() {
             true => "the chain of credentials has no members".to_owned(),
-            false => format!("no credential is available here: {}", said.join("; ")),
+            false => format!("no credential is available here: {said}"),
         };
         Err(passing(may_pass, Unavailable::new(said).into()))
     }
