@@ -37,17 +37,18 @@ pub(super) fn options(transport: Option<Transport>) -> ClientOptions {
     }
 }
 
-/// How the last try of a call ended. The policies share it by the call's context.
-struct LastTry(Mutex<String>);
+/// How the last try of a call ended: what is told of it, and the status of one that is there and busy. The policies share
+/// it by the call's context.
+struct LastTry(Mutex<(String, Option<StatusCode>)>);
 
 impl LastTry {
-    fn note(ctx: &Context<'_>, outcome: String) {
+    fn note(ctx: &Context<'_>, outcome: String, busy: Option<StatusCode>) {
         if let Some(last) = ctx.value::<Self>() {
-            *last.0.lock().unwrap_or_else(PoisonError::into_inner) = outcome;
+            *last.0.lock().unwrap_or_else(PoisonError::into_inner) = (outcome, busy);
         }
     }
 
-    fn of(ctx: &Context<'_>) -> String {
+    fn of(ctx: &Context<'_>) -> (String, Option<StatusCode>) {
         let last =
             ctx.value::<Self>().map(|last| last.0.lock().unwrap_or_else(PoisonError::into_inner).clone());
         last.unwrap_or_default()
@@ -65,14 +66,18 @@ struct EachCall;
 impl Policy for EachCall {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let host = request.url().host_str().unwrap_or_default().to_owned();
-        let ctx = ctx.clone().with_value(LastTry(Mutex::new("no answer".to_owned())));
+        let ctx = ctx.clone().with_value(LastTry(Mutex::new(("no answer".to_owned(), None))));
         match tokio::time::timeout(PATIENCE, pass_on(&ctx, request, next)).await {
             Ok(Ok(response)) => judged(response, &host),
             Ok(Err(error)) => Err(named(error, &host)),
             Err(_) => {
-                let last = LastTry::of(&ctx);
+                let (last, busy) = LastTry::of(&ctx);
                 let message = format!("{host} gave no token within {} s: {last}", PATIENCE.as_secs());
-                Err(Error::with_message(ErrorKind::Io, message))
+                Err(match busy {
+                    // A chain does not go on from what is there.
+                    Some(status) => http(status, message),
+                    None => Error::with_message(ErrorKind::Io, message),
+                })
             }
         }
     }
@@ -89,14 +94,18 @@ impl Policy for EachTry {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let outcome = pass_on(ctx, request, next).await;
         match &outcome {
-            Ok(response) => LastTry::note(ctx, format!("it answered {}", u16::from(response.status()))),
+            Ok(response) => {
+                let status = response.status();
+                let outcome = format!("it answered {}", u16::from(status));
+                LastTry::note(ctx, outcome, is_busy(status).then_some(status));
+            }
             Err(error) => {
                 let cause = innermost(error);
                 if cause.contains("certificate") {
                     // An error of another kind than a connection's is not tried again.
                     return Err(Error::with_message(ErrorKind::Other, cause));
                 }
-                LastTry::note(ctx, cause);
+                LastTry::note(ctx, cause, None);
             }
         }
         outcome
@@ -116,16 +125,25 @@ fn judged(response: AsyncRawResponse, host: &str) -> PolicyResult {
     let is_page =
         response.headers().get_optional_str(&CONTENT_TYPE).is_some_and(|kind| kind.contains("html"));
     let code = u16::from(status);
-    let message = if code >= 500 || code == 408 || code == 429 {
+    let message = if is_busy(status) {
         format!("{host} answered {code}")
     } else if is_page {
         format!("{host} answered {code} with a page for people: is there a proxy in between?")
     } else {
         return Ok(response);
     };
+    Err(http(status, message))
+}
+
+fn is_busy(status: StatusCode) -> bool {
+    let code = u16::from(status);
+    code >= 500 || code == 408 || code == 429
+}
+
+fn http(status: StatusCode, message: String) -> Error {
     // The answer itself is not kept: nobody could tell what is in it.
     let kind = ErrorKind::HttpResponse { status, error_code: None, raw_response: None };
-    Err(Error::with_message(kind, message))
+    Error::with_message(kind, message)
 }
 
 fn innermost(error: &Error) -> String {
