@@ -31,6 +31,8 @@ An app's fields, with what they are for a new one:
   status     200    any other: each request of this app is refused with it
   delay      0      seconds before each answer to this app
 
+For the resource "https://more-proof.example" a user has to prove more than signing in, so that there is no token for it.
+
 Settings belong to an app, so cases that use an app each can run at the same time.
 
 Tokens are of version 1.0, as the services get them: the audience is the resource, the issuer ends in "/{tenant}/".
@@ -58,6 +60,7 @@ DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 OPENID_SCOPES = {"openid", "profile", "offline_access", "email"}
 EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"
 USER = "synthetic.user@contoso.example"
+MORE_PROOF = "https://more-proof.example"
 
 
 @dataclass
@@ -330,6 +333,8 @@ class Handler(BaseHTTPRequestHandler):
     def user_answer(self, app, form, version):
         self.let_pass(app)
         resource = resource_of(form, version)
+        if resource == MORE_PROOF:
+            raise Refused(400, "interaction_required", 50076, "You must use multi-factor authentication.")
         user = {"oid": str(uuid.uuid5(uuid.NAMESPACE_DNS, USER)), "upn": USER, "scp": "user_impersonation"}
         now = int(time.time())
         id_token = self.entra.keys["own"].sign({

@@ -30,8 +30,7 @@ V2=/$TENANT_ID/oauth2/v2.0/token
 V1=/$TENANT_ID/oauth2/token
 
 case_a_client_secret_opens_both_services() {
-  app_registration
-  export AZURE_CLIENT_SECRET=$APP_SECRET
+  client_secret
   opens_fhir env 'client secret'
   entra_was_asked "$V2" "$FHIR_RESOURCE/.default"
   without_secrets dicom_changefeed "$DICOM_URL/v2" --credential env
@@ -40,21 +39,20 @@ case_a_client_secret_opens_both_services() {
 }
 
 case_a_workload_identity_opens_fhir() {
-  app_registration
-  export AZURE_FEDERATED_TOKEN_FILE=$CASE/assertion
-  curl -sSf "$ENTRA_HTTP/control/apps/$APP_ID/assertion" | jq -j .assertion >"$AZURE_FEDERATED_TOKEN_FILE"
+  workload_identity
   opens_fhir env 'workload identity'
   entra_was_asked "$V2" "$FHIR_RESOURCE/.default"
 }
 
 case_the_managed_identity_of_app_service_opens_fhir() {
-  export IDENTITY_ENDPOINT=$ENTRA_HTTP/msi/token IDENTITY_HEADER=$CLIENT_SECRET
+  app_service "$CLIENT_SECRET"
   opens_fhir managed-identity 'managed identity' "$CLIENT_ID"
   opens_fhir env 'managed identity' "$CLIENT_ID"
 }
 
 case_a_user_assigned_identity_of_app_service_opens_fhir() {
-  export IDENTITY_ENDPOINT=$ENTRA_HTTP/msi/token IDENTITY_HEADER=$CLIENT_SECRET AZURE_CLIENT_ID=$APP_ID
+  app_service "$CLIENT_SECRET"
+  export AZURE_CLIENT_ID=$APP_ID
   opens_fhir managed-identity 'managed identity'
   entra_was_asked /msi/token "$FHIR_RESOURCE"
 }
@@ -109,8 +107,9 @@ case_a_token_at_hand_opens_fhir() {
 
 # ----- several: az is the first of the developer tools
 
+# developer_tools_open_fhir [PATH]: Azure PowerShell does, and nobody behind it is asked
 developer_tools_open_fhir() {
-  "$@" example fhir_patients "$FHIR_URL" --resource "$FHIR_RESOURCE"
+  PATH=${1:-$PATH} example fhir_patients "$FHIR_URL" --resource "$FHIR_RESOURCE"
   expect_status 0
   expect_line err "^answered by +Azure PowerShell\$"
   [[ $(<"$TOOL_LOG") == pwsh ]] || fail "called: $(<"$TOOL_LOG")"
@@ -118,7 +117,7 @@ developer_tools_open_fhir() {
 
 case_a_chain_goes_on_from_an_az_that_is_not_there() {
   tools "$APP_ID"
-  developer_tools_open_fhir without_az
+  developer_tools_open_fhir "$HERE/parts/tools"
   [[ ! -s $AZ_LOG ]] || fail "az was there"
 }
 
@@ -137,6 +136,15 @@ case_a_chain_stops_at_an_az_that_entra_refused() {
   [[ ! -s $TOOL_LOG ]] || fail "went on to: $(<"$TOOL_LOG")"
 }
 
+# Azure CLI says "az login" here as well as where nobody is signed in.
+case_a_chain_stops_at_an_az_whose_user_has_to_prove_more() {
+  tools "$APP_ID"
+  az login --use-device-code --tenant "$TENANT_ID" --allow-no-subscriptions --skip-subscription-discovery -o none
+  example access_token "$FHIR_URL" --resource https://more-proof.example
+  refused 'Azure CLI: .*AADSTS50076.*az login'
+  [[ ! -s $TOOL_LOG ]] || fail "went on to: $(<"$TOOL_LOG")"
+}
+
 case_a_chain_tells_what_each_of_its_members_said() {
   tools
   example fhir_patients "$FHIR_URL" --resource "$FHIR_RESOURCE"
@@ -146,8 +154,7 @@ case_a_chain_tells_what_each_of_its_members_said() {
 # ----- a token that the service refuses although it seems to live
 
 case_a_refused_token_of_a_client_secret_is_replaced() {
-  app_registration
-  export AZURE_CLIENT_SECRET=$APP_SECRET
+  client_secret
   entra_app life=2 told_life=3600
   driver "$FHIR_URL" env
   tell get

@@ -21,26 +21,10 @@ entra_statuses() {
   curl -sSf "$ENTRA_HTTP/log?client_id=$APP_ID" | jq -r '.[].status'
 }
 
-with_secret() {
-  app_registration
-  export AZURE_CLIENT_SECRET=$APP_SECRET
-}
-
-with_assertion() {
-  app_registration
-  export AZURE_FEDERATED_TOKEN_FILE=$CASE/assertion
-  curl -sSf "$ENTRA_HTTP/control/apps/$APP_ID/assertion" | jq -j .assertion >"$AZURE_FEDERATED_TOKEN_FILE"
-}
-
-with_identity() {
-  export IDENTITY_ENDPOINT=$ENTRA_HTTP/msi/token IDENTITY_HEADER=$APP_SECRET
-}
-
 # ----- Entra says no
 
 case_a_wrong_secret_is_told() {
-  with_secret
-  export AZURE_CLIENT_SECRET=wrong
+  client_secret wrong
   tells env 5 AADSTS7000215
   [[ $(entra_statuses) == 401 ]] || fail "asked again: $(entra_statuses)"
   example doctor "$FHIR_URL" --resource "$FHIR_RESOURCE" --credential env --json
@@ -49,27 +33,25 @@ case_a_wrong_secret_is_told() {
 }
 
 case_an_unknown_tenant_is_told() {
-  with_secret
+  client_secret
   export AZURE_TENANT_ID=$UNKNOWN_TENANT
   tells env 5 "AADSTS90002.*$UNKNOWN_TENANT"
 }
 
 case_an_assertion_for_another_app_is_told() {
-  with_assertion
-  curl -sSf "$ENTRA_HTTP/control/apps/$CLIENT_ID/assertion" | jq -j .assertion >"$AZURE_FEDERATED_TOKEN_FILE"
+  workload_identity "$CLIENT_ID"
   tells env 5 AADSTS700213
 }
 
 case_a_token_file_that_is_not_there_is_told() {
-  with_assertion
+  workload_identity
   rm "$AZURE_FEDERATED_TOKEN_FILE"
   tells env 5 "$AZURE_FEDERATED_TOKEN_FILE"
   entra_was_not_asked
 }
 
 case_a_wrong_identity_header_is_told() {
-  with_identity
-  export IDENTITY_HEADER=wrong
+  app_service wrong
   tells managed-identity 5 'managed identity: .*X-IDENTITY-HEADER'
 }
 
@@ -115,7 +97,7 @@ azd azd not found on PATH'
 }
 
 case_a_machine_without_an_identity_is_told() {
-  # It may be that it only just starts.
+  # One that only just starts has not begun to listen: it is waited for.
   tells managed-identity 25 'managed identity: 169.254.169.254 gave no token within 15 s: .*refused'
   export IDENTITY_ENDPOINT=http://127.0.0.1:9/msi/token IDENTITY_HEADER=$APP_SECRET
   tells managed-identity 15 'managed identity: .*refused'
@@ -125,11 +107,11 @@ case_a_machine_without_an_identity_is_told() {
 
 # Its error took `azure_identity` 82 s.
 case_an_untrusted_certificate_is_told_at_once() {
-  with_secret
+  client_secret
   unset SSL_CERT_FILE
   tells env 15 'client secret: .*localhost.*certificate.*UnknownIssuer'
   unset AZURE_CLIENT_SECRET
-  with_assertion
+  workload_identity
   unset SSL_CERT_FILE
   tells env 15 'workload identity: .*localhost.*certificate.*UnknownIssuer'
   entra_was_not_asked
@@ -142,21 +124,31 @@ case_azure_cli_tells_an_untrusted_certificate() {
 }
 
 case_an_entra_that_is_not_there_is_told() {
-  with_secret
+  client_secret
   export AZURE_AUTHORITY_HOST=https://localhost:9
   tells env 15 'localhost cannot be asked: .*refused'
 }
 
 case_an_entra_that_answers_503_is_told() {
-  with_secret
+  client_secret
   entra_app status=503
   tells env 15 'localhost answered 503'
   # It tried more than once.
   (($(entra_statuses | wc -l) > 1)) || fail "asked once"
 }
 
+# Azure CLI is another identity than the machine's.
+case_a_machine_that_answers_503_is_told_and_nobody_else_is_asked() {
+  imds
+  sign_in
+  export AZURE_CLIENT_ID=$APP_ID
+  entra_app status=503
+  tells env 25 'managed identity: 169.254.169.254 gave no token within 15 s: it answered 503'
+  [[ $(tokens_asked_of_az) == 0 ]] || fail "went on to Azure CLI"
+}
+
 case_an_entra_that_answers_503_and_then_well_is_waited_for() {
-  with_secret
+  client_secret
   entra_app status=503
   {
     until [[ -n $(entra_statuses) ]]; do sleep 0.1; done
@@ -168,7 +160,7 @@ case_an_entra_that_answers_503_and_then_well_is_waited_for() {
 }
 
 case_a_slow_entra_is_waited_for_and_one_that_hangs_is_told() {
-  with_secret
+  client_secret
   entra_app delay=4
   example fhir_patients "$FHIR_URL" --resource "$FHIR_RESOURCE" --credential env
   expect_status 0
@@ -181,7 +173,7 @@ case_a_slow_entra_is_waited_for_and_one_that_hangs_is_told() {
 
 case_half_set_variables_are_told() {
   local name
-  with_secret
+  client_secret
   for name in AZURE_TENANT_ID AZURE_CLIENT_ID; do
     (unset "$name" && tells env 2 "AZURE_CLIENT_SECRET is set and $name is not")
   done
@@ -192,7 +184,7 @@ case_half_set_variables_are_told() {
 }
 
 case_an_authority_of_another_cloud_is_told() {
-  with_secret
+  client_secret
   export AZURE_AUTHORITY_HOST=https://login.microsoftonline.us
   tells env 2 'another cloud than login.microsoftonline.us.* set AZURE_AUTHORITY_HOST to https://login.microsoftonline.com'
   unset AZURE_AUTHORITY_HOST

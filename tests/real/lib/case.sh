@@ -50,14 +50,31 @@ token() {
   az account get-access-token --scope "$1/.default" --query accessToken -o tsv
 }
 
-# ----- other credentials, as they are found where the program runs
+# ----- other credentials: what is set where the program runs
 
-# app_registration: what a deployed service is told of the app that it is
+# client_secret [SECRET]: of the case's app
+client_secret() {
+  app_registration
+  export AZURE_CLIENT_SECRET=${1:-$APP_SECRET}
+}
+
+# workload_identity [APP]: that app's file
+workload_identity() {
+  app_registration
+  export AZURE_FEDERATED_TOKEN_FILE=$CASE/assertion
+  curl -sSf "$ENTRA_HTTP/control/apps/${1:-$APP_ID}/assertion" | jq -j .assertion >"$AZURE_FEDERATED_TOKEN_FILE"
+}
+
 app_registration() {
   export AZURE_AUTHORITY_HOST=$ENTRA_HTTPS SSL_CERT_FILE=$CA_FILE AZURE_TENANT_ID=$TENANT_ID AZURE_CLIENT_ID=$APP_ID
 }
 
-# imds: the address of the metadata service is a fixed one: a proxy that is the stand-in takes its place
+# app_service HEADER: a managed identity there, that of the app whose secret is the header
+app_service() {
+  export IDENTITY_ENDPOINT=$ENTRA_HTTP/msi/token IDENTITY_HEADER=$1
+}
+
+# A managed identity of the machine: its address is a fixed one, and the stand-in answers for it as a proxy.
 imds() {
   export HTTP_PROXY=$ENTRA_HTTP http_proxy=$ENTRA_HTTP
 }
@@ -66,11 +83,6 @@ imds() {
 tools() {
   export TOOL_LOG=$CASE/tools.log TOOL_APP=${1:-} PATH=$HERE/parts/tools:$PATH
   touch "$TOOL_LOG"
-}
-
-# without_az: nothing of PATH is left but the other tools
-without_az() {
-  PATH=$HERE/parts/tools "$@"
 }
 
 # ----- requests and programs: each leaves STATUS, and its output in $CASE/out and $CASE/err
