@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use azure_core::{
     error::{Error, ErrorKind},
     http::{
-        AsyncRawResponse, ClientOptions, Context, ExponentialRetryOptions, Request, RetryOptions, Transport,
+        AsyncRawResponse, ClientOptions, Context, ExponentialRetryOptions, Request, RetryOptions, StatusCode,
+        Transport,
         headers::CONTENT_TYPE,
         policies::{Policy, PolicyResult},
     },
