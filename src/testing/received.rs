@@ -9,7 +9,7 @@ use crate::Service;
 
 /// A request as a service of the [`StandIn`](super::StandIn) received it, and the status of its answer.
 ///
-/// It holds the token and the body as they came; `Debug` shows neither. No method panics.
+/// It holds the token, the URL and the body as they came; `Debug` shows none of them. No method panics.
 #[derive(Clone)]
 pub struct Received {
     pub(super) service: Service,
@@ -64,7 +64,6 @@ impl fmt::Debug for Received {
         f.debug_struct("Received")
             .field("service", &self.service)
             .field("method", &self.method)
-            .field("path", &self.url.path())
             .field("status", &self.status)
             .finish_non_exhaustive()
     }
