@@ -1,0 +1,97 @@
+//! What the hunt has to come by: all that is public, and each event of the crate.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Where public names are exported.
+const EXPORTS: &[&str] = &[
+    include_str!("../../../src/lib.rs"),
+    include_str!("../../../src/adapters/mod.rs"),
+    include_str!("../../../src/credentials/mod.rs"),
+    include_str!("../../../src/testing/mod.rs"),
+];
+
+/// The public modules of `lib.rs` that export names, and those that do not.
+const MODULES: &[&str] = &["adapters", "credentials", "testing", "guide", "fuzzing"];
+
+/// The enums whose every variant the hunt has to provoke.
+const ENUMS: &[(&str, &str)] = &[
+    ("ErrorKind", include_str!("../../../src/error.rs")),
+    ("Cause", include_str!("../../../src/denial/cause.rs")),
+    ("Fault", include_str!("../../../src/testing/fault.rs")),
+    ("Wording", include_str!("../../../src/testing/gate.rs")),
+];
+
+/// Of these there are no values.
+const TRAITS_AND_ALIASES: &[&str] = &["Audience", "HealthcareAuth", "Result"];
+
+pub(crate) fn public_names() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for source in EXPORTS {
+        for export in source.split("pub use ").skip(1) {
+            let export = export.split(';').next().unwrap();
+            let list = export.rsplit("::").next().unwrap().trim_matches(['{', '}']);
+            names.extend(list.split(',').map(|name| name.trim().to_owned()));
+        }
+    }
+    for (name, source) in ENUMS {
+        let body = source.split_once(&format!("pub enum {name} {{\n")).unwrap().1;
+        let body = body.split_once("\n}").unwrap().0;
+        let variants = body.lines().filter_map(|line| line.strip_prefix("    "));
+        let variants = variants.filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));
+        let word = |line: &str| line.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned();
+        names.extend(variants.map(|line| format!("{name}::{}", word(line))));
+    }
+    names.retain(|name| !name.is_empty() && !TRAITS_AND_ALIASES.contains(&name.as_str()));
+    names
+}
+
+const MACROS: &[&str] = &["trace!(", "debug!(", "info!(", "warn!(", "error!("];
+
+/// The messages of the crate's events, as its source has them.
+pub(crate) fn events() -> BTreeSet<String> {
+    let house =
+        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find(|path| path.join("src/lib.rs").exists());
+    let mut events = BTreeSet::new();
+    let sources =
+        files(&house.unwrap().join("src")).into_iter().filter(|file| file.extension() == Some("rs".as_ref()));
+    for file in sources {
+        let source = fs::read_to_string(file).unwrap();
+        for event in source
+            .split("tracing::")
+            .skip(1)
+            .filter(|event| MACROS.iter().any(|name| event.starts_with(name)))
+        {
+            let until_message = event.split("\")").next().unwrap();
+            events.insert(until_message.rsplit('"').next().unwrap().to_owned());
+        }
+    }
+    events
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn the_list_of_events_is_whole() {
+    let events = events();
+    assert!(events.contains("request refused") && events.contains("token received"), "{events:?}");
+    assert!(events.iter().all(|event| event.len() < 50), "{events:?}");
+}
+
+#[test]
+fn the_list_of_public_names_is_whole() {
+    let names = public_names();
+    for known in ["Denial", "default_http", "BearerService", "StaticToken", "Received", "Cause::NoRole"] {
+        assert!(names.contains(known), "{names:#?}");
+    }
+    for module in EXPORTS[0].split("\npub mod ").skip(1) {
+        let module = module.split(';').next().unwrap();
+        assert!(MODULES.contains(&module), "is there anything in `{module}` that the hunt should come by?");
+    }
+}
