@@ -45,6 +45,14 @@ pub trait HealthcareAuth: Send + Sync {
     /// No token can be had: [`ErrorKind`](crate::ErrorKind) tells why.
     async fn authorization(&self) -> Result<HeaderValue>;
 
+    /// The same, if a value is held that can be sent as it is: nothing is waited for, and nothing is begun.
+    ///
+    /// It spares the future of [`authorization`](Self::authorization), which is asked wherever this is `None`. The
+    /// default holds none.
+    fn held(&self) -> Option<HeaderValue> {
+        None
+    }
+
     /// The value for a request to `url`.
     ///
     /// # Errors

@@ -165,6 +165,10 @@ impl<A: Audience> HealthcareAuth for Authenticator<A> {
         self.slot.authorization().await
     }
 
+    fn held(&self) -> Option<HeaderValue> {
+        self.slot.fresh()
+    }
+
     async fn renew(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
         self.slot.renew(refused).await
     }

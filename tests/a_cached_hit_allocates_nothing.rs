@@ -41,6 +41,10 @@ fn through_the_trait_a_hit_allocates_one_box() {
     let auth: &dyn HealthcareAuth<Audience = _> = &auth;
     let hit = measure(|| assert_eq!(at_once(auth.authorization()).unwrap().unwrap().as_bytes(), b"Bearer A"));
     assert_eq!(hit.count_total, 1);
+
+    // Nor that, for who asks whether one is held.
+    let hit = measure(|| assert_eq!(auth.held().unwrap().as_bytes(), b"Bearer A"));
+    assert_eq!(hit.count_total, 0);
 }
 
 #[test]

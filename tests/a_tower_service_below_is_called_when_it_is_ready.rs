@@ -15,7 +15,7 @@ use azure_healthcare_auth::{
     Authenticator, Error, ErrorKind, FhirAudience, HealthcareAuth,
     adapters::{BearerLayer, BearerService},
 };
-use http::{HeaderMap, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
 use tower::{
     Layer, Service, ServiceBuilder, ServiceExt,
     limit::{ConcurrencyLimit, ConcurrencyLimitLayer},
@@ -92,10 +92,36 @@ async fn for_the_first_send_and_for_the_second() {
 
 #[tokio::test]
 async fn with_a_value_that_is_marked_sensitive_whoever_gives_it() {
-    let strict = Strict::new(&[200]);
-    let layer = BearerLayer::new(Arc::new(Fixed(BASE.parse().unwrap())));
-    layer.layer(strict.clone()).oneshot(get(BASE)).await.unwrap();
-    assert!(strict.seen.lock().unwrap()[0].1[header::AUTHORIZATION].is_sensitive());
+    let auths: [Arc<dyn HealthcareAuth<Audience = FhirAudience>>; 2] =
+        [Arc::new(Fixed(BASE.parse().unwrap())), Arc::new(Holding(BASE.parse().unwrap()))];
+    let strict = Strict::new(&[200, 200]);
+    for auth in auths {
+        BearerLayer::new(auth).layer(strict.clone()).oneshot(get(BASE)).await.unwrap();
+    }
+    let seen = strict.seen.lock().unwrap();
+    let values: Vec<_> = seen.iter().map(|(_, headers)| &headers[header::AUTHORIZATION]).collect();
+    assert_eq!(values, ["Bearer fixed", "Bearer held"]);
+    assert!(values.iter().all(|value| value.is_sensitive()));
+}
+
+/// Has a value at hand, and marks nothing.
+struct Holding(FhirAudience);
+
+#[async_trait::async_trait]
+impl HealthcareAuth for Holding {
+    type Audience = FhirAudience;
+
+    fn audience(&self) -> &FhirAudience {
+        &self.0
+    }
+
+    async fn authorization(&self) -> azure_healthcare_auth::Result<HeaderValue> {
+        unreachable!()
+    }
+
+    fn held(&self) -> Option<HeaderValue> {
+        Some(HeaderValue::from_static("Bearer held"))
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use azure_healthcare_auth::{Audience, Authenticator, ErrorKind, FhirAudience, HealthcareAuth, Result};
 use http::{HeaderValue, Method};
 use stacks::{Outcome, Sent, Subject};
-use support::{Answer, HOUR, MANY, Scripted, lives, soon, storm};
+use support::{Answer, HOUR, MANY, MINUTE, Scripted, lives, soon, storm};
 use url::Url;
 use wire::{Fixed, Service, Tokens, answering, authorizations, count, fhir, service};
 use wiremock::{
@@ -36,6 +36,7 @@ macro_rules! promises {
                 not_where_there_is_no_other
                 never_after_a_403
                 other_answers_are_handed_on
+                a_refresh_that_is_due_is_begun_and_not_waited_for
                 a_thousand_who_come_first_make_one_call
                 a_thousand_who_are_refused_make_one_more
                 who_is_cancelled_cancels_nobody_else
@@ -338,6 +339,18 @@ async fn other_answers_are_handed_on<S: Subject>() {
         assert_eq!(subject.send(Sent::get(patients(&server))).await, Outcome::Answered(status));
         assert_eq!((tokens.calls(), count(&server).await), (1, 1));
     }
+}
+
+async fn a_refresh_that_is_due_is_begun_and_not_waited_for<S: Subject>() {
+    let (server, credential) = (service().await, Scripted::new(|call| lives(call.number.to_string(), HOUR)));
+    let subject = scripted::<S>(&server, &credential);
+    assert_eq!(subject.send(Sent::get(patients(&server))).await, OK);
+    credential.clock.forward(58 * MINUTE);
+    credential.hold();
+    assert_eq!(subject.send(Sent::get(patients(&server))).await, OK);
+    credential.called(2).await;
+    assert_eq!(authorizations(&server).await, ["Bearer 1", "Bearer 1"]);
+    credential.release();
 }
 
 async fn a_thousand_who_come_first_make_one_call<S: Subject>() {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use azure_healthcare_auth::{Audience, Authenticator, FhirAudience};
+use azure_healthcare_auth::{Audience, Authenticator, FhirAudience, HealthcareAuth};
 use support::{
     Answer, Call, HOUR, MANY, MINUTE, SECOND, Scripted, at_once, authenticator, bearer, count, fhir, lives,
     quiet, requests,
@@ -36,6 +36,24 @@ async fn while_a_refresh_is_slow_all_are_served_the_old_token() {
     quiet().await;
     assert_eq!(count(&requests(&auth).ended().await, "B"), MANY);
     assert_eq!(credential.calls(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_value_counts_as_held_while_there_is_nothing_to_be_done_about_it() {
+    let credential = after_a(HOUR, |_| lives("B", HOUR));
+    let auth = authenticator(&credential);
+    assert_eq!(auth.held(), None);
+    auth.authorization().await.unwrap();
+    assert_eq!(auth.held(), Some(bearer("A")));
+    // A refresh is due, and begun by who asks for the value itself.
+    credential.clock.forward(58 * MINUTE);
+    assert_eq!((auth.held(), credential.calls()), (None, 1));
+    assert_eq!(auth.authorization().await.unwrap(), bearer("A"));
+    credential.called(2).await;
+    quiet().await;
+    assert_eq!(auth.held(), Some(bearer("B")));
+    credential.clock.forward(HOUR);
+    assert_eq!((auth.held(), credential.calls()), (None, 2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

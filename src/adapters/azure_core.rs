@@ -79,16 +79,11 @@ impl<A: Audience> BearerPolicy<A> {
         Self(Bearer(auth))
     }
 
-    /// The value for the request, if it is the audience's.
-    async fn value(&self, request: &Request) -> Result<(HeaderValue, String)> {
+    fn admit(&self, request: &Request) -> Result<()> {
         self.0.audience().admit(request.url())?;
         // Looking it up makes an error where there is none, which costs more than all the rest.
-        if let Some((_, host)) = request.headers().iter().find(|(name, _)| name.as_str() == "host") {
-            self.0.admit_host(host.as_str().as_bytes())?;
-        }
-        let value = self.0.value().await?;
-        let text = text_of(&value)?;
-        Ok((value, text))
+        let host = request.headers().iter().find(|(name, _)| name.as_str() == "host");
+        host.map_or(Ok(()), |(_, host)| self.0.admit_host(host.as_str().as_bytes()))
     }
 }
 
@@ -105,8 +100,9 @@ impl<A: Audience> Policy for BearerPolicy<A> {
                 "behind this policy there is nothing to send by",
             ));
         };
-        let (value, text) =
-            self.value(request).await.map_err(|error| Error::new(ErrorKind::Credential, error))?;
+        self.admit(request).map_err(error)?;
+        let value = self.0.value().await.map_err(error)?;
+        let text = text_of(&value).map_err(error)?;
         let response = send_with(text, context, request, first, rest).await?;
         if response.status() == StatusCode::Unauthorized
             && let Some(other) = self.0.renewed(&value).await
@@ -131,6 +127,11 @@ async fn send_with(
     let answer = first.send(context, request, rest).await;
     request.headers_mut().remove(AUTHORIZATION);
     answer
+}
+
+/// Ours as the source of the pipeline's.
+fn error(error: crate::Error) -> Error {
+    Error::new(ErrorKind::Credential, error)
 }
 
 /// The value as this pipeline takes it.

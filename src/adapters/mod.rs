@@ -71,7 +71,15 @@ impl<A: Audience> Bearer<A> {
 
     /// The value for a request that was admitted.
     async fn value(&self) -> Result<HeaderValue> {
-        self.0.authorization().await.map(sensitive)
+        match self.held() {
+            Some(value) => Ok(value),
+            None => self.0.authorization().await.map(sensitive),
+        }
+    }
+
+    /// The same, where it need not be waited for.
+    fn held(&self) -> Option<HeaderValue> {
+        self.0.held().map(sensitive)
     }
 
     /// Another value than one that was refused. An error is why there is none: the refusal is still the news.

@@ -76,10 +76,24 @@ impl<A: Audience> BearerMiddleware<A> {
         Self(Bearer(auth))
     }
 
-    fn admitted(&self, request: Request) -> Result<Request> {
-        let admitted = self.0.audience().admit(request.url());
-        let admitted = admitted.and_then(|()| self.0.admit(request.method(), request.headers()));
-        admitted.map_err(Error::middleware).map(|()| request)
+    fn admit(&self, request: &Request) -> crate::Result<()> {
+        self.0.audience().admit(request.url())?;
+        self.0.admit(request.method(), request.headers())
+    }
+
+    /// Sends what was refused with another value, if there is one.
+    async fn send_again(
+        &self,
+        mut request: Request,
+        refused: &HeaderValue,
+        refusal: Response,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let Some(other) = self.0.renewed(refused).await else { return Ok(refusal) };
+        drop(refusal);
+        request.headers_mut().insert(header::AUTHORIZATION, other);
+        next.run(request, extensions).await
     }
 }
 
@@ -87,32 +101,21 @@ impl<A: Audience> BearerMiddleware<A> {
 impl<A: Audience> Middleware for BearerMiddleware<A> {
     async fn handle(
         &self,
-        request: Request,
+        mut request: Request,
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        let request = self.admitted(request)?;
+        self.admit(&request).map_err(Error::middleware)?;
         let value = self.0.value().await.map_err(Error::middleware)?;
-        let (request, again) = twice(request);
-        let response = next.clone().run(with(request, &value), extensions).await?;
-        if response.status() == StatusCode::UNAUTHORIZED
-            && let Some(again) = again
-            && let Some(other) = self.0.renewed(&value).await
-        {
-            drop(response);
-            return next.run(with(*again, &other), extensions).await;
+        let again = request.try_clone().map(Box::new);
+        request.headers_mut().insert(header::AUTHORIZATION, value.clone());
+        let response = next.clone().run(request, extensions).await?;
+        match again {
+            // Boxed, so that the future of a request that is not refused stays small.
+            Some(again) if response.status() == StatusCode::UNAUTHORIZED => {
+                Box::pin(self.send_again(*again, &value, response, extensions, next)).await
+            }
+            _ => Ok(response),
         }
-        Ok(response)
     }
-}
-
-/// The copy is boxed: it is seldom needed, and would be in the way of the rest.
-fn twice(request: Request) -> (Request, Option<Box<Request>>) {
-    let again = request.try_clone().map(Box::new);
-    (request, again)
-}
-
-fn with(mut request: Request, value: &HeaderValue) -> Request {
-    request.headers_mut().insert(header::AUTHORIZATION, value.clone());
-    request
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    future::{Future, poll_fn},
+    future::{Future, poll_fn, ready},
     mem,
     pin::Pin,
     sync::Arc,
@@ -138,41 +138,83 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        let layer = &self.layer;
+        if let Err(error) = layer.admit(&request) {
+            return Box::pin(ready(Err(error.into())));
+        }
+        if let Some(value) = layer.bearer.held() {
+            return Box::pin(layer.send(&mut self.inner, request, value));
+        }
         // The one that is ready is called, and its clone is asked the next time.
-        let clone = self.inner.clone();
+        let (layer, clone) = (layer.clone(), self.inner.clone());
         let mut inner = mem::replace(&mut self.inner, clone);
-        let BearerLayer { bearer, again } = self.layer.clone();
-        let admitted = admit_uri(bearer.audience().endpoint(), request.uri())
-            .and_then(|()| bearer.admit(request.method(), request.headers()));
         Box::pin(async move {
-            admitted?;
-            let value = bearer.value().await?;
-            let (request, again) = twice(request, again);
-            let response = inner.call(with(request, &value)).await.map_err(Into::into)?;
-            if response.status() == StatusCode::UNAUTHORIZED
-                && let Some(again) = again
-                && let Some(other) = bearer.renewed(&value).await
-            {
-                // It may hold what the service has to have free in order to be ready.
-                drop(response);
-                poll_fn(|context| inner.poll_ready(context)).await.map_err(Into::into)?;
-                return inner.call(with(*again, &other)).await.map_err(Into::into);
-            }
-            Ok(response)
+            let value = layer.bearer.value().await?;
+            layer.send(&mut inner, request, value).await
         })
     }
 }
 
-/// The copy is boxed: it is seldom needed, and would be in the way of the rest.
-fn twice<B>(request: Request<B>, again: fn(&B) -> Option<B>) -> (Request<B>, Option<Box<Request<B>>>) {
-    let (parts, body) = request.into_parts();
-    let again = again(&body).map(|body| Box::new(Request::from_parts(parts.clone(), body)));
-    (Request::from_parts(parts, body), again)
+impl<A: Audience, B> BearerLayer<A, B> {
+    fn admit(&self, request: &Request<B>) -> crate::Result<()> {
+        admit_uri(self.bearer.audience().endpoint(), request.uri())?;
+        self.bearer.admit(request.method(), request.headers())
+    }
+
+    /// Calls `inner`, which is ready.
+    fn send<S, R>(
+        &self,
+        inner: &mut S,
+        request: Request<B>,
+        value: HeaderValue,
+    ) -> impl Future<Output = Result<Response<R>, BoxError>> + use<S, A, B, R>
+    where
+        S: Service<Request<B>, Response = Response<R>, Error: Into<BoxError>> + Clone,
+    {
+        let (mut parts, body) = request.into_parts();
+        let again = (self.again)(&body).map(|body| Again {
+            bearer: self.bearer.clone(),
+            inner: inner.clone(),
+            request: Request::from_parts(parts.clone(), body),
+            refused: value.clone(),
+        });
+        parts.headers.insert(header::AUTHORIZATION, value);
+        let answer = inner.call(Request::from_parts(parts, body));
+        async move {
+            let response = answer.await.map_err(Into::into)?;
+            match again {
+                // Boxed, so that the future of a request that is not refused stays small.
+                Some(again) if response.status() == StatusCode::UNAUTHORIZED => {
+                    Box::pin(again.send(response)).await
+                }
+                _ => Ok(response),
+            }
+        }
+    }
 }
 
-fn with<B>(mut request: Request<B>, value: &HeaderValue) -> Request<B> {
-    request.headers_mut().insert(header::AUTHORIZATION, value.clone());
-    request
+/// What it takes to send a request in the place of one that was refused.
+struct Again<S, A: Audience, B> {
+    bearer: Bearer<A>,
+    inner: S,
+    request: Request<B>,
+    refused: HeaderValue,
+}
+
+impl<S, A, B, R> Again<S, A, B>
+where
+    S: Service<Request<B>, Response = Response<R>, Error: Into<BoxError>>,
+    A: Audience,
+{
+    /// The answer to it, or the refusal where there is no other value.
+    async fn send(mut self, refusal: Response<R>) -> Result<Response<R>, BoxError> {
+        let Some(other) = self.bearer.renewed(&self.refused).await else { return Ok(refusal) };
+        // It may hold what the service has to have free in order to be ready.
+        drop(refusal);
+        poll_fn(|context| self.inner.poll_ready(context)).await.map_err(Into::into)?;
+        self.request.headers_mut().insert(header::AUTHORIZATION, other);
+        self.inner.call(self.request).await.map_err(Into::into)
+    }
 }
 
 impl<A: Audience, B> Clone for BearerLayer<A, B> {

@@ -7,11 +7,14 @@ use crate::{Error, ErrorKind, Result};
 
 /// Whether `url` is on the origin of `endpoint` and below its base path.
 pub(super) fn admit(endpoint: &Url, url: &Url) -> Result<()> {
-    if !same_origin(endpoint, url) {
-        return Err(elsewhere(endpoint, &origin(url)));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(refused(endpoint, "holds a user name or a password"));
+    // What begins with the whole endpoint, as nearly all do, is on its origin and names no user.
+    if !url.as_str().starts_with(endpoint.as_str()) {
+        if !same_origin(endpoint, url) {
+            return Err(elsewhere(endpoint, &origin(url)));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(refused(endpoint, "holds a user name or a password"));
+        }
     }
     if url.fragment().is_some() {
         return Err(refused(endpoint, "has a fragment (`#`)"));
@@ -25,7 +28,8 @@ pub(crate) fn admit_uri(endpoint: &Url, uri: &http::Uri) -> Result<()> {
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return Err(refused(endpoint, "names no host: write the whole of it"));
     };
-    if !scheme.eq_ignore_ascii_case(endpoint.scheme()) || !same_host(endpoint, authority.as_str()) {
+    let same_scheme = scheme == endpoint.scheme() || scheme.eq_ignore_ascii_case(endpoint.scheme());
+    if !same_scheme || !same_host(endpoint, authority.as_str()) {
         return Err(match authority.as_str().contains('@') {
             true => refused(endpoint, "holds a user name or a password"),
             false => elsewhere(endpoint, &format!("{scheme}://{authority}")),
@@ -55,6 +59,9 @@ pub(crate) fn admit_host(endpoint: &Url, host: &[u8]) -> Result<()> {
 
 /// Refuses a path that is not below the base, or might not be on some server.
 fn inside(endpoint: &Url, path: &str) -> Result<()> {
+    if path.strip_prefix(endpoint.path()).is_some_and(is_plain) {
+        return Ok(());
+    }
     check_path(path).map_err(|what| refused(endpoint, &format!("holds {what}")))?;
     match below(endpoint.path(), path) {
         true => Ok(()),
@@ -133,10 +140,16 @@ pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
 /// Whether there is nothing in a path to look at twice, as in most: nothing encoded, and no segment that begins with a
 /// dot.
 fn is_plain(path: &str) -> bool {
-    let mut bytes = path.bytes();
-    let known =
-        |byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'$');
-    bytes.all(known) && !path.starts_with('.') && !path.as_bytes().windows(2).any(|pair| pair == b"/.")
+    let mut begins = true;
+    path.bytes().all(|byte| {
+        let plain = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'$' => true,
+            b'.' => !begins,
+            _ => false,
+        };
+        begins = byte == b'/';
+        plain
+    })
 }
 
 /// RFC 6454 section 5. An opaque URL has no host, and so is nobody's.

@@ -57,7 +57,7 @@ impl Slot {
 
     /// The held value, if it is to be left alone: all that most requests need.
     #[inline]
-    fn fresh(&self) -> Option<HeaderValue> {
+    pub(crate) fn fresh(&self) -> Option<HeaderValue> {
         let held = self.held.load();
         let fresh = held.as_ref().filter(|held| held.life.phase(self.caller.clock.now()) == Phase::Fresh);
         fresh.map(|held| held.value.clone())
