@@ -1,6 +1,6 @@
 //! Properties of the one decision whether a URL is the audience's, over paths that are made of hostile pieces.
 
-use azure_healthcare_auth::{Audience, FhirAudience};
+use azure_healthcare_auth::{Audience, ErrorKind, FhirAudience};
 use proptest::prelude::*;
 use url::Url;
 
@@ -109,5 +109,23 @@ proptest! {
         if let Ok(audience) = text.parse::<FhirAudience>() {
             prop_assert_eq!(audience.to_string().parse::<FhirAudience>().unwrap(), audience);
         }
+    }
+}
+
+#[test]
+fn nor_does_one_that_only_begins_as_it_does() {
+    let audience: FhirAudience = "https://fhir.contoso.example/r4".parse().unwrap();
+    for rest in [
+        ".evil.example/r4/Patient",
+        "s/r4/Patient",
+        "@evil.example/r4/Patient",
+        ":r4@evil.example/r4/Patient",
+        ":444/r4/Patient",
+        ":4430/r4/Patient",
+        "/r4/Patient#fragment",
+        "/r4/Patient?_count=1#fragment",
+    ] {
+        let url: Url = format!("https://fhir.contoso.example{rest}").parse().unwrap();
+        assert_eq!(audience.admit(&url).unwrap_err().kind(), ErrorKind::ForeignUrl, "{rest}");
     }
 }
