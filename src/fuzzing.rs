@@ -1,9 +1,17 @@
-//! Reads a refusal that is made of any bytes, and gives all that is shown of it.
+//! Reads a refusal that is made of any bytes, and gives all that is shown of it; decides about any URI.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use url::Url;
 
-use crate::denial::{Denial, Evidence, Renewal};
+use crate::{
+    audience::admit_uri,
+    denial::{Denial, Evidence, Renewal},
+};
+
+pub fn admits(endpoint: &Url, uri: &Uri) -> bool {
+    admit_uri(endpoint, uri).is_ok()
+}
 
 pub fn denial(status: u16, challenge: &[u8], body: &[u8], token: &[u8]) -> String {
     let mut headers = HeaderMap::new();

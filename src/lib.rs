@@ -128,7 +128,7 @@ pub use denial::{Cause, Challenge, Denial};
 pub use error::{Error, ErrorKind, Result};
 
 /// The doors to what is private, for the fuzz targets alone.
-#[cfg(all(fuzzing, feature = "client"))]
+#[cfg(all(fuzzing, feature = "client", feature = "tower"))]
 #[doc(hidden)]
 pub mod fuzzing;
 

@@ -19,6 +19,8 @@ const PIECES: &[&str] = &[
     "&",
     "=",
     "%",
+    "%3f",
+    "%23",
     "%2e",
     "%2E",
     "%2f",
@@ -61,6 +63,7 @@ fn path() -> impl Strategy<Value = String> {
 /// What a server may make of a path: decoded once more, with matrix parameters dropped, and resolved.
 fn as_a_lenient_server_reads(path: &str) -> Option<Vec<String>> {
     let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy().replace('\\', "/");
+    let decoded = decoded.split(['?', '#']).next().unwrap_or_default();
     let mut segments = Vec::new();
     for segment in decoded.split('/') {
         match segment.split(';').next().unwrap_or_default().trim() {

@@ -125,8 +125,8 @@ pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
         if plain.contains('%') {
             return Err("a percent sign that encodes nothing, or itself");
         }
-        if plain.chars().any(|c| c.is_control() || c == '/' || c == '\\') {
-            return Err("an encoded slash, backslash or control character");
+        if plain.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | '?' | '#')) {
+            return Err("an encoded slash, backslash, `?`, `#` or control character");
         }
         // A matrix parameter (`..;x`) and spaces are dropped by some servers before they look for dots.
         let name = plain.split(';').next().unwrap_or_default();
@@ -167,7 +167,8 @@ fn same_host(endpoint: &Url, authority: &str) -> bool {
     let host = endpoint.host_str().unwrap_or_default();
     let Some((name, port)) = authority.split_at_checked(host.len()) else { return false };
     let same_port = match port.strip_prefix(':') {
-        Some(port) => port.parse().ok() == endpoint.port_or_known_default(),
+        // Written otherwise (`+443`, `0443`) it may be another port to who stands between.
+        Some(port) => endpoint.port_or_known_default().is_some_and(|ours| port == ours.to_string()),
         None => port.is_empty() && endpoint.port().is_none(),
     };
     name.eq_ignore_ascii_case(host) && same_port
@@ -205,5 +206,34 @@ fn origin(url: &Url) -> String {
     match url.origin() {
         origin @ url::Origin::Tuple(..) => origin.ascii_serialization(),
         url::Origin::Opaque(_) => "no host".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_the_endpoints_in_any_case_and_with_its_port_as_it_is_written() {
+        let (standard, own) = ("https://fhir.contoso.example/r4/", "https://fhir.contoso.example:8443/r4/");
+        for (endpoint, host, same) in [
+            (standard, "fhir.contoso.example", true),
+            (standard, "FHIR.contoso.example", true),
+            (standard, "fhir.contoso.example:443", true),
+            (standard, "fhir.contoso.example:+443", false),
+            (standard, "fhir.contoso.example:0443", false),
+            (standard, "fhir.contoso.example:", false),
+            (standard, "fhir.contoso.example:8443", false),
+            (standard, "fhir.contoso.example.", false),
+            (standard, "fhir.contoso.exampl", false),
+            (standard, "me@fhir.contoso.example", false),
+            (own, "fhir.contoso.example:8443", true),
+            (own, "fhir.contoso.example:443", false),
+            (own, "fhir.contoso.example", false),
+        ] {
+            let admitted = admit_host(&Url::parse(endpoint).unwrap(), host.as_bytes());
+            assert_eq!(admitted.is_ok(), same, "{endpoint} {host}");
+        }
+        assert!(admit_host(&Url::parse(standard).unwrap(), b"\xff").is_err());
     }
 }

@@ -83,7 +83,7 @@ pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + '
     ///
     /// [`ErrorKind::ForeignUrl`](crate::ErrorKind::ForeignUrl) for what leads out of the audience, or might on some
     /// server: another origin, a path outside the base, `..`, `//host`, a backslash, a control character, an encoded
-    /// dot, slash, backslash or percent sign in the path, user info, a fragment.
+    /// dot, slash, backslash, `?`, `#` or percent sign in the path, user info, a fragment.
     ///
     /// ```
     /// # use azure_healthcare_auth::{Audience, FhirAudience, Result};

@@ -111,10 +111,10 @@ fn push(clean: &mut String, part: &str) {
 
 /// Whether it looks like a token, a key or a password rather than like a word, a name, an id or a URL.
 ///
-/// Entra's client secrets have 40 letters and digits, keys and tokens more. GUIDs, which a support case needs, are
-/// 36 characters long and kept.
+/// Entra's client secrets have 40 letters, digits and `.`, `_`, `~`, `-`, of which the fifth and the sixth are `Q~`; keys
+/// and tokens are longer. GUIDs, which a support case needs, are 36 characters long and kept.
 fn is_opaque(part: &str) -> bool {
-    if part.starts_with("eyJ") {
+    if part.starts_with("eyJ") || (part.len() >= 20 && part.contains("Q~")) {
         return true;
     }
     if part.len() < 20 || is_guid(part.trim_matches([':', '.'])) {
@@ -150,6 +150,23 @@ mod tests {
             "scope https://contoso-records.fhir.azurehealthcareapis.com/.default",
         ] {
             assert_eq!(one_line(text), text);
+        }
+    }
+
+    #[test]
+    fn a_client_secret_is_left_out_whatever_its_letters() {
+        const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-";
+        let mut state = 1_u64;
+        let mut letter = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(LETTERS[(state >> 33) as usize % LETTERS.len()])
+        };
+        for _ in 0..5_000 {
+            let rest: String = (0..34).map(|_| letter()).collect();
+            let secret = format!("lDk8Q~{rest}");
+            for text in [format!("client_secret={secret} is wrong"), format!("'{secret}'"), secret] {
+                assert!(!one_line(&text).contains(&rest), "{text}");
+            }
         }
     }
 
