@@ -173,7 +173,7 @@ struct Stream {
 #[tokio::test]
 async fn a_body_that_cannot_be_made_again_is_sent_once() {
     let layer =
-        || BearerLayer::with_body(auth(), |body: &Stream| body.empty.then_some(Stream { empty: true }));
+        || BearerLayer::with_replay(auth(), |body: &Stream| body.empty.then_some(Stream { empty: true }));
     for (empty, status, sends) in [(true, 200, 2), (false, 401, 1)] {
         let strict = Strict::new(&[401, 200]);
         let request = Request::post(BASE).body(Stream { empty }).unwrap();

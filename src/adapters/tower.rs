@@ -71,7 +71,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// ```
 pub struct BearerLayer<A: Audience, B> {
     bearer: Bearer<A>,
-    again: fn(&B) -> Option<B>,
+    replay: fn(&B) -> Option<B>,
 }
 
 impl<A: Audience, B> BearerLayer<A, B> {
@@ -82,10 +82,10 @@ impl<A: Audience, B> BearerLayer<A, B> {
     where
         B: Clone,
     {
-        Self::with_body(auth, |body| Some(body.clone()))
+        Self::with_replay(auth, |body| Some(body.clone()))
     }
 
-    /// The same for other bodies: `again` makes one that can be sent in the place of a body, before that is sent.
+    /// The same for other bodies: `replay` makes one that can be sent in the place of a body, before that is sent.
     ///
     /// Where it gives `None`, the request is not sent again after a 401. A body that has ended before it began can
     /// always be made again:
@@ -97,11 +97,11 @@ impl<A: Audience, B> BearerLayer<A, B> {
     /// use std::sync::Arc;
     ///
     /// fn layer(auth: Authenticator<FhirAudience>) -> BearerLayer<FhirAudience, BoxBody<bytes::Bytes, hyper::Error>> {
-    ///     BearerLayer::with_body(Arc::new(auth), |body| body.is_end_stream().then(BoxBody::default))
+    ///     BearerLayer::with_replay(Arc::new(auth), |body| body.is_end_stream().then(BoxBody::default))
     /// }
     /// ```
-    pub fn with_body(auth: Arc<dyn HealthcareAuth<Audience = A>>, again: fn(&B) -> Option<B>) -> Self {
-        Self { bearer: Bearer(auth), again }
+    pub fn with_replay(auth: Arc<dyn HealthcareAuth<Audience = A>>, replay: fn(&B) -> Option<B>) -> Self {
+        Self { bearer: Bearer(auth), replay }
     }
 }
 
@@ -172,7 +172,7 @@ impl<A: Audience, B> BearerLayer<A, B> {
         S: Service<Request<B>, Response = Response<R>, Error: Into<BoxError>> + Clone,
     {
         let (mut parts, body) = request.into_parts();
-        let again = (self.again)(&body).map(|body| Again {
+        let again = (self.replay)(&body).map(|body| Again {
             bearer: self.bearer.clone(),
             inner: inner.clone(),
             request: Request::from_parts(parts.clone(), body),
@@ -219,7 +219,7 @@ where
 
 impl<A: Audience, B> Clone for BearerLayer<A, B> {
     fn clone(&self) -> Self {
-        Self { bearer: self.bearer.clone(), again: self.again }
+        Self { bearer: self.bearer.clone(), replay: self.replay }
     }
 }
 
