@@ -19,7 +19,7 @@ use std::{
 use azure_core::{
     credentials::{AccessToken, TokenCredential, TokenRequestOptions},
     http::{
-        ClientOptions, Context, Method, Pipeline, Request,
+        ClientOptions, Context, Method, Pipeline, Request, Transport,
         headers::{AUTHORIZATION, HeaderValue},
         policies::{Policy, PolicyResult},
     },
@@ -152,7 +152,7 @@ fn send(subject: &str, url: &str, requests: usize) -> f64 {
             }
             "azure_core" => {
                 // Its own policy for tokens takes `https` alone, so this is the pipeline with a header that is ready.
-                let pipeline = Pipeline::new(None, None, ClientOptions::default(), vec![], vec![], None);
+                let pipeline = pipeline(vec![]);
                 let path = url::Url::parse(&format!("{url}/Patient")).unwrap();
                 let get = async || {
                     let mut request = Request::new(path.clone(), Method::Get);
@@ -191,8 +191,7 @@ fn send(subject: &str, url: &str, requests: usize) -> f64 {
                     "policy" => Arc::new(BearerPolicy::new(authenticator(url, token))),
                     _ => Arc::new(FixedPolicy(HeaderValue::from(format!("Bearer {token}")))),
                 };
-                let options = ClientOptions { per_try_policies: vec![policy], ..ClientOptions::default() };
-                let pipeline = Pipeline::new(None, None, options, vec![], vec![], None);
+                let pipeline = pipeline(vec![policy]);
                 let path = url::Url::parse(&format!("{url}/Patient")).unwrap();
                 let get = async || {
                     let mut request = Request::new(path.clone(), Method::Get);
@@ -205,6 +204,18 @@ fn send(subject: &str, url: &str, requests: usize) -> f64 {
             other => panic!("no subject is called {other}"),
         }
     })
+}
+
+/// With a transport as `azure_core` makes it, but for the environment's proxy.
+fn pipeline(per_try_policies: Vec<Arc<dyn Policy>>) -> Pipeline {
+    let http = reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(20))
+        .read_timeout(Duration::from_secs(60))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
+    let transport = Some(Transport::new(Arc::new(http.build().unwrap())));
+    let options = ClientOptions { per_try_policies, transport, ..ClientOptions::default() };
+    Pipeline::new(None, None, options, vec![], vec![], None)
 }
 
 fn authenticator(url: &str, token: String) -> Arc<Authenticator<FhirAudience>> {

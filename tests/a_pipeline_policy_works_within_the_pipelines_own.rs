@@ -15,7 +15,7 @@ use azure_core::{
     error::ErrorKind as Kind,
     http::{
         AsyncRawResponse, Body, ClientOptions, Context, FixedRetryOptions, Method, Pipeline, Request,
-        RetryOptions, StatusCode,
+        RetryOptions, StatusCode, Transport,
         headers::{AUTHORIZATION, Headers},
         policies::{Policy, PolicyResult},
     },
@@ -35,9 +35,12 @@ fn policy(audience: FhirAudience, tokens: &Arc<Tokens>) -> Arc<BearerPolicy<Fhir
 
 fn pipeline(server: &Service, tokens: &Arc<Tokens>) -> Pipeline {
     let retry = FixedRetryOptions { delay: Duration::ZERO, max_retries: 2, ..FixedRetryOptions::default() };
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let options = ClientOptions {
         per_try_policies: vec![policy(fhir(server), tokens)],
         retry: RetryOptions::fixed(retry),
+        // That of its own would ask a proxy that the environment names.
+        transport: Some(Transport::new(Arc::new(http))),
         ..ClientOptions::default()
     };
     Pipeline::new(None, None, options, vec![], vec![], None)

@@ -24,6 +24,11 @@ fn bearer(server: &Service, tokens: &Arc<Tokens>) -> BearerMiddleware<FhirAudien
     BearerMiddleware::new(Arc::new(Authenticator::new(fhir(server), tokens.clone())))
 }
 
+/// The services are on this machine, whatever proxy the environment names.
+fn http() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().no_proxy()
+}
+
 fn retries() -> impl Middleware {
     let bounds = (Duration::ZERO, Duration::ZERO);
     let policy = ExponentialBackoff::builder().retry_bounds(bounds.0, bounds.1);
@@ -41,7 +46,7 @@ async fn retries_on_either_side() {
         Mock::given(first).respond_with(answer(401)).mount(&server).await;
         Mock::given(any()).respond_with(answer(200)).mount(&server).await;
 
-        let builder = ClientBuilder::new(reqwest::Client::new());
+        let builder = ClientBuilder::new(http().build().unwrap());
         let client = match outside {
             true => builder.with(retries()).with(bearer(&server, &tokens)),
             false => builder.with(bearer(&server, &tokens)).with(retries()),
@@ -67,7 +72,7 @@ fn ours(error: &reqwest_middleware::Error) -> Option<&Error> {
 #[tokio::test]
 async fn and_a_foreign_url_is_not_tried_again() {
     let (server, tokens) = (service().await, Tokens::new());
-    let builder = ClientBuilder::new(reqwest::Client::new());
+    let builder = ClientBuilder::new(http().build().unwrap());
     let client = builder.with(retries()).with(bearer(&server, &tokens)).build();
     let error = client.get("http://127.0.0.1:1/Patient/canary").send().await.unwrap_err();
     let ours = ours(&error).unwrap();
@@ -92,14 +97,17 @@ fn below_base(server: &Service, http: reqwest::ClientBuilder) -> ClientWithMiddl
 }
 
 #[tokio::test]
-async fn a_redirect_to_another_host_carries_no_token_even_where_it_is_followed() {
+async fn a_redirect_to_another_host_carries_the_url_but_no_token_where_it_is_followed() {
     for status in [301, 302, 303, 307, 308] {
         let elsewhere = service().await;
         let server = redirecting(status, &format!("{}/taken", elsewhere.uri())).await;
-        let client = below_base(&server, reqwest::Client::builder());
-        let response = client.get(format!("{}/r4/Patient", server.uri())).send().await.unwrap();
+        let client = below_base(&server, http());
+        let url = format!("{}/r4/Patient?name=canary", server.uri());
+        let response = client.get(&url).send().await.unwrap();
         assert_eq!((response.status().as_u16(), count(&elsewhere).await), (200, 1));
         assert!(authorizations(&elsewhere).await.is_empty());
+        let followed = elsewhere.received_requests().await.unwrap().remove(0);
+        assert_eq!(followed.headers[header::REFERER], url);
     }
 }
 
@@ -108,7 +116,7 @@ async fn and_carries_nothing_to_anywhere_where_none_is_followed() {
     let elsewhere = service().await;
     for location in [format!("{}/taken", elsewhere.uri()), "/outside".into(), "/r4/Observation".into()] {
         let server = redirecting(307, &location).await;
-        let client = below_base(&server, reqwest::Client::builder().redirect(Policy::none()));
+        let client = below_base(&server, http().redirect(Policy::none()));
         let request = client.post(format!("{}/r4/Patient", server.uri())).body("about a patient");
         assert_eq!(request.send().await.unwrap().status(), 307);
         assert_eq!(count(&server).await, 1);
@@ -120,7 +128,7 @@ async fn and_carries_nothing_to_anywhere_where_none_is_followed() {
 async fn a_stream_is_sent_once_and_its_refusal_handed_on() {
     let refusal = ResponseTemplate::new(401).set_body_string("why");
     let (server, tokens) = (answering(refusal).await, Tokens::new());
-    let client = ClientBuilder::new(reqwest::Client::new()).with(bearer(&server, &tokens)).build();
+    let client = ClientBuilder::new(http().build().unwrap()).with(bearer(&server, &tokens)).build();
     let body = reqwest::Body::wrap(http_body_util::Full::<bytes::Bytes>::from("frames"));
     let response = client.post(server.uri()).body(body).send().await.unwrap();
     assert_eq!(response.status(), 401);
@@ -151,7 +159,7 @@ async fn what_comes_after_it_sees_one_value_that_is_marked_sensitive() {
     // One that marks nothing.
     let fixed = BearerMiddleware::new(Arc::new(Fixed(fhir(&server))));
     for bearer in [bearer(&server, &Tokens::new()), fixed] {
-        let builder = ClientBuilder::new(reqwest::Client::new()).with(bearer).with(keeping.clone());
+        let builder = ClientBuilder::new(http().build().unwrap()).with(bearer).with(keeping.clone());
         builder.build().get(server.uri()).basic_auth("mine", Some("password")).send().await.unwrap();
     }
     let values = keeping.0.lock().unwrap();
@@ -162,7 +170,7 @@ async fn what_comes_after_it_sees_one_value_that_is_marked_sensitive() {
 #[tokio::test]
 async fn an_error_of_reqwest_is_handed_on_as_it_is() {
     let nowhere = Authenticator::new("http://127.0.0.1:1/".parse::<FhirAudience>().unwrap(), Tokens::new());
-    let builder = ClientBuilder::new(reqwest::Client::new()).with(BearerMiddleware::new(Arc::new(nowhere)));
+    let builder = ClientBuilder::new(http().build().unwrap()).with(BearerMiddleware::new(Arc::new(nowhere)));
     let error = builder.build().get("http://127.0.0.1:1/Patient").send().await.unwrap_err();
     assert!(matches!(error, reqwest_middleware::Error::Reqwest(error) if error.is_connect()));
 }

@@ -79,6 +79,7 @@ impl Outcome {
 fn http() -> reqwest::Client {
     reqwest::Client::builder()
         .http2_prior_knowledge()
+        .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .unwrap()

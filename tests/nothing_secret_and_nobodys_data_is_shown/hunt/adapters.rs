@@ -3,7 +3,7 @@
 
 use std::{error::Error as StdError, iter::successors, sync::Arc};
 
-use azure_core::http::{ClientOptions, Context, Method, Pipeline, Request, RetryOptions};
+use azure_core::http::{ClientOptions, Context, Method, Pipeline, Request, RetryOptions, Transport};
 use azure_healthcare_auth::{
     Audience, Error, ErrorKind, FhirAudience,
     adapters::{BearerLayer, BearerMiddleware, BearerPolicy},
@@ -76,13 +76,18 @@ fn found(error: &(dyn StdError + 'static)) -> Option<ErrorKind> {
     ours.map(failed)
 }
 
+/// As the transport of `azure_core`, but for the environment's proxy.
+fn http() -> reqwest::Client {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
+}
+
 async fn by_middleware(
     middleware: BearerMiddleware<FhirAudience>,
     url: &str,
     header: &'static str,
 ) -> Option<ErrorKind> {
     shown(&middleware);
-    let client = ClientBuilder::new(reqwest::Client::new()).with(middleware).build();
+    let client = ClientBuilder::new(http()).with(middleware).build();
     let mut request = reqwest::Request::new(http::Method::POST, url.parse().unwrap());
     request.headers_mut().insert(header, "canaryheader".parse().unwrap());
     *request.body_mut() = Some("canarybody".into());
@@ -110,6 +115,7 @@ async fn by_policy(policy: BearerPolicy<FhirAudience>, url: &str, header: &'stat
     let options = ClientOptions {
         per_try_policies: vec![Arc::new(policy)],
         retry: RetryOptions::none(),
+        transport: Some(Transport::new(Arc::new(http()))),
         ..ClientOptions::default()
     };
     let pipeline = Pipeline::new(None, None, options, vec![], vec![], None);

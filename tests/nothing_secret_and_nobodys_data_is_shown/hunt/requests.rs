@@ -151,7 +151,8 @@ async fn unsendable() {
     let server = service().await;
     let client = Provider::Gives.client(fhir(&server));
     let broken = client.post("Patient/canaryid").body_stream(|| {
-        let download = reqwest::Client::new().get("http://127.0.0.1:1/canaryid?name=canaryname").send();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let download = http.get("http://127.0.0.1:1/canaryid?name=canaryname").send();
         Body::stream(Pieces(vec![
             Box::pin(async { Ok(Bytes::from_static(b"canarybody")) }),
             Box::pin(async { Err(download.await.unwrap_err().into()) }),
