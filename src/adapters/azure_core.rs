@@ -37,6 +37,9 @@ use crate::{Audience, HealthcareAuth, Result};
 /// # let patients = audience.url("Patient").unwrap();
 /// let policy = BearerPolicy::new(Arc::new(Authenticator::new(audience, credential)));
 /// let options = ClientOptions { per_try_policies: vec![Arc::new(policy)], ..ClientOptions::default() };
+/// # let http = reqwest::Client::builder().no_proxy().build().unwrap();
+/// # let transport = Some(azure_core::http::Transport::new(Arc::new(http)));
+/// # let options = ClientOptions { transport, ..options };
 /// let pipeline = Pipeline::new(None, None, options, vec![], vec![], None);
 /// let response = pipeline.send(&Context::new(), &mut Request::new(patients, Method::Get), None).await?;
 /// assert_eq!(u16::from(response.status()), 200);
@@ -54,6 +57,10 @@ use crate::{Audience, HealthcareAuth, Result};
 ///   taken off, so that nothing that keeps the request keeps the token.
 /// * The pipeline's own log has request paths, at `DEBUG`, and at `INFO` when a send fails.
 /// * A transport of one's own may follow redirects; that of `azure_core` does not.
+/// * To an `http` endpoint, which is one on this machine, the token goes in clear, and `azure_core`'s transport gives it
+///   to the proxy that `HTTP_PROXY` names, unless `NO_PROXY` excepts this machine. Set a
+///   [transport](azure_core::http::ClientOptions::transport) there that was built with `reqwest`'s
+///   [`no_proxy`](https://docs.rs/reqwest/latest/reqwest/struct.ClientBuilder.html#method.no_proxy).
 ///
 /// # Errors
 ///

@@ -22,6 +22,18 @@
 //! What is checked is what the adapter hands on. A part of the stack that comes after it and leads the request
 //! elsewhere (one that follows redirects, or rewrites URLs) takes the token along: put the adapter last.
 //!
+//! Two more things that [`HealthcareClient`](crate::HealthcareClient) sees to are the stack's here:
+//!
+//! * **Proxies, where the endpoint is on this machine.** To `http://localhost` and its like the token goes in clear, and
+//!   so it does to the proxy that `HTTP_PROXY` names: `reqwest` and `azure_core`'s own transport use that one for this
+//!   machine too, unless `NO_PROXY` excepts it. For an `http` endpoint build what sends with
+//!   [`no_proxy`](https://docs.rs/reqwest/latest/reqwest/struct.ClientBuilder.html#method.no_proxy). `hyper-util`'s
+//!   client takes no proxy from the environment.
+//! * **Headers that frame a body.** `Content-Length`, `Transfer-Encoding` and `Connection` are handed on, since a layer
+//!   above may rightly have set them. A length that is not the body's can cut it off: what passes on the headers of a
+//!   request of its own, as a gateway does, leaves these out
+//!   ([RFC 9110, 7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)).
+//!
 //! An error of this crate is found in the stack's own error: see each adapter. As in the rest of the crate it shows no
 //! token and nothing about a patient. What the stack itself says in errors and logs is its own: `reqwest`'s errors show
 //! URLs, until [`without_url`](https://docs.rs/reqwest/latest/reqwest/struct.Error.html#method.without_url).

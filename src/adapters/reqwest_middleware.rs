@@ -18,12 +18,18 @@ use crate::{Audience, HealthcareAuth};
 /// # Redirects
 ///
 /// They are followed below all middleware, by the inner client, unless it is told not to. A `reqwest` that follows
-/// takes the token off on the way to another host or port, but not the body (307, 308), and leaves it on where the
-/// redirect stays on the origin and leaves the base path. So build the inner client without, as here:
+///
+/// * takes the token off on the way to another host or port, but not the body (307, 308);
+/// * tells that host, in `Referer`, the whole URL that it comes from, with what a query says of a patient;
+/// * leaves the token on where the redirect stays on the origin and leaves the base path, and by its version 0.13.2
+///   also from `https://host` to `http://host:443`, since that compares no schemes (0.13.5 does).
+///
+/// So build the inner client without, as here, and with a time-out, which it has none of by itself:
 ///
 /// ```
-/// use azure_healthcare_auth::{Authenticator, adapters::BearerMiddleware, default_http};
+/// use azure_healthcare_auth::{Authenticator, adapters::BearerMiddleware};
 /// use reqwest::redirect::Policy;
+/// use std::{sync::Arc, time::Duration};
 /// # use azure_healthcare_auth::testing::StandIn;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -32,15 +38,21 @@ use crate::{Audience, HealthcareAuth};
 /// # let (audience, credential) = (stand_in.fhir(), stand_in.credential());
 /// # let patients = azure_healthcare_auth::Audience::url(&audience, "Patient")?;
 /// let authenticator = Authenticator::new(audience, credential);
-/// let http = default_http().redirect(Policy::none()).build()?;
-/// let client = reqwest_middleware::ClientBuilder::new(http)
+/// let http = reqwest::Client::builder().redirect(Policy::none()).read_timeout(Duration::from_secs(60));
+/// # let http = http.no_proxy();
+/// let client = reqwest_middleware::ClientBuilder::new(http.build()?)
 ///     .with(BearerMiddleware::new(Arc::new(authenticator)))
 ///     .build();
 /// let response = client.get(patients).send().await?;
 /// assert_eq!(response.status(), 200);
 /// # Ok(()) }
-/// # use std::sync::Arc;
 /// ```
+///
+/// # Proxies
+///
+/// To an `http` endpoint, which is one on this machine, the token goes in clear. The inner client gives it to the proxy
+/// that `HTTP_PROXY` names, unless `NO_PROXY` excepts this machine: build it with
+/// [`no_proxy`](reqwest::ClientBuilder::no_proxy) there.
 ///
 /// # Retries
 ///
