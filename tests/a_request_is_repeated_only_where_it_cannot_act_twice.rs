@@ -191,7 +191,7 @@ async fn so_a_patient_is_created_once() {
     let stand_in = StandIn::start().await;
     let client = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
     let patient = serde_json::json!({ "resourceType": "Patient", "name": [{ "family": "Example" }] });
-    stand_in.next(2, Fault::Throttled(Duration::ZERO));
+    stand_in.fail_next(2, Fault::Throttled(Duration::ZERO));
     let response = client.post("Patient").json(&patient).send().await.unwrap();
     assert_eq!((response.status().as_u16(), response.attempts()), (201, 3));
     let created = stand_in.received().iter().filter(|request| request.status() == 201).count();
@@ -202,7 +202,7 @@ async fn so_a_patient_is_created_once() {
 async fn and_once_where_the_answer_to_it_is_cut() {
     let stand_in = StandIn::builder().patients(0).start().await;
     let client = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
-    stand_in.next(1, Fault::Cut);
+    stand_in.fail_next(1, Fault::Cut);
     let patient = serde_json::json!({ "resourceType": "Patient" });
     let error = client.post("Patient").json(&patient).send().await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::Connection, Some(http::StatusCode::CREATED)));

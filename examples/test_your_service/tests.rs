@@ -41,8 +41,8 @@ async fn a_reader_can_run_it() {
 #[tokio::test]
 async fn a_busy_moment_and_a_cut_connection_are_not_noticed() {
     let stand_in = StandIn::start().await;
-    stand_in.next(1, Fault::Throttled(Duration::ZERO));
-    stand_in.next(1, Fault::Cut);
+    stand_in.fail_next(1, Fault::Throttled(Duration::ZERO));
+    stand_in.fail_next(1, Fault::Cut);
     assert_eq!(ask(&stand_in, stand_in.credential()).await.0, 200);
     assert_eq!(stand_in.received().len(), 3);
 }
@@ -52,7 +52,7 @@ async fn who_calls_is_told_nothing_about_patients_or_tokens_where_it_is_refused(
     let stand_in = StandIn::start().await;
     for fault in [Fault::NoRole, Fault::WrongAudience, Fault::BadSignature] {
         // Twice: after a 401 the client tries once more, with another token.
-        stand_in.next(2, fault);
+        stand_in.fail_next(2, fault);
         let answer = ask(&stand_in, stand_in.credential()).await;
         assert_eq!(answer, (502, "The records do not answer as they should.".to_owned()));
         stand_in.recover();

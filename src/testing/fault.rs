@@ -9,7 +9,7 @@ use super::{answer::Answer, gate::Refusal};
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-ms-retry-after-ms");
 
 /// What a service of a [`StandIn`](super::StandIn) does to a request whose token is good: see
-/// [`StandIn::next`](super::StandIn::next).
+/// [`StandIn::fail_next`](super::StandIn::fail_next).
 ///
 /// The 401s are worded as [`Wording`](super::Wording) says. They refuse a token in which nothing is wrong, as a
 /// service does that was just given other settings; a token that *is* wrong comes from a

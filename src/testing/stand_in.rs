@@ -118,12 +118,12 @@ impl StandIn {
     /// let stand_in = StandIn::start().await;
     /// let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
     ///
-    /// stand_in.next(1, Fault::Cut);
-    /// stand_in.next(1, Fault::Throttled(Duration::ZERO));
+    /// stand_in.fail_next(1, Fault::Cut);
+    /// stand_in.fail_next(1, Fault::Throttled(Duration::ZERO));
     /// let response = fhir.get("Patient").send().await?;
     /// assert_eq!((response.status().as_u16(), response.attempts()), (200, 3));
     ///
-    /// stand_in.next(usize::MAX, Fault::NoRole);
+    /// stand_in.fail_next(usize::MAX, Fault::NoRole);
     /// let refused = fhir.get("Patient").send().await.unwrap_err();
     /// assert_eq!(refused.kind(), ErrorKind::Denied);
     ///
@@ -131,7 +131,7 @@ impl StandIn {
     /// assert_eq!(fhir.get("Patient").send().await?.status(), 200);
     /// # Ok(()) }
     /// ```
-    pub fn next(&self, requests: usize, fault: Fault) {
+    pub fn fail_next(&self, requests: usize, fault: Fault) {
         self.shared.lock().faults.add(requests, fault);
     }
 

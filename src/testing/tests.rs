@@ -81,7 +81,7 @@ async fn what_is_set_is_what_is_served() {
     assert!(exchange(&patients, &good).contains("\"relation\":\"next\""));
     assert!(exchange(&latest, &bearer(&dicom, &credential).await).starts_with("HTTP/1.1 204"));
 
-    stand_in.next(9, Fault::Throttled(Duration::from_secs(3)));
+    stand_in.fail_next(9, Fault::Throttled(Duration::from_secs(3)));
     assert!(exchange(&patients, &good).contains("retry-after: 3\r\n"));
     stand_in.recover();
     assert!(exchange(&patients, &good).starts_with("HTTP/1.1 200"));
@@ -93,7 +93,7 @@ async fn a_cut_answer_says_its_length_and_ends_in_its_middle() {
     let (fhir, credential) = (stand_in.fhir(), stand_in.credential());
     let (url, head) = (fhir.url("Patient").unwrap(), bearer(&fhir, &credential).await);
     let whole = exchange(&url, &head);
-    stand_in.next(1, Fault::Cut);
+    stand_in.fail_next(1, Fault::Cut);
     let cut = exchange(&url, &head);
     let (_, body) = whole.split_once("\r\n\r\n").unwrap();
     let (cut_head, cut_body) = cut.split_once("\r\n\r\n").unwrap();
@@ -102,7 +102,7 @@ async fn a_cut_answer_says_its_length_and_ends_in_its_middle() {
 
     let empty = StandIn::builder().changes(0).start().await;
     let (dicom, credential) = (empty.dicom(DicomVersion::V2), empty.credential());
-    empty.next(1, Fault::Cut);
+    empty.fail_next(1, Fault::Cut);
     let nothing = exchange(&dicom.url("changefeed/latest").unwrap(), &bearer(&dicom, &credential).await);
     assert_eq!(nothing, "");
 }
@@ -113,10 +113,10 @@ async fn a_slow_answer_comes_so_much_later_and_holds_up_no_other() {
     let (fhir, credential) = (stand_in.fhir(), stand_in.credential());
     let (url, head) = (fhir.url("Patient").unwrap(), bearer(&fhir, &credential).await);
     let (begun, moment) = (Instant::now(), Duration::from_millis(20));
-    stand_in.next(1, Fault::Slow(moment));
+    stand_in.fail_next(1, Fault::Slow(moment));
     assert!(exchange(&url, &head).starts_with("HTTP/1.1 200") && begun.elapsed() >= moment);
 
-    stand_in.next(1, Fault::Slow(Duration::from_secs(3_600)));
+    stand_in.fail_next(1, Fault::Slow(Duration::from_secs(3_600)));
     let slow = std::thread::spawn({
         let (url, head) = (url.clone(), head.clone());
         move || exchange(&url, &head)

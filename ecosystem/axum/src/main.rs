@@ -105,7 +105,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         (Some(Fault::Throttled(Duration::from_secs(60))), "/patients/example-0001", 503),
         (Some(Fault::NoRole), "/changes/latest", 502),
     ] {
-        fault.into_iter().for_each(|fault| stand_in.next(1, fault));
+        fault.into_iter().for_each(|fault| stand_in.fail_next(1, fault));
         let answer = service.clone().oneshot(Request::get(path).body(Body::empty())?).await?;
         let (status, wait) = (answer.status(), answer.headers().get(header::RETRY_AFTER).cloned());
         let body = to_bytes(answer.into_body(), 1_000).await?;

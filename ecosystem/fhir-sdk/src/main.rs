@@ -111,7 +111,7 @@ async fn main() -> Result<(), Failure> {
     assert_eq!((&its, statuses(3)), (&ours, vec![401, 200, 200, 200]));
     assert_eq!(stand_in.credential().calls(), 1, "both use one token");
 
-    stand_in.next(1, Fault::UnknownKey);
+    stand_in.fail_next(1, Fault::UnknownKey);
     assert_eq!(by_its_client(&client).await?, ours);
     println!("its client, its token revoked: answers {:?}", statuses(7));
     assert_eq!((statuses(7), stand_in.credential().calls()), (vec![401, 200, 200, 200], 2));

@@ -47,10 +47,10 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 
     let stand_in = StandIn::start().await;
     let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
-    stand_in.next(1, Fault::Throttled(Duration::ZERO));
+    stand_in.fail_next(1, Fault::Throttled(Duration::ZERO));
     let import = async {
         read(&fhir).instrument(info_span!("read")).await?;
-        stand_in.next(1, Fault::NoRole);
+        stand_in.fail_next(1, Fault::NoRole);
         write(&fhir).instrument(info_span!("write")).await
     };
     let outcome: Result<()> = import.instrument(info_span!("nightly import")).await;

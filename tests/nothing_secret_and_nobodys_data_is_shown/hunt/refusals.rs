@@ -89,7 +89,7 @@ async fn faults(stand_in: StandIn) {
     ] {
         shown(&fault);
         met(format!("Fault::{}", format!("{fault:?}").split('(').next().unwrap()));
-        stand_in.next(usize::MAX, fault);
+        stand_in.fail_next(usize::MAX, fault);
         let request = fhir.post("Patient/canaryid").query("name", "canaryname").body("canarybody");
         outcome_of(request.send().await);
         let request = dicom.post("studies/canaryid").query("PatientName", "canaryname").body("canarybody");
