@@ -58,7 +58,7 @@ impl Received {
     }
 }
 
-/// Service, method, path and status. No query, no header and no body.
+/// Service, method and status. No URL, no header and no body.
 impl fmt::Debug for Received {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Received")
