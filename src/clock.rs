@@ -26,6 +26,12 @@ impl Clock {
             Some(now) => now(),
         }
     }
+
+    /// In whole seconds since 1970.
+    #[cfg(feature = "testing")]
+    pub(crate) fn unix(&self) -> u64 {
+        self.now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
 }
 
 impl fmt::Debug for Clock {

@@ -1,6 +1,6 @@
 //! [`StandInBuilder`]: what a stand-in holds, and its start.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use super::{
     server::{listen, serve},
     store::Store,
 };
-use crate::{Audience, DicomAudience, DicomVersion, FhirAudience, Service};
+use crate::{Audience, DicomAudience, DicomVersion, FhirAudience, Service, clock::Clock};
 
 /// Starts a [`StandIn`] that differs from the default.
 ///
@@ -48,12 +48,14 @@ pub struct StandInBuilder {
     patients: usize,
     changes: usize,
     wording: Wording,
+    clock: Clock,
     seeds: Seeds,
 }
 
 impl StandInBuilder {
     pub(super) fn new() -> Self {
-        Self { patients: 25, changes: 25, wording: Wording::default(), seeds: Seeds::default() }
+        let (wording, clock, seeds) = (Wording::default(), Clock::default(), Seeds::default());
+        Self { patients: 25, changes: 25, wording, clock, seeds }
     }
 
     /// How many synthetic Patients the FHIR service holds. Default: 25.
@@ -137,6 +139,39 @@ impl StandInBuilder {
         self
     }
 
+    /// Takes the time from `now`, by which both services judge tokens and [`StandIn::credential`] issues them.
+    /// Default: this machine's.
+    ///
+    /// For a test that lets tokens end: give the same one to
+    /// [`Authenticator::with_clock`](crate::Authenticator::with_clock), and to a [`StandInCredential`] of one's own.
+    ///
+    /// ```
+    /// use azure_healthcare_auth::{Authenticator, HealthcareClient, testing::StandIn};
+    /// use std::{sync::{Arc, atomic::{AtomicU32, Ordering}}, time::{Duration, SystemTime}};
+    ///
+    /// static HOURS: AtomicU32 = AtomicU32::new(0);
+    /// fn now() -> SystemTime {
+    ///     SystemTime::now() + Duration::from_secs(60 * 60) * HOURS.load(Ordering::Relaxed)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// let stand_in = StandIn::builder().with_clock(now).start().await;
+    /// let auth = Authenticator::new(stand_in.fhir(), stand_in.credential()).with_clock(now);
+    /// let fhir = HealthcareClient::from_auth(Arc::new(auth));
+    ///
+    /// assert_eq!(fhir.get("Patient").send().await?.status(), 200);
+    /// HOURS.store(2, Ordering::Relaxed);
+    /// let response = fhir.get("Patient").send().await?;
+    /// assert_eq!((response.status().as_u16(), response.attempts()), (200, 1));
+    /// assert_eq!(stand_in.credential().calls(), 2);
+    /// # Ok(()) }
+    /// ```
+    pub fn with_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Clock::of(now);
+        self
+    }
+
     /// Starts both services.
     ///
     /// # Panics
@@ -160,12 +195,13 @@ impl StandInBuilder {
             origin: origin.to_owned(),
             audience: audience.resource().to_owned(),
             wording: self.wording,
+            clock: self.clock.clone(),
             shared: shared.clone(),
         };
         let fhir_desk = desk(Service::Fhir, &fhir_origin, &fhir);
         let dicom_desk = desk(Service::Dicom, &dicom_origin, &dicom_v1);
         let running = serve([(fhir_port, fhir_desk), (dicom_port, dicom_desk)])?;
-        let credential = Arc::new(StandInCredential::new());
+        let credential = Arc::new(StandInCredential::new().with_clock(move || self.clock.now()));
         Ok(StandIn { fhir, dicom: [dicom_v1, dicom_v2], credential, shared, _running: running })
     }
 }

@@ -14,6 +14,8 @@ use azure_core::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 
+use crate::clock::Clock;
+
 /// The tenant that the stand-in trusts.
 pub(super) const TENANT: &str = "0a1b2c3d-0000-4000-8000-5741d1000001";
 /// The application that asked, and the principal whose roles count.
@@ -31,8 +33,8 @@ pub(super) const MAX_TIME: u64 = 253_402_300_799;
 /// A credential that issues unsigned tokens, with the claims that Entra writes for these services.
 ///
 /// By default they are what a [`StandIn`](super::StandIn) takes: for the resource of the scope that is asked for, of
-/// its tenant, valid for an hour, with the roles *FHIR Data Contributor* and *DICOM Data Owner*. Each `with…` below changes one thing and so provokes
-/// one refusal:
+/// its tenant, valid for an hour, with the roles *FHIR Data Contributor* and *DICOM Data Owner*. Each of these changes
+/// one thing and so provokes one refusal:
 ///
 /// | | answer |
 /// |---|---|
@@ -64,6 +66,7 @@ pub struct StandInCredential {
     life: Duration,
     expired: bool,
     roles: Vec<String>,
+    clock: Clock,
     calls: AtomicUsize,
 }
 
@@ -83,6 +86,7 @@ impl StandInCredential {
             life: LIFE,
             expired: false,
             roles: ROLES.map(str::to_owned).to_vec(),
+            clock: Clock::default(),
             calls: AtomicUsize::new(0),
         }
     }
@@ -148,6 +152,14 @@ impl StandInCredential {
         self
     }
 
+    /// Takes the time at which a token is issued from `now`, which is best that of
+    /// [`StandInBuilder::with_clock`](super::StandInBuilder::with_clock). Default: this machine's.
+    #[must_use]
+    pub fn with_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Clock::of(now);
+        self
+    }
+
     /// How often a token was asked for, in vain or not. Never panics.
     #[must_use]
     pub fn calls(&self) -> usize {
@@ -205,18 +217,9 @@ impl TokenCredential for StandInCredential {
         let Some(resource) = scope.strip_suffix("/.default") else {
             return Err(refuse(format!("the scope must end in `/.default`: `{scope}` does not")));
         };
-        let (token, end) = self.issue(resource, unix_now());
-        let end = i64::try_from(end).ok().and_then(|end| OffsetDateTime::from_unix_timestamp(end).ok());
-        match end {
-            Some(end) => Ok(AccessToken::new(token, end)),
-            None => Err(refuse("this machine's clock is beyond the year 9999".to_owned())),
-        }
+        let (token, end) = self.issue(resource, self.clock.unix());
+        Ok(AccessToken::new(token, OffsetDateTime::UNIX_EPOCH + Duration::from_secs(end)))
     }
-}
-
-/// Whole seconds since 1970 by this machine's clock.
-pub(super) fn unix_now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]
@@ -230,11 +233,6 @@ mod tests {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap()
     }
 
-    async fn audience_for(scope: &str) -> Value {
-        let token = StandInCredential::new().get_token(&[scope], None).await.unwrap();
-        claims(token.token.secret())["aud"].clone()
-    }
-
     #[tokio::test]
     async fn the_audience_is_the_scope_without_one_default() {
         for (scope, audience) in [
@@ -242,7 +240,8 @@ mod tests {
             ("http://127.0.0.1:1//.default", "http://127.0.0.1:1/"),
             ("api://x/.default/.default", "api://x/.default"),
         ] {
-            assert_eq!(audience_for(scope).await, audience);
+            let token = StandInCredential::new().get_token(&[scope], None).await.unwrap();
+            assert_eq!(claims(token.token.secret())["aud"], audience);
         }
     }
 
@@ -260,8 +259,8 @@ mod tests {
 
     #[test]
     fn a_token_has_the_claims_of_entra() {
-        let (token, end) =
-            StandInCredential::new().with_life(Duration::from_millis(90_900)).issue("r", 1_000);
+        let credential = StandInCredential::new().with_life(Duration::from_millis(90_900));
+        let (token, end) = credential.issue("r", 1_000);
         let mut claims = claims(&token);
         assert!(claims["uti"].as_str().is_some());
         claims["uti"] = json!(0);

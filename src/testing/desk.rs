@@ -7,7 +7,6 @@ use wiremock::Request;
 
 use super::{
     answer::Answer,
-    credential::unix_now,
     dicom,
     fault::{Fault, Faults},
     feed::Feed,
@@ -17,7 +16,7 @@ use super::{
     role,
     store::Store,
 };
-use crate::Service;
+use crate::{Service, clock::Clock};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -30,6 +29,7 @@ pub(super) struct Desk {
     /// What its tokens must be for.
     pub(super) audience: String,
     pub(super) wording: Wording,
+    pub(super) clock: Clock,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -56,8 +56,10 @@ impl Shared {
 
 impl Desk {
     pub(super) fn answer_and_record(&self, request: Request) -> Answer {
+        // Before the lock: a test's own clock may look at what was received.
+        let now = self.clock.unix();
         let mut state = self.shared.lock();
-        let answer = self.answer(&mut state, &request, unix_now());
+        let answer = self.answer(&mut state, &request, now);
         let Request { url, method, headers, body } = request;
         let (service, status) = (self.service, answer.status);
         state.received.push(Received { service, method, url, headers, body, status });
@@ -149,6 +151,7 @@ mod tests {
             origin: "http://here".to_owned(),
             audience: "http://here".to_owned(),
             wording: Wording::Managed,
+            clock: Clock::default(),
             shared: shared.clone(),
         })
     }
@@ -158,7 +161,7 @@ mod tests {
         let mut request = request(line, "");
         let value = format!("Bearer {}", token.token.secret()).parse().unwrap();
         request.headers.insert(header::AUTHORIZATION, value);
-        desk.answer(&mut desk.shared.lock(), &request, unix_now())
+        desk.answer(&mut desk.shared.lock(), &request, desk.clock.unix())
     }
 
     fn outcome(code: &str, diagnostics: &str) -> Value {

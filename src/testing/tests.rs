@@ -2,8 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use azure_core::credentials::TokenCredential;
 use tokio::task::coop;
@@ -85,6 +89,25 @@ async fn what_is_set_is_what_is_served() {
     assert!(exchange(&patients, &good).contains("retry-after: 3\r\n"));
     stand_in.recover();
     assert!(exchange(&patients, &good).starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_moved_is_the_one_of_the_services_and_of_the_credential() {
+    let moved = Arc::new(AtomicU64::new(0));
+    let clock = moved.clone();
+    let now = move || SystemTime::UNIX_EPOCH + Duration::from_secs(clock.load(Ordering::SeqCst));
+    let stand_in = StandIn::builder().with_clock(now.clone()).start().await;
+    let own = StandInCredential::new().with_clock(now);
+    let (fhir, dicom) = (stand_in.fhir(), stand_in.dicom(DicomVersion::V1));
+    let (patients, feed) = (fhir.url("Patient").unwrap(), dicom.url("changefeed").unwrap());
+    for (audience, url) in [(&fhir as &dyn Audience, patients), (&dicom, feed)] {
+        for credential in [&*stand_in.credential(), &own] {
+            let token = bearer(audience, credential).await;
+            assert!(exchange(&url, &token).starts_with("HTTP/1.1 200"));
+            moved.fetch_add(2 * 60 * 60, Ordering::SeqCst);
+            assert!(exchange(&url, &token).contains("The token is expired"));
+        }
+    }
 }
 
 #[tokio::test]
