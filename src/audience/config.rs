@@ -41,8 +41,9 @@ use super::{
 ///
 /// # Errors
 ///
-/// What [`build`](FhirAudienceBuilder::build) refuses, with the name of the field first. No URL is shown but for its
-/// host; the library that reads the format may add the line that it stands in.
+/// What [`build`](FhirAudienceBuilder::build) refuses, with the name of the field first. Of a URL only the host is
+/// shown, unless it stands where the name of a field should; the library that reads the format may add the line that
+/// an error is in.
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for FhirAudience {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -67,8 +68,9 @@ impl<'de> Deserialize<'de> for FhirAudience {
 ///
 /// # Errors
 ///
-/// What [`build`](DicomAudienceBuilder::build) refuses, with the name of the field first. No URL is shown but for its
-/// host; the library that reads the format may add the line that it stands in.
+/// What [`build`](DicomAudienceBuilder::build) refuses, with the name of the field first. Of a URL only the host is
+/// shown, unless it stands where the name of a field should; the library that reads the format may add the line that
+/// an error is in.
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for DicomAudience {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -135,7 +137,7 @@ struct FhirFields {
     workspace: Option<String>,
     service: Option<String>,
     account: Option<String>,
-    cloud: Option<Cloud>,
+    cloud: Option<String>,
     resource: Option<String>,
 }
 
@@ -145,8 +147,8 @@ struct DicomFields {
     endpoint: Option<String>,
     workspace: Option<String>,
     service: Option<String>,
-    cloud: Option<Cloud>,
-    version: Option<DicomVersion>,
+    cloud: Option<String>,
+    version: Option<String>,
     resource: Option<String>,
 }
 
@@ -161,6 +163,7 @@ impl Fields for FhirFields {
 
     fn check(self) -> Result<FhirAudience, Mistake> {
         let Self { endpoint, workspace, service, account, cloud, resource } = self;
+        let cloud = named("cloud", cloud, Cloud::ALL)?;
         let site = site(endpoint, workspace, service, account)?;
         let by_url = matches!(site, Site::Endpoint(_));
         let built = FhirAudienceBuilder { site, cloud, resource }.checked();
@@ -179,11 +182,26 @@ impl Fields for DicomFields {
 
     fn check(self) -> Result<DicomAudience, Mistake> {
         let Self { endpoint, workspace, service, cloud, version, resource } = self;
+        let cloud = named("cloud", cloud, Cloud::ALL)?;
+        let version = named("version", version, DicomVersion::ALL)?;
         let site = site(endpoint, workspace, service, None)?;
         let by_url = matches!(site, Site::Endpoint(_));
         let built = DicomAudienceBuilder { site, cloud, resource, version }.checked();
         built.map_err(|refusal| mistake(&refusal, by_url))
     }
+}
+
+/// The value that is written by its name. What else was written is not shown: it may be a URL.
+fn named<T: fmt::Display>(
+    field: &'static str,
+    written: Option<String>,
+    all: [T; 2],
+) -> Result<Option<T>, Mistake> {
+    let Some(written) = written else { return Ok(None) };
+    let [one, other] = &all;
+    let said = format!("write `{one}` or `{other}`");
+    let value = all.into_iter().find(|value| value.to_string() == written);
+    value.map(Some).ok_or(Mistake(field, said))
 }
 
 /// Where the service is, if that is said in one way.

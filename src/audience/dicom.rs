@@ -53,7 +53,7 @@ pub enum DicomVersion {
 }
 
 impl DicomVersion {
-    const ALL: [Self; 2] = [Self::V1, Self::V2];
+    pub(super) const ALL: [Self; 2] = [Self::V1, Self::V2];
 
     fn segment(self) -> &'static str {
         match self {
