@@ -10,6 +10,11 @@ use azure_healthcare_auth::{
 };
 use http::{HeaderValue, Method};
 use std::sync::Arc;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    time::Instant,
+};
 use wire::{Service, Tokens, authorizations, count, fhir};
 use wiremock::{
     Mock, ResponseTemplate,
@@ -120,6 +125,48 @@ async fn and_a_refusal_keeps_what_the_service_said_within_a_limit() {
     let denial = error.denial().unwrap();
     assert_eq!((denial.body().len(), denial.request_id()), (64 * 1024, Some("a-1")));
     assert_eq!(denial.headers()["x-request-id"], "a-1");
+}
+
+#[tokio::test]
+async fn and_a_refusal_whose_body_never_ends_is_not_waited_for_beyond_its_time() {
+    /// Pauses the clock when the refusal is there.
+    struct Pausing(FhirAudience);
+
+    #[async_trait::async_trait]
+    impl HealthcareAuth for Pausing {
+        type Audience = FhirAudience;
+
+        fn audience(&self) -> &FhirAudience {
+            &self.0
+        }
+
+        async fn authorization(&self) -> Result<HeaderValue> {
+            Ok(HeaderValue::from_static("Bearer x"))
+        }
+
+        async fn renew(&self, _: &HeaderValue) -> Result<Option<HeaderValue>> {
+            // The half body came in one piece with the head, so nothing that is still to come is real: the clock moves
+            // on when all tasks have done what they can.
+            tokio::time::pause();
+            Ok(None)
+        }
+    }
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let audience = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, mut request) = (listener.accept().await.unwrap().0, [0; 4_096]);
+        assert!(stream.read(&mut request).await.unwrap() > 0);
+        stream.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 100\r\n\r\nhalf").await.unwrap();
+        // Open for as long as the client lets it be.
+        while stream.read(&mut request).await.is_ok_and(|read| read > 0) {}
+    });
+    let client = HealthcareClient::from_auth(Arc::new(Pausing(audience)));
+    let begun = Instant::now();
+    let error = client.get("Patient").send().await.unwrap_err();
+    let waited = begun.elapsed().as_secs();
+    assert!((5..10).contains(&waited), "{waited} s");
+    assert_eq!(error.denial().unwrap().body(), "half");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
