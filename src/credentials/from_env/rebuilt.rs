@@ -11,7 +11,8 @@ use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions}
 use crate::credentials::is_forced;
 
 /// Builds the credential when it is first needed, and again for each forced call: those of `azure_identity` keep a
-/// token until 5 min before its end, whatever a service says of it.
+/// token until 5 min before its end, whatever a service says of it. Also after a call that failed: what is in a file
+/// may have been replaced since it was read.
 pub(super) struct Rebuilt {
     build: Build,
     built: Mutex<Option<Arc<dyn TokenCredential>>>,
@@ -38,6 +39,14 @@ impl Rebuilt {
             }
         }
     }
+
+    fn forget(&self, credential: &Arc<dyn TokenCredential>) {
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another call may have built it anew already.
+        if built.as_ref().is_some_and(|built| Arc::ptr_eq(built, credential)) {
+            *built = None;
+        }
+    }
 }
 
 #[async_trait]
@@ -47,7 +56,12 @@ impl TokenCredential for Rebuilt {
         scopes: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        self.credential(is_forced(options.as_ref()))?.get_token(scopes, options).await
+        let credential = self.credential(is_forced(options.as_ref()))?;
+        let outcome = credential.get_token(scopes, options).await;
+        if outcome.is_err() {
+            self.forget(&credential);
+        }
+        outcome
     }
 }
 

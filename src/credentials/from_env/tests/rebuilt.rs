@@ -1,22 +1,30 @@
-//! A refusal builds a credential anew.
+//! A refusal, of a token or of the credential, builds it anew.
 
 use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::{Context, Waker},
     time::Duration,
 };
 
 use azure_core::{
-    credentials::AccessToken,
+    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
     error::{Error, ErrorKind},
+    http::ClientMethodOptions,
     time::OffsetDateTime,
 };
 use http::HeaderValue;
+use tokio::sync::Notify;
 
 use super::super::rebuilt::Rebuilt;
-use crate::{Authenticator, FhirAudience, credentials::from_fn};
+use crate::{
+    Authenticator, FhirAudience,
+    credentials::{ForcedRefresh, from_fn},
+};
+
+const SCOPE: &str = "https://contoso-records.fhir.azurehealthcareapis.com/.default";
 
 fn audience(workspace: &str) -> FhirAudience {
     FhirAudience::workspace(workspace, "records").build().unwrap()
@@ -58,5 +66,54 @@ async fn one_that_cannot_be_built_is_built_again_for_the_next_call() {
     let error = auth.authorization().await.unwrap_err();
     assert!(error.to_string().contains("the file is gone"), "{error}");
     assert_eq!(auth.at(audience("fabrikam")).authorization().await.unwrap(), "Bearer of-build-2");
+    assert_eq!(builds.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn one_that_was_refused_is_built_again_for_the_next_call() {
+    let builds = Arc::new(AtomicUsize::new(0));
+    let counter = builds.clone();
+    // As of a certificate that was replaced in its file.
+    let rebuilt = Rebuilt::new(move || {
+        let build = counter.fetch_add(1, Ordering::SeqCst) + 1;
+        Ok(from_fn(move |_| async move {
+            match build {
+                1 => Err("AADSTS700027: the certificate is over".into()),
+                _ => Ok(AccessToken::new("good", OffsetDateTime::now_utc() + Duration::from_secs(3_600))),
+            }
+        }))
+    });
+    let auth = Authenticator::new(audience("contoso"), Arc::new(rebuilt));
+    auth.authorization().await.unwrap_err();
+    assert_eq!(auth.at(audience("fabrikam")).authorization().await.unwrap(), "Bearer good");
+    assert_eq!(builds.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn what_was_built_anew_meanwhile_is_kept() {
+    let (builds, go_on) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+    let (counter, waits) = (builds.clone(), go_on.clone());
+    let rebuilt = Rebuilt::new(move || {
+        let (build, waits) = (counter.fetch_add(1, Ordering::SeqCst) + 1, waits.clone());
+        Ok(from_fn(move |_| {
+            let waits = waits.clone();
+            async move {
+                if build == 1 {
+                    waits.notified().await;
+                    return Err("AADSTS700027: the certificate is over".into());
+                }
+                Ok(AccessToken::new("good", OffsetDateTime::now_utc() + Duration::from_secs(3_600)))
+            }
+        }))
+    });
+    let mut early = rebuilt.get_token(&[SCOPE], None);
+    assert!(early.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let method_options =
+        ClientMethodOptions { context: azure_core::http::Context::new().with_value(ForcedRefresh) };
+    let forced = TokenRequestOptions { method_options };
+    rebuilt.get_token(&[SCOPE], Some(forced)).await.unwrap();
+    go_on.notify_one();
+    early.await.unwrap_err();
+    rebuilt.get_token(&[SCOPE], None).await.unwrap();
     assert_eq!(builds.load(Ordering::SeqCst), 2);
 }
