@@ -1,4 +1,4 @@
-//! [`Probed`]: a managed identity that is asked only where something listens.
+//! [`Probed`]: a managed identity that is asked only where something listens, and is then not passed over.
 
 use std::{
     sync::{
@@ -11,10 +11,11 @@ use std::{
 use async_trait::async_trait;
 use azure_core::{
     credentials::{AccessToken, TokenCredential, TokenRequestOptions},
+    error::{Error, ErrorKind},
     http::{Context, Method, Request, Transport, Url},
 };
 
-use crate::credentials::Unavailable;
+use crate::{credentials::Unavailable, token::complaint::kinds};
 
 const ENDPOINT: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
 /// The address is in the machine's own network, where it is there at all. Elsewhere packets to it are often lost.
@@ -22,6 +23,9 @@ const WAIT: Duration = Duration::from_secs(1);
 
 /// Looks whether the Instance Metadata Service is there before it is asked for a token: `azure_identity` tries for
 /// more than a minute, and a chain has other members.
+///
+/// Only the look may find that there is none. From what was found, and then is busy or cannot be reached, a chain would
+/// go on to another identity than the machine's.
 #[derive(Debug)]
 pub(super) struct Probed {
     credential: Arc<dyn TokenCredential>,
@@ -30,17 +34,25 @@ pub(super) struct Probed {
 }
 
 impl Probed {
-    pub(super) fn new(credential: Arc<dyn TokenCredential>, transport: Option<Transport>) -> Self {
-        Self { credential, transport, found: AtomicBool::new(false) }
+    /// One that is known to be there need not be looked for.
+    pub(super) fn new(
+        credential: Arc<dyn TokenCredential>,
+        transport: Option<Transport>,
+        is_known: bool,
+    ) -> Self {
+        Self { credential, transport, found: AtomicBool::new(is_known) }
     }
 
     async fn look(&self) -> azure_core::Result<()> {
         let transport = self.transport.clone().unwrap_or_default();
-        // Without the header `Metadata: true` it gives no token and answers 400, which nothing else does here.
+        // Without the header `Metadata: true` it gives no token and answers 400, or that it is busy or being updated.
+        // A proxy answers 502 or 504, another cloud's machine 404.
         let mut request = Request::new(Url::parse(ENDPOINT)?, Method::Get);
         let context = Context::new();
         match tokio::time::timeout(WAIT, transport.send(&context, &mut request)).await {
-            Ok(Ok(response)) if u16::from(response.status()) == 400 => Ok(()),
+            Ok(Ok(response)) if matches!(u16::from(response.status()), 400 | 408 | 410 | 429 | 500 | 503) => {
+                Ok(())
+            }
             _ => {
                 Err(Unavailable::new("there is no managed identity here: 169.254.169.254 does not answer")
                     .into())
@@ -60,6 +72,27 @@ impl TokenCredential for Probed {
             self.look().await?;
             self.found.store(true, Ordering::Relaxed);
         }
-        self.credential.get_token(scopes, options).await
+        self.credential.get_token(scopes, options).await.map_err(of_one_that_is_there)
+    }
+}
+
+/// The error, which does not read as if there were no managed identity, unless the machine says that it has not this
+/// one.
+fn of_one_that_is_there(error: Error) -> Error {
+    let may_pass = kinds(&error).any(|kind| match kind {
+        ErrorKind::Connection | ErrorKind::Io => true,
+        ErrorKind::HttpResponse { status, .. } => {
+            // 404 and 410 are answered while it is updated.
+            matches!(u16::from(*status), 404 | 408 | 410 | 429 | 500..)
+        }
+        _ => false,
+    });
+    match may_pass {
+        true => {
+            // What begins with the credential's own name can be read as that there is none.
+            let said = format!("the machine's {error}");
+            Error::with_error(ErrorKind::Io, error, said)
+        }
+        false => error,
     }
 }

@@ -82,9 +82,10 @@ impl Member {
                     };
                     Ok(ManagedIdentityCredential::new(Some(options))?)
                 }));
-                match imds && !alone {
-                    true => Arc::new(Probed::new(credential, transport)),
-                    false => credential,
+                match imds && alone {
+                    true => credential,
+                    // Where the environment tells its address it is there.
+                    false => Arc::new(Probed::new(credential, transport, !imds)),
                 }
             }
             Self::AzureCli => {

@@ -22,11 +22,16 @@ const SCOPE: &str = "https://contoso-records.fhir.azurehealthcareapis.com/.defau
 
 /// A chain of the machine's identity and of an app, both of which ask the same stand-in.
 fn chain(answers: &[Answer]) -> (Arc<Entra>, Arc<ChainedCredential>) {
+    with_app(answers, true)
+}
+
+/// The same of App Service's identity, if it is not that of the Instance Metadata Service.
+fn with_app(answers: &[Answer], imds: bool) -> (Arc<Entra>, Arc<ChainedCredential>) {
     let entra = Entra::new(answers);
     let authority = Authority::read(&Env(&|_| None)).unwrap();
     let app = App { tenant: "tenant".into(), client: "client".into(), authority };
     let plan = vec![
-        Member::ManagedIdentity { client: Some("client".into()), imds: true },
+        Member::ManagedIdentity { client: Some("client".into()), imds },
         Member::ClientSecret { app, secret: "secret".into() },
     ];
     let chain = member::chain(plan, Some(&Transport::new(entra.clone()))).unwrap();
@@ -44,6 +49,9 @@ async fn one_that_is_not_there_is_passed_over_within_a_second() {
         // Another cloud's machine, and a proxy.
         (&[Status(404, ""), Token("of-the-app")], Duration::ZERO),
         (&[Status(502, ""), Token("of-the-app")], Duration::ZERO),
+        (&[Status(504, ""), Token("of-the-app")], Duration::ZERO),
+        // Docker Desktop.
+        (&[Status(403, "unreachable"), Token("of-the-app")], Duration::ZERO),
         (&[there, Status(400, "Identity not found"), Token("of-the-app")], Duration::ZERO),
     ] {
         let started = Instant::now();
@@ -79,13 +87,46 @@ async fn one_that_is_there_is_looked_for_once_and_keeps_the_chain() {
 #[tokio::test(start_paused = true)]
 async fn one_that_is_there_and_fails_stops_the_chain() {
     let there = Status(400, "Required metadata header not specified");
-    for (answer, told) in [
-        (Status(500, "busy"), "managed identity: "),
-        (Status(503, "busy"), "within 15 s: it answered 503"),
-        (Status(403, "not allowed"), "not allowed"),
+    for (answer, told, may_pass) in [
+        (Status(500, "busy"), "managed identity: ", true),
+        (Status(503, "busy"), "within 15 s: it answered 503", true),
+        (Status(502, "busy"), "answered 502", true),
+        (Status(404, "updating"), "managed identity: ", true),
+        (Status(410, "updating"), "within 15 s: it answered 410", true),
+        (Broken("connection reset"), "connection reset", true),
+        (Never, "within 15 s: no answer", true),
+        (Status(403, "not allowed"), "not allowed", false),
     ] {
         let (_, chain) = chain(&[there, answer]);
-        let outcome = chain.get_token(&[SCOPE], None).await.unwrap_err().to_string();
-        assert!(outcome.contains(told) && !outcome.contains("client secret"), "{outcome}");
+        let error = chain.get_token(&[SCOPE], None).await.unwrap_err();
+        let outcome = error.to_string();
+        assert!(outcome.contains(told) && !outcome.contains("client secret"), "{answer:?}: {outcome}");
+        assert_eq!(crate::Error::from(error).is_transient(), may_pass, "{answer:?}: {outcome}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_busy_when_it_is_looked_for_is_there() {
+    for status in [408, 410, 429, 500, 503] {
+        let (_, chain) = chain(&[Status(status, "busy"), Token("of-the-machine")]);
+        chain.get_token(&[SCOPE], None).await.unwrap();
+        assert_eq!(chain.answered(), Some("managed identity"), "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_address_is_set_is_there_and_not_looked_for() {
+    for (answer, told) in
+        [(Broken("Connection refused"), "Connection refused"), (Never, "no answer"), (Status(502, ""), "502")]
+    {
+        let (_, chain) = with_app(&[answer], false);
+        let error = chain.get_token(&[SCOPE], None).await.unwrap_err();
+        let outcome = error.to_string();
+        assert!(outcome.contains(told), "{answer:?}: {outcome}");
+        assert!(!outcome.contains("client secret"), "{answer:?}: {outcome}");
+        assert!(crate::Error::from(error).is_transient(), "{answer:?}: {outcome}");
+    }
+    let (entra, chain) = with_app(&[Token("of-the-machine")], false);
+    assert_eq!(chain.get_token(&[SCOPE], None).await.unwrap().token.secret(), "of-the-machine");
+    assert_eq!(entra.asked().len(), 1);
 }
