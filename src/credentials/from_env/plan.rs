@@ -84,13 +84,16 @@ const PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
 const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 const ENDPOINT: &str = "IDENTITY_ENDPOINT";
 const HEADER: &str = "IDENTITY_HEADER";
+/// By which `azure_identity` tells one kind of managed identity from another. It reads them itself, and an empty one
+/// counts as set.
+const MACHINE: [&str; 6] =
+    [ENDPOINT, HEADER, "IDENTITY_SERVER_THUMBPRINT", "IMDS_ENDPOINT", "MSI_ENDPOINT", "MSI_SECRET"];
 
 /// The credentials to try, in their order: at least one. A choice takes the place of `AZURE_TOKEN_CREDENTIALS`.
 pub(super) fn plan(env: &Env<'_>, choice: Option<&str>) -> Result<Vec<Member>> {
-    let kinds = match choice {
-        Some(choice) => chosen(choice)?,
-        None => chosen(&env.get(CHOICE).unwrap_or_default())?,
-    };
+    // In the code an empty one is none that could be meant.
+    let choice = choice.map(|choice| choice.trim().to_owned()).or_else(|| env.get(CHOICE));
+    let kinds = chosen(choice.as_deref())?;
     let mut members = Vec::new();
     for kind in &kinds {
         let member = match kind {
@@ -111,11 +114,12 @@ pub(super) fn plan(env: &Env<'_>, choice: Option<&str>) -> Result<Vec<Member>> {
 }
 
 /// What a name stands for; without one, everything.
-fn chosen(name: &str) -> Result<Vec<Kind>> {
-    let is = |other: &str| name.eq_ignore_ascii_case(other);
-    let kinds = KINDS.iter().enumerate().filter(|(place, (full, _))| {
-        name.is_empty() || is(full) || is(if *place < DEPLOYED { "prod" } else { "dev" })
-    });
+fn chosen(name: Option<&str>) -> Result<Vec<Kind>> {
+    let is = |other: &str| name.is_none_or(|name| name.eq_ignore_ascii_case(other));
+    let kinds = KINDS
+        .iter()
+        .enumerate()
+        .filter(|(place, (full, _))| is(full) || is(if *place < DEPLOYED { "prod" } else { "dev" }));
     let kinds: Vec<_> = kinds.map(|(_, (_, kind))| *kind).collect();
     if kinds.is_empty() {
         let names: Vec<_> = KINDS.iter().map(|(name, _)| *name).collect();
@@ -152,6 +156,9 @@ fn workload_identity(env: &Env<'_>) -> Result<Option<Member>> {
 }
 
 fn managed_identity(env: &Env<'_>) -> Result<Member> {
+    if let Some(empty) = MACHINE.iter().find(|name| (env.0)(name).is_some() && !env.has(name)) {
+        return Err(wrong(format!("{empty} is set and empty: give it a value, or unset it")));
+    }
     match (env.has(ENDPOINT), env.has(HEADER)) {
         (false, true) => return Err(half_set(HEADER, ENDPOINT)),
         // With it and without a header it is Azure Arc.

@@ -80,6 +80,7 @@ fn the_order_is_that_of_the_other_sdks() {
         (&[only("AzureDeveloperCliCredential")], "azd"),
         // What is not chosen is not judged.
         (&[only("dev"), S, F, H], "az pwsh azd"),
+        (&[only("dev"), ("IDENTITY_ENDPOINT", "")], "az pwsh azd"),
         (&[only("AzureCliCredential"), ("AZURE_AUTHORITY_HOST", "nowhere")], "az"),
     ] {
         assert_eq!(chosen(variables).as_deref(), Ok(expected), "{variables:?}");
@@ -98,6 +99,12 @@ fn what_is_half_set_or_not_there_is_an_error_that_names_it() {
         (&[F, C], "AZURE_FEDERATED_TOKEN_FILE is set and AZURE_TENANT_ID is not"),
         (&[H], "IDENTITY_HEADER is set and IDENTITY_ENDPOINT is not"),
         (&[E], "IDENTITY_ENDPOINT is set and IDENTITY_HEADER is not"),
+        (&[("IDENTITY_ENDPOINT", "")], "IDENTITY_ENDPOINT is set and empty"),
+        (&[PROD, E, ("IDENTITY_HEADER", " ")], "IDENTITY_HEADER is set and empty"),
+        (&[E, H, ("IDENTITY_SERVER_THUMBPRINT", "")], "IDENTITY_SERVER_THUMBPRINT is set and empty"),
+        (&[E, ("IMDS_ENDPOINT", "")], "IMDS_ENDPOINT is set and empty"),
+        (&[("MSI_ENDPOINT", "")], "MSI_ENDPOINT is set and empty"),
+        (&[("MSI_ENDPOINT", "http://127.0.0.1:2"), ("MSI_SECRET", "")], "MSI_SECRET is set and empty"),
         (
             &[only("EnvironmentCredential"), T, C],
             "AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH is not set",
@@ -137,7 +144,11 @@ fn a_certificate_needs_a_feature() {
 #[test]
 fn a_choice_in_the_code_goes_before_that_of_the_environment() {
     let env = |name: &str| (name == "AZURE_TOKEN_CREDENTIALS").then(|| "prod".to_owned());
-    let members = plan(&Env(&env), Some("dev")).unwrap();
-    assert_eq!(members.iter().map(short).collect::<Vec<_>>(), ["az", "pwsh", "azd"]);
-    assert!(plan(&Env(&env), Some("VisualStudioCredential")).is_err());
+    for choice in ["dev", " Dev\n"] {
+        let members = plan(&Env(&env), Some(choice)).unwrap();
+        assert_eq!(members.iter().map(short).collect::<Vec<_>>(), ["az", "pwsh", "azd"]);
+    }
+    for choice in ["VisualStudioCredential", "", " "] {
+        assert!(plan(&Env(&env), Some(choice)).is_err(), "{choice:?}");
+    }
 }
