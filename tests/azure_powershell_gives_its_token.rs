@@ -262,7 +262,7 @@ async fn one_that_takes_too_long_is_ended_with_all_that_it_started() {
         assert_eq!(held.next().await.as_deref(), Some("ready"));
     }
     let error = call.await.unwrap().unwrap_err();
-    assert!(told(&error).contains("within 1.5s"), "{error}");
+    assert!(told(&error).contains("within 1.5 s"), "{error}");
     assert!(!is_unavailable(&error));
     assert!(azure_healthcare_auth::Error::from(error).is_transient());
     assert_eq!(held.next().await, None);

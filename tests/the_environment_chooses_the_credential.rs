@@ -27,6 +27,9 @@ static TURN: Mutex<()> = Mutex::const_new(());
 /// Names what is called in a process that a test has started.
 const CALL: &str = "CALLED_IN_THIS_ENVIRONMENT";
 
+/// A call of `from_env` at a clock that runs to the end of a time limit as soon as there is nothing but to wait.
+const HURRIED: &str = "hurried";
+
 /// What the call gave in a process that has these variables and no others, at the test of this name.
 async fn outcome(test: &str, call: &str, variables: &[(&str, &str)]) -> String {
     let mut command = Command::new(env::current_exe().unwrap());
@@ -41,13 +44,16 @@ async fn outcome(test: &str, call: &str, variables: &[(&str, &str)]) -> String {
 /// In such a process makes the call, and tells that it was made.
 async fn called() -> bool {
     let Ok(call) = env::var(CALL) else { return false };
+    if call == HURRIED {
+        tokio::time::pause();
+    }
     let chain = if call == "developer_tools" { developer_tools() } else { from_env() };
     let outcome = match chain {
         Ok(chain) => {
             let audience = FhirAudience::workspace("contoso", "records").build().unwrap();
             match Authenticator::new(audience, chain.clone()).authorization().await {
                 Ok(value) => format!("{} by {}", value.to_str().unwrap(), chain.answered().unwrap()),
-                Err(error) => error.to_string(),
+                Err(error) => format!("{error}; may pass: {}", error.is_transient()),
             }
         }
         Err(error) => error.to_string(),
@@ -127,6 +133,29 @@ async fn the_first_developer_tool_that_is_signed_in_answers() {
             assert!(outcome.contains(told), "{az:?} {azd:?} {choice:?}: {outcome}");
         }
         assert!(!outcome.contains("canary"), "{outcome}");
+    }
+}
+
+#[tokio::test]
+async fn a_tool_that_hangs_is_given_up_and_named_and_no_other_is_asked() {
+    if called().await {
+        return;
+    }
+    let _turn = TURN.lock().await;
+    for (hangs, choice, told) in [
+        ("az", "dev", "Azure CLI: az was ended: it gave no answer within 20 s"),
+        ("azd", "AzureDeveloperCliCredential", "azd was ended: it gave no answer within 20 s"),
+        ("pwsh", "AzurePowerShellCredential", "PowerShell was ended: it gave no answer within 20 s"),
+    ] {
+        let folder = Folder::new();
+        for name in ["az", "azd", "pwsh"] {
+            tool(&folder, name, if name == hangs { "exec /bin/sleep 600" } else { AZD });
+        }
+        let variables = [("PATH", folder.to_str().unwrap()), ("AZURE_TOKEN_CREDENTIALS", choice)];
+        let test = "a_tool_that_hangs_is_given_up_and_named_and_no_other_is_asked";
+        let outcome = outcome(test, HURRIED, &variables).await;
+        assert!(outcome.contains(told) && !outcome.contains("of-azd"), "{hangs}: {outcome}");
+        assert!(outcome.ends_with("may pass: true"), "{hangs}: {outcome}");
     }
 }
 

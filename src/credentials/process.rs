@@ -4,14 +4,17 @@ use std::{
     ffi::OsStr,
     io,
     process::{Output, Stdio},
+    time::Duration,
 };
 
+use azure_core::error::{Error, ErrorKind};
 use azure_identity::Executor;
 use process_wrap::tokio::{ChildWrapper, CommandWrap};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     process::Command,
     runtime::Handle,
+    time::timeout,
 };
 
 /// The bytes that a tool may write to its output, and as many to its error output. A token has a few thousand.
@@ -83,6 +86,24 @@ pub(super) async fn output(mut command: Command) -> io::Result<Output> {
     let status = group.leader.wait().await?;
     group.ended = true;
     Ok(Output { status, stdout, stderr })
+}
+
+/// What the call gives that has started the tool, or an error that may pass: the tool is ended where it takes too long.
+pub(super) async fn in_time<T>(
+    tool: &str,
+    limit: Duration,
+    call: impl Future<Output = T>,
+) -> azure_core::Result<T> {
+    // Without a runtime, Tokio's clock panics.
+    Handle::try_current().map_err(|error| {
+        let why = format!("{tool} cannot be run: {error}");
+        Error::with_error(ErrorKind::Credential, error, why)
+    })?;
+    timeout(limit, call).await.map_err(|_| {
+        let why = format!("{tool} was ended: it gave no answer within {} s", limit.as_secs_f64());
+        // It may be faster the next time.
+        Error::with_error(ErrorKind::Credential, Error::from(io::Error::from(io::ErrorKind::TimedOut)), why)
+    })
 }
 
 async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {

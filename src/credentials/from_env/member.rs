@@ -21,6 +21,7 @@ use super::{
     patience,
     plan::{App, Member},
     rebuilt::Rebuilt,
+    tool::{self, Tool},
 };
 use crate::{
     Result,
@@ -90,12 +91,12 @@ impl Member {
             }
             Self::AzureCli => {
                 let options = AzureCliCredentialOptions { executor, ..Default::default() };
-                AzureCliCredential::new(Some(options))?
+                Arc::new(Tool { name: "az", credential: AzureCliCredential::new(Some(options))? })
             }
-            Self::AzurePowerShell => Arc::new(AzurePowerShellCredential::new()),
+            Self::AzurePowerShell => Arc::new(AzurePowerShellCredential::new().with_timeout(tool::LIMIT)),
             Self::AzureDeveloperCli => {
                 let options = AzureDeveloperCliCredentialOptions { executor, ..Default::default() };
-                AzureDeveloperCliCredential::new(Some(options))?
+                Arc::new(Tool { name: "azd", credential: AzureDeveloperCliCredential::new(Some(options))? })
             }
         })
     }

@@ -10,6 +10,7 @@ mod plan;
 mod rebuilt;
 #[cfg(test)]
 mod tests;
+mod tool;
 
 use std::sync::Arc;
 

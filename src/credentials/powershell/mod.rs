@@ -9,7 +9,7 @@ use azure_core::{
     credentials::{AccessToken, TokenCredential, TokenRequestOptions},
     error::{Error, ErrorKind},
 };
-use tokio::{process::Command, runtime::Handle, time::timeout};
+use tokio::process::Command;
 
 use super::process;
 use crate::Result;
@@ -127,13 +127,10 @@ impl TokenCredential for AzurePowerShellCredential {
         _: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
         let script = script::encoded(script::resource_of(scopes)?, self.tenant.as_deref());
-        // Without a runtime, Tokio's clock panics.
-        Handle::try_current().map_err(|error| failed(io::Error::other(error)))?;
-        match timeout(self.timeout, self.run(&script)).await {
-            Ok(Ok(output)) => answer::read(&output),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => Err(answer::not_installed()),
-            Ok(Err(error)) => Err(failed(error)),
-            Err(_) => Err(too_slow(self.timeout)),
+        match process::in_time("PowerShell", self.timeout, self.run(&script)).await? {
+            Ok(output) => answer::read(&output),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(answer::not_installed()),
+            Err(error) => Err(failed(error)),
         }
     }
 }
@@ -141,10 +138,4 @@ impl TokenCredential for AzurePowerShellCredential {
 fn failed(error: io::Error) -> Error {
     let why = format!("PowerShell cannot be run: {error}");
     Error::with_error(ErrorKind::Credential, error, why)
-}
-
-fn too_slow(limit: Duration) -> Error {
-    let why = format!("PowerShell was ended: it gave no token within {limit:?}");
-    // It may be faster the next time.
-    Error::with_error(ErrorKind::Credential, Error::from(io::Error::from(io::ErrorKind::TimedOut)), why)
 }
