@@ -9,7 +9,7 @@
 //! | on a laptop and in the cloud | [`from_env()`] | as below; on the laptop nothing |
 //! | App Service, Functions, Container Apps, a virtual machine | [`from_env()`] | an identity of the machine; for a user-assigned one `AZURE_CLIENT_ID` |
 //! | Kubernetes with workload identity | [`from_env()`] | nothing: its webhook sets `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_FEDERATED_TOKEN_FILE` |
-//! | elsewhere, as an app registration | [`from_env()`] | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH` |
+//! | elsewhere, as an app registration | [`from_env()`] | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH` (PKCS #12 with an RSA key; the feature `client-certificate`) |
 //! | beside a broker of one's own | [`from_fn`] | |
 //! | with a token at hand | [`StaticToken`] | |
 //! | in tests | `testing::StandInCredential` | |

@@ -44,6 +44,8 @@ const LIMIT: u64 = 1024 * 1024;
 /// A process that has left the group, as a daemon does, is not found; what a tool that came to its end has left in the
 /// background goes on. A Ctrl-C typed at a terminal does not reach the tool.
 ///
+/// What it does on Windows has not been run there.
+///
 /// # Errors
 ///
 /// The tool cannot be started, or it writes more than 1 MiB to its output or its error output: it is ended then. Also

@@ -25,9 +25,9 @@ use crate::Result;
 /// | in this order | if these are set |
 /// |---|---|
 /// | client secret | `AZURE_CLIENT_SECRET`, with `AZURE_TENANT_ID` and `AZURE_CLIENT_ID` |
-/// | client certificate (PKCS #12; the feature `client-certificate`) | `AZURE_CLIENT_CERTIFICATE_PATH`, with the same two and, where it has one, `AZURE_CLIENT_CERTIFICATE_PASSWORD`; not beside a secret |
+/// | client certificate (PKCS #12 with an RSA key; the feature `client-certificate`) | `AZURE_CLIENT_CERTIFICATE_PATH`, with the same two and, where it has one, `AZURE_CLIENT_CERTIFICATE_PASSWORD`; not beside a secret |
 /// | workload identity | `AZURE_FEDERATED_TOKEN_FILE`, with the same two |
-/// | managed identity | always tried: by `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` in App Service, else at 169.254.169.254, for 1 s; the identity of `AZURE_CLIENT_ID`, or the machine's own |
+/// | managed identity | always tried: by `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` in App Service, else at 169.254.169.254; the identity of `AZURE_CLIENT_ID`, or the machine's own |
 /// | Azure CLI, Azure PowerShell, Azure Developer CLI | always tried |
 ///
 /// `AZURE_TOKEN_CREDENTIALS` chooses among them: `prod` takes those down to managed identity, `dev` the last three, and
@@ -39,19 +39,38 @@ use crate::Result;
 /// `AZURE_AUTHORITY_HOST` is whom an app registration's tokens are asked from, `https://login.microsoftonline.com` by
 /// default. A FHIR or DICOM service that is known to be in another cloud is an error.
 ///
-/// An empty variable counts as unset, and white space around a value is left out. `AZURE_TENANT_ID` and
-/// `AZURE_CLIENT_ID` by themselves are no half of anything: they stand beside a managed identity in many deployments.
-/// The variables are read once, here, and files when a token is needed.
+/// An empty variable counts as unset, and white space around a value is left out. Those of a managed identity
+/// (`IDENTITY_…`, `IMDS_ENDPOINT`, `MSI_…`) may not be empty: `azure_identity` reads them again, and takes an empty one
+/// for set. `AZURE_TENANT_ID` and `AZURE_CLIENT_ID` by themselves are no half of anything: they stand beside a managed
+/// identity in many deployments. The other variables are read once, here, and files when a token is needed: again after
+/// a call that failed, so that a certificate may be replaced in its file.
 ///
-/// What is asked over the network is waited for 15 s at most, tried again where that can help, and asked anew where a
-/// service refuses its token.
+/// # Time
+///
+/// - What is asked over the network is waited for 15 s at most, with all that is tried again where that can help, and
+///   is asked anew where a service refuses its token.
+/// - Where managed identity is not the only choice, it is first looked for 1 s whether 169.254.169.254 answers as a
+///   machine of Azure does. If it does not, the next is tried. If it does, or `IDENTITY_ENDPOINT` is set, there is a
+///   managed identity: one that is then slow, busy or out of reach is an error that may pass, and no other is tried in
+///   its place.
+/// - Each of the three tools is waited for 20 s at most, and ended then, with all that it started.
+///
+/// A call for a token needs a Tokio runtime with time and I/O: without one it is an error or, where the network is
+/// asked, a panic of Tokio.
 ///
 /// The chain stays with the first that gave a token, as [`ChainedCredential`] tells.
+///
+/// # Proxies
+///
+/// A managed identity is asked over plain `http`, as the machine offers it, and by the proxy that `HTTP_PROXY` names
+/// where that is set. A proxy sees the token, and cannot reach the machine's own address: set
+/// `NO_PROXY=169.254.169.254`, and in App Service the host of `IDENTITY_ENDPOINT` as well.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Credential`](crate::ErrorKind::Credential) for a group of which only a part is set, naming what is
-/// missing; for a choice that is not there; for an authority that is no `https` URL.
+/// missing; for an empty variable of a managed identity; for a choice that is not there; for an authority that is no
+/// `https` URL.
 ///
 /// ```no_run
 /// use azure_healthcare_auth::{Authenticator, FhirAudience, credentials::from_env};
@@ -71,7 +90,7 @@ pub fn from_env() -> Result<Arc<ChainedCredential>> {
 ///
 /// # Errors
 ///
-/// As [`from_env`].
+/// As [`from_env`]. An empty name is one that is not there.
 ///
 /// ```
 /// use azure_healthcare_auth::credentials::by_name;
@@ -87,7 +106,13 @@ pub fn by_name(choice: &str) -> Result<Arc<ChainedCredential>> {
 
 /// Whoever is signed in on this machine: to Azure CLI, to Azure PowerShell or to Azure Developer CLI, in this order.
 ///
-/// It is [`by_name("dev")`](by_name). A tool whose call is given up is ended.
+/// It is [`by_name("dev")`](by_name). A tool whose call is given up, or that gives no answer within 20 s, is ended.
+///
+/// The chain goes on from a tool that is not installed, or in which nobody is signed in. It stops at one that was
+/// refused, as by multi-factor authentication, or that hangs: the next one can be signed in as somebody else. The
+/// default chains of other Azure SDKs go on there. To get round a tool that does not work, name one that does, by
+/// [`by_name("AzurePowerShellCredential")`](by_name) or by `AZURE_TOKEN_CREDENTIALS=AzurePowerShellCredential` and
+/// [`from_env`].
 ///
 /// # Errors
 ///

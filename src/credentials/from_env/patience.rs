@@ -22,7 +22,8 @@ use crate::token::complaint::causes;
 /// For one token, with all that is tried again: well below the time that a request waits for a credential.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
-/// The options of a credential that asks by HTTP. It tries 5 times within some 6 s.
+/// The options of a credential that asks by HTTP. It tries 5 times within some 6 s, but at 169.254.169.254 as often as
+/// `azure_identity` thinks best, for more than a minute: that only [`PATIENCE`] ends.
 pub(super) fn options(transport: Option<Transport>) -> ClientOptions {
     ClientOptions {
         per_call_policies: vec![Arc::new(EachCall)],

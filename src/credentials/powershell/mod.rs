@@ -38,7 +38,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// started.
 ///
 /// It has been tested against stand-ins that answer as the versions do, and its script is parsed by a PowerShell
-/// grammar; it has not been run against PowerShell itself.
+/// grammar; it has not been run against PowerShell itself, nor on Windows.
 ///
 /// # Errors
 ///
