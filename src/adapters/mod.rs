@@ -30,9 +30,9 @@
 //!   [`no_proxy`](https://docs.rs/reqwest/latest/reqwest/struct.ClientBuilder.html#method.no_proxy). `hyper-util`'s
 //!   client takes no proxy from the environment.
 //! * **Headers that frame a body.** `Content-Length`, `Transfer-Encoding` and `Connection` are handed on, since a layer
-//!   above may rightly have set them. A length that is not the body's can cut it off: what passes on the headers of a
-//!   request of its own, as a gateway does, leaves these out
-//!   ([RFC 9110, 7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)).
+//!   above may rightly have set them. A length that is not the body's cuts it off. What hands on the headers of somebody
+//!   else's request, as a gateway does, takes the last two off
+//!   ([RFC 9110, 7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)), and the length unless the body is the same.
 //!
 //! An error of this crate is found in the stack's own error: see each adapter. As in the rest of the crate it shows no
 //! token and nothing about a patient. What the stack itself says in errors and logs is its own: `reqwest`'s errors show
