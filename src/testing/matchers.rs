@@ -54,7 +54,8 @@ pub fn bearer_for<A: Audience>(audience: &A) -> impl Match + use<A> {
 /// let file = ResponseTemplate::new(200).set_body_string("{}");
 /// Mock::given(no_authorization()).respond_with(file).mount(&storage).await;
 ///
-/// let file = reqwest::get(format!("{}/export/Patient-1.ndjson", storage.uri())).await?;
+/// # let http = reqwest::Client::builder().no_proxy().build()?;
+/// let file = http.get(format!("{}/export/Patient-1.ndjson", storage.uri())).send().await?;
 /// assert_eq!(file.status(), 200);
 /// # Ok(()) }
 /// ```
