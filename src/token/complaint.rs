@@ -31,12 +31,17 @@ fn told(what: &str, error: &azure_core::Error) -> Error {
 
 /// Whether the cause can go away by itself.
 pub(crate) fn may_pass(error: &azure_core::Error) -> bool {
-    let status = kinds(error).find_map(|kind| match kind {
-        Kind::Connection | Kind::Io => Some(503),
-        Kind::HttpResponse { status, .. } => Some(u16::from(*status)),
+    let telling = kinds(error).find_map(|kind| match kind {
+        Kind::Connection | Kind::Io => Some(true),
+        Kind::HttpResponse { status, .. } => Some(is_busy(u16::from(*status))),
         _ => None,
     });
-    status.is_some_and(|status| status >= 500 || status == 408 || status == 429)
+    telling == Some(true)
+}
+
+/// Whether an answer of this status may be another one soon.
+pub(crate) fn is_busy(status: u16) -> bool {
+    status >= 500 || status == 408 || status == 429
 }
 
 /// The kinds of an error and of what caused it, the outermost first.

@@ -17,7 +17,7 @@ use azure_core::{
     time::Duration as CoreDuration,
 };
 
-use crate::token::complaint::causes;
+use crate::token::complaint::{causes, is_busy};
 
 /// For one token, with all that is tried again: well below the time that a request waits for a credential.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
@@ -99,7 +99,7 @@ impl Policy for EachTry {
             Ok(response) => {
                 let status = response.status();
                 let outcome = format!("it answered {}", u16::from(status));
-                LastTry::note(ctx, outcome, is_busy(status).then_some(status));
+                LastTry::note(ctx, outcome, is_busy(u16::from(status)).then_some(status));
             }
             Err(error) => {
                 let cause = innermost(error);
@@ -127,7 +127,7 @@ fn judged(response: AsyncRawResponse, host: &str) -> PolicyResult {
     let is_page =
         response.headers().get_optional_str(&CONTENT_TYPE).is_some_and(|kind| kind.contains("html"));
     let code = u16::from(status);
-    let message = if is_busy(status) {
+    let message = if is_busy(code) {
         format!("{host} answered {code}")
     } else if is_page {
         format!("{host} answered {code} with a page for people: is there a proxy in between?")
@@ -135,11 +135,6 @@ fn judged(response: AsyncRawResponse, host: &str) -> PolicyResult {
         return Ok(response);
     };
     Err(http(status, message))
-}
-
-fn is_busy(status: StatusCode) -> bool {
-    let code = u16::from(status);
-    code >= 500 || code == 408 || code == 429
 }
 
 fn http(status: StatusCode, message: String) -> Error {
