@@ -41,6 +41,18 @@ pub struct DicomAudience {
 }
 
 /// The version of the DICOM service's API, the last segment of its base URL.
+///
+/// ```
+/// use azure_healthcare_auth::{Audience, DicomAudience, DicomVersion};
+///
+/// # fn main() -> azure_healthcare_auth::Result<()> {
+/// let imaging = DicomAudience::workspace("contoso", "imaging");
+/// for (version, base) in [(DicomVersion::V1, "/v1/"), (DicomVersion::V2, "/v2/")] {
+///     assert_eq!(imaging.clone().version(version).build()?.endpoint().path(), base);
+/// }
+/// assert_eq!(imaging.build()?.version(), DicomVersion::V2);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]
@@ -71,6 +83,24 @@ impl fmt::Display for DicomVersion {
 }
 
 /// Builds a [`DicomAudience`]. Everything is checked in [`build`](Self::build).
+///
+/// ```
+/// use azure_healthcare_auth::{Audience, Cloud, DicomAudience, DicomVersion};
+///
+/// # fn main() -> azure_healthcare_auth::Result<()> {
+/// // Behind a gateway: the version is added to its URL, and the tokens are those of the public cloud.
+/// let imaging = DicomAudience::endpoint("https://pacs.contoso.example/azure").version(DicomVersion::V1).build()?;
+/// assert_eq!(imaging.endpoint().as_str(), "https://pacs.contoso.example/azure/v1/");
+/// assert_eq!(imaging.scope(), "https://dicom.healthcareapis.azure.com/.default");
+///
+/// // In a cloud for which no audience is documented, it is given:
+/// let imaging = DicomAudience::workspace("contoso", "imaging")
+///     .cloud(Cloud::UsGovernment)
+///     .resource("api://contoso-imaging")
+///     .build()?;
+/// assert_eq!(imaging.scope(), "api://contoso-imaging/.default");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "an audience is made by `build()`"]
 pub struct DicomAudienceBuilder {

@@ -29,12 +29,33 @@ use crate::{Error, Result};
 ///
 /// let configured: FhirAudience = "https://contoso-records.fhir.azurehealthcareapis.com".parse()?;
 /// assert_eq!(configured, audience);
+///
+/// let predecessor = FhirAudience::account("contoso").build()?;
+/// assert_eq!(predecessor.resource(), "https://contoso.azurehealthcareapis.com");
 /// # Ok(()) }
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct FhirAudience(Arc<Address>);
 
 /// Builds a [`FhirAudience`]. Everything is checked in [`build`](Self::build).
+///
+/// ```
+/// use azure_healthcare_auth::{Audience, Cloud, FhirAudience};
+///
+/// # fn main() -> azure_healthcare_auth::Result<()> {
+/// let records = FhirAudience::workspace("contoso", "records").cloud(Cloud::UsGovernment).build()?;
+/// assert_eq!(records.resource(), "https://contoso-records.fhir.azurehealthcareapis.us");
+///
+/// // Behind a gateway, and with an audience that the owner of the service has set:
+/// let records = FhirAudience::endpoint("https://fhir.contoso.example/r4").resource("api://contoso-fhir").build()?;
+/// assert_eq!(records.url("Patient")?.as_str(), "https://fhir.contoso.example/r4/Patient");
+/// assert_eq!(records.scope(), "api://contoso-fhir/.default");
+///
+/// // A mistake is told here, and not by a 401 in production:
+/// let mistaken = FhirAudience::endpoint("https://contoso-imaging.dicom.azurehealthcareapis.com").build();
+/// assert!(mistaken.unwrap_err().to_string().contains("use `DicomAudience`"));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "an audience is made by `build()`"]
 pub struct FhirAudienceBuilder {

@@ -46,11 +46,14 @@ mod sealed {
 ///     "FHIR at https://contoso-records.fhir.azurehealthcareapis.com/ \
 ///      wants https://contoso-records.fhir.azurehealthcareapis.com/.default",
 /// );
+/// let imaging = DicomAudience::workspace("contoso", "imaging").build()?;
 /// assert_eq!(
-///     describe(&DicomAudience::workspace("contoso", "imaging").build()?),
+///     describe(&imaging),
 ///     "DICOM at https://contoso-imaging.dicom.azurehealthcareapis.com/v2/ \
 ///      wants https://dicom.healthcareapis.azure.com/.default",
 /// );
+/// // For `az account get-access-token --resource`:
+/// assert_eq!(imaging.resource(), "https://dicom.healthcareapis.azure.com");
 /// # Ok(()) }
 /// ```
 pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + 'static {
@@ -105,12 +108,43 @@ pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + '
     /// # Errors
     ///
     /// As [`url`](Audience::url). The text names both origins, and nothing else of the URL.
+    ///
+    /// ```
+    /// # use azure_healthcare_auth::{Audience, FhirAudience, Result};
+    /// # fn main() -> Result<()> {
+    /// let audience = FhirAudience::workspace("contoso", "records").build()?;
+    /// // A `next` link comes out of an answer's body, or was kept in a queue: it may say anything.
+    /// let next = "https://contoso-records.fhir.azurehealthcareapis.com/Patient?ct=W3sidG9r".parse().unwrap();
+    /// assert!(audience.admit(&next).is_ok());
+    /// let foreign = "https://contoso-records.example/Patient?ct=W3sidG9r".parse().unwrap();
+    /// assert!(audience.admit(&foreign).is_err());
+    /// # Ok(()) }
+    /// ```
     fn admit(&self, url: &Url) -> Result<()> {
         boundary::admit(self.endpoint(), url)
     }
 }
 
 /// A kind of service of Azure Health Data Services.
+///
+/// ```
+/// use azure_healthcare_auth::{Audience, DicomAudience, Service};
+///
+/// /// The least role with which a service can be read.
+/// fn reader(audience: &impl Audience) -> Option<&'static str> {
+///     match audience.service() {
+///         Service::Fhir => Some("FHIR Data Reader"),
+///         Service::Dicom => Some("DICOM Data Reader"),
+///         _ => None,
+///     }
+/// }
+///
+/// # fn main() -> azure_healthcare_auth::Result<()> {
+/// let imaging = DicomAudience::workspace("contoso", "imaging").build()?;
+/// assert_eq!(reader(&imaging), Some("DICOM Data Reader"));
+/// assert_eq!(imaging.service().to_string(), "DICOM"); // as it stands in events and errors
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Service {
@@ -138,6 +172,20 @@ impl fmt::Display for Service {
 /// An Azure cloud in which Azure Health Data Services has documented addresses.
 ///
 /// For another, give the service by its URL and its audience by `.resource(…)`.
+///
+/// ```
+/// use azure_healthcare_auth::{Audience, Cloud, DicomAudience, FhirAudience};
+///
+/// # fn main() -> azure_healthcare_auth::Result<()> {
+/// let records = FhirAudience::workspace("contoso", "records").cloud(Cloud::UsGovernment).build()?;
+/// assert_eq!(records.endpoint().as_str(), "https://contoso-records.fhir.azurehealthcareapis.us/");
+///
+/// let imaging = DicomAudience::workspace("contoso", "imaging").cloud(Cloud::UsGovernment);
+/// assert!(imaging.clone().build().is_err()); // what would its tokens be asked for?
+/// let imaging = imaging.resource("api://contoso-imaging").build()?;
+/// assert_eq!(imaging.endpoint().as_str(), "https://contoso-imaging.dicom.azurehealthcareapis.us/v2/");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
