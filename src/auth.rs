@@ -12,7 +12,9 @@ use crate::{Audience, Result};
 /// `Arc<dyn HealthcareAuth<Audience = FhirAudience>>` and be tested with a fixed value:
 ///
 /// ```
-/// use azure_healthcare_auth::{FhirAudience, HealthcareAuth, Result};
+/// use std::sync::Arc;
+///
+/// use azure_healthcare_auth::{Audience, FhirAudience, HealthcareAuth, Result};
 /// use http::HeaderValue;
 ///
 /// struct Fixed(FhirAudience);
@@ -29,6 +31,22 @@ use crate::{Audience, Result};
 ///         Ok(HeaderValue::from_static("Bearer for-a-test"))
 ///     }
 /// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// let records = FhirAudience::workspace("contoso", "records").build()?;
+/// let auth: Arc<dyn HealthcareAuth<Audience = FhirAudience>> = Arc::new(Fixed(records));
+///
+/// // What sends requests asks for the value by the URL, so that it goes nowhere else:
+/// let patients = auth.audience().url("Patient")?;
+/// let value = auth.authorization_for(&patients).await?;
+/// assert_eq!(value, "Bearer for-a-test");
+/// assert!(auth.authorization_for(&"https://contoso.example/".parse().unwrap()).await.is_err());
+///
+/// // Nothing is held, and there is no other value: a 401 reaches the caller.
+/// assert_eq!(auth.held(), None);
+/// assert_eq!(auth.renew(&value).await?, None);
+/// # Ok(()) }
 /// ```
 #[async_trait]
 pub trait HealthcareAuth: Send + Sync {

@@ -40,15 +40,26 @@ use crate::{
 /// * The value stays in memory for as long as it is held, and cannot be wiped.
 ///
 /// ```
-/// use azure_healthcare_auth::{Authenticator, DicomAudience, FhirAudience};
+/// use azure_healthcare_auth::{Audience, Authenticator, DicomAudience, FhirAudience};
 /// # use azure_healthcare_auth::testing::StandIn;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
 /// # let credential = StandIn::start().await.credential();
 /// let fhir = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, credential);
+/// assert_eq!(fhir.expires_on(), None); // nothing is fetched before it is needed
 /// let value = fhir.authorization().await?;
-/// assert!(value.is_sensitive());
+/// assert!(value.is_sensitive() && fhir.expires_on().is_some());
+///
+/// // By its URL, for a request that may not be to the service. No other call is made while the token lives.
+/// let patients = fhir.audience().url("Patient")?;
+/// assert_eq!(fhir.authorization_for(&patients).await?, value);
+/// assert!(fhir.authorization_for(&"https://contoso.example/".parse().unwrap()).await.is_err());
+///
+/// // Where the service refuses it all the same, with 401: another, if the credential has one.
+/// if let Some(other) = fhir.renew(&value).await? {
+///     assert_eq!(fhir.authorization().await?, other);
+/// }
 ///
 /// let dicom = fhir.at(DicomAudience::workspace("contoso", "imaging").build()?);
 /// assert_ne!(dicom.authorization().await?, value);
@@ -75,6 +86,21 @@ impl<A: Audience> Authenticator<A> {
     /// How long the credential may take for one token. Default: 60 s, from the moment it is called.
     ///
     /// For the time of building: what is returned begins with no token, and shares none with `self`.
+    ///
+    /// ```
+    /// use azure_healthcare_auth::{Authenticator, ErrorKind, FhirAudience, testing::ScriptedCredential};
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// let hour = Duration::from_secs(60 * 60);
+    /// let hangs = Arc::new(ScriptedCredential::new().delay(hour).token("too late", hour));
+    /// let auth = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, hangs)
+    ///     .with_token_timeout(Duration::from_millis(20));
+    /// let error = auth.authorization().await.unwrap_err();
+    /// assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Timeout, true));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn with_token_timeout(self, timeout: Duration) -> Self {
         let source = Arc::new(self.source.with_timeout(timeout));
@@ -84,6 +110,29 @@ impl<A: Audience> Authenticator<A> {
     /// Takes the time from `now`, for a test that lets a token end.
     ///
     /// For the time of building: what is returned begins with no token, and shares none with `self`.
+    ///
+    /// ```
+    /// use azure_healthcare_auth::{Authenticator, FhirAudience, testing::ScriptedCredential};
+    /// use std::{sync::{Arc, atomic::{AtomicU64, Ordering}}, time::{Duration, SystemTime}};
+    ///
+    /// static SECONDS: AtomicU64 = AtomicU64::new(0);
+    /// fn now() -> SystemTime {
+    ///     SystemTime::UNIX_EPOCH + Duration::from_secs(SECONDS.load(Ordering::Relaxed))
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// let hour = Duration::from_secs(60 * 60);
+    /// let script = ScriptedCredential::new().token("first", hour).token("second", hour).with_clock(now);
+    /// let auth = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, Arc::new(script))
+    ///     .with_clock(now);
+    ///
+    /// assert_eq!(auth.authorization().await?, "Bearer first");
+    /// assert_eq!(auth.expires_on(), Some(now() + hour));
+    /// SECONDS.store(60 * 60, Ordering::Relaxed);
+    /// assert_eq!(auth.authorization().await?, "Bearer second");
+    /// # Ok(()) }
+    /// ```
     #[cfg(any(test, feature = "testing"))]
     #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
     #[must_use]
