@@ -19,7 +19,7 @@ const MODULES: &[&str] = &["adapters", "credentials", "testing", "guide", "fuzzi
 
 /// The enums whose every variant the hunt has to provoke.
 const ENUMS: &[(&str, &str)] = &[
-    ("ErrorKind", include_str!("../../../src/error.rs")),
+    ("ErrorKind", include_str!("../../../src/error/kind.rs")),
     ("Cause", include_str!("../../../src/denial/cause.rs")),
     ("Fault", include_str!("../../../src/testing/fault.rs")),
     ("Wording", include_str!("../../../src/testing/gate.rs")),

@@ -1,11 +1,34 @@
 //! [`Error`]: what happened, to what, and what to do next.
 
+mod kind;
+
 use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
+
+pub use kind::ErrorKind;
 
 #[cfg(feature = "client")]
 use crate::denial::Denial;
 
 /// The result of everything in this crate that can fail.
+///
+/// The second parameter leaves room for an error of one's own, where this one is imported by its name.
+///
+/// ```
+/// use azure_healthcare_auth::{DicomAudience, FhirAudience, Result};
+///
+/// fn audiences(fhir: &str, dicom: &str) -> Result<(FhirAudience, DicomAudience)> {
+///     Ok((fhir.parse()?, dicom.parse()?))
+/// }
+///
+/// fn port(text: &str) -> Result<u16, std::num::ParseIntError> {
+///     text.parse()
+/// }
+///
+/// let fhir = "https://contoso-records.fhir.azurehealthcareapis.com";
+/// assert!(audiences(fhir, "https://contoso-imaging.dicom.azurehealthcareapis.com/v2").is_ok());
+/// assert!(audiences(fhir, fhir).unwrap_err().to_string().contains("use `FhirAudience`"));
+/// assert_eq!(port("8080"), Ok(8080));
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, in a form that can be cloned, sent to another thread and logged.
@@ -22,6 +45,43 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert!(error.to_string().contains("write `contoso`"));
 /// assert!(!error.is_transient());
 /// ```
+///
+/// What a worker asks of one:
+///
+/// ```
+/// # #[cfg(not(feature = "client"))]
+/// # fn main() {}
+/// # #[cfg(feature = "client")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_healthcare_auth::Result<()> {
+/// use std::time::Duration;
+///
+/// use azure_healthcare_auth::{Error, HealthcareClient};
+/// # use azure_healthcare_auth::testing::{Fault, StandIn};
+///
+/// /// How long the job rests before it is tried again. `None` where somebody has to look at it.
+/// fn rest(error: &Error) -> Option<Duration> {
+///     if let Some(denial) = error.denial() {
+///         eprintln!("{}: {}", denial.cause(), denial.help());
+///     }
+///     error.is_transient().then(|| error.retry_after().unwrap_or(Duration::from_secs(5)))
+/// }
+///
+/// # let stand_in = StandIn::start().await;
+/// # let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+/// # stand_in.fail_next(1, Fault::Throttled(Duration::from_secs(60)));
+/// // The service is busy, and says for how long:
+/// let error = fhir.get("Patient").send().await?.error_for_status().unwrap_err();
+/// assert_eq!(error.status().map(|status| status.as_u16()), Some(429));
+/// assert!(rest(&error) > Some(Duration::from_secs(5)));
+///
+/// # stand_in.fail_next(1, Fault::NoRole);
+/// // The service says no:
+/// let error = fhir.get("Patient").send().await.unwrap_err();
+/// assert_eq!(error.status().map(|status| status.as_u16()), Some(403));
+/// assert_eq!(rest(&error), None);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Error {
     // One pointer: an error is copied to every request that waited for the same token.
@@ -37,34 +97,6 @@ struct Inner {
     status: Option<http::StatusCode>,
     #[cfg(feature = "client")]
     denial: Option<Denial>,
-}
-
-/// The kind of an [`Error`], for code that has to decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// An audience cannot be built from what was given. The text says what to write instead.
-    Audience,
-    /// The credential gave no token, or one that cannot be used.
-    Credential,
-    /// A token had to be fetched outside a Tokio runtime.
-    NoRuntime,
-    /// The URL is not the audience's: nothing was sent, and no token was fetched.
-    ForeignUrl,
-    /// A part of the request cannot be sent as it was given: nothing was sent.
-    Request,
-    /// The service could not be reached, or the connection to it broke.
-    Connection,
-    /// No token, or no answer, came in time.
-    Timeout,
-    /// The service answered 401 or 403: see [`Error::denial`].
-    Denied,
-    /// The service answered with a status outside 2xx where the content was asked for.
-    Status,
-    /// The answer's body is larger than the limit.
-    TooLarge,
-    /// The answer's body is not what it was to be read as.
-    Decode,
 }
 
 impl Error {
