@@ -7,6 +7,27 @@ use std::fmt;
 /// Everything but [`Unknown`](Cause::Unknown) rests on evidence: on what the service said, or on what the token
 /// itself says about audience, tenant and time. [`Denial`](crate::Denial) has that evidence in words, and
 /// [*When a service says no*](crate::guide::when_a_service_says_no) what each looks like and what to do.
+///
+/// ```
+/// use azure_healthcare_auth::Cause;
+///
+/// /// Whose turn it is.
+/// fn turn(cause: Cause) -> &'static str {
+///     match cause {
+///         Cause::WrongAudience | Cause::TrailingSlash => "ours: correct `resource` in the configuration",
+///         Cause::Ended | Cause::NotYetValid => "the platform team's: the clock, or a fixed token",
+///         Cause::WrongTenant | Cause::WrongSignature => "ours: the credential signs in at the wrong place",
+///         Cause::NoRole => "the service owner's: assign a role",
+///         Cause::NotAboutRoles => "ours: the request asks for what is not supported",
+///         // `Unknown`, and what a later version may tell apart.
+///         _ => "whoever has time to read the answer",
+///     }
+/// }
+///
+/// assert_eq!(turn(Cause::NoRole), "the service owner's: assign a role");
+/// // For the label of a metric: no cause holds anything about a patient.
+/// assert_eq!(Cause::NoRole.as_str(), "no-role");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {

@@ -69,13 +69,33 @@ pub(crate) enum Renewal {
 /// are shown. No method panics.
 ///
 /// ```
-/// use azure_healthcare_auth::Denial;
+/// use azure_healthcare_auth::{Cause, Claims, HealthcareClient};
+/// # use azure_healthcare_auth::testing::{StandIn, StandInCredential};
 ///
-/// // From `Error::denial()`.
-/// fn report(denial: &Denial) {
-///     eprintln!("{denial}");
-///     eprintln!("for the support case: request {:?} at {:?}", denial.request_id(), denial.time());
-/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_healthcare_auth::Result<()> {
+/// # let stand_in = StandIn::start().await;
+/// # let (audience, credential) = (stand_in.fhir(), std::sync::Arc::new(StandInCredential::new().without_role()));
+/// let fhir = HealthcareClient::new(audience, credential);
+/// let error = fhir.get("Patient").header("X-Request-Id", "ward-7").send().await.unwrap_err();
+/// let Some(denial) = error.denial() else { return Err(error) };
+///
+/// // For whoever is called at night, in one line, or in parts:
+/// eprintln!("{denial}");
+/// assert_eq!((denial.status().as_u16(), denial.service(), denial.cause()), (403, "FHIR", Cause::NoRole));
+/// assert!(denial.reason().contains("has no role that allows this request"));
+/// assert!(denial.help().starts_with("assign it \"FHIR Data Reader\""));
+/// assert_eq!(denial.likeliest(), None); // the cause is known
+///
+/// // For the support case:
+/// eprintln!("request {:?} at {:?} with a token for {}", denial.request_id(), denial.time(), denial.resource());
+/// assert_eq!(denial.correlation_id(), Some("ward-7"));
+///
+/// // The evidence. Of it the headers and the body do not belong in a log.
+/// assert!(denial.token().and_then(Claims::object).is_some());
+/// assert_eq!((denial.challenges().len(), denial.outcome_codes()), (0, &["forbidden"][..]));
+/// assert!(denial.headers().contains_key("x-request-id") && denial.body().starts_with(b"{"));
+/// # Ok(()) }
 /// ```
 #[derive(Clone)]
 pub struct Denial {
