@@ -48,6 +48,32 @@ where
 }
 
 /// What a closure is asked for.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use azure_core::{credentials::AccessToken, time::OffsetDateTime};
+/// use azure_healthcare_auth::credentials::{TokenRequest, from_fn};
+/// use azure_healthcare_auth::{Authenticator, FhirAudience};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_healthcare_auth::Result<()> {
+/// # async fn ask_broker(scope: &str, anew: bool) -> std::io::Result<(String, Duration)> {
+/// #     assert_eq!(scope, "https://contoso-records.fhir.azurehealthcareapis.com/.default");
+/// #     Ok((if anew { "new" } else { "kept" }.to_owned(), Duration::from_secs(3600)))
+/// # }
+/// let credential = from_fn(|request: TokenRequest| async move {
+///     println!("a token for {}", request.resource());
+///     // The broker keeps tokens, and is told where the one that it has was refused.
+///     let (token, life) = ask_broker(request.scope(), request.is_forced()).await?;
+///     Ok(AccessToken::new(token, OffsetDateTime::now_utc() + life))
+/// });
+/// let auth = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, credential);
+/// let refused = auth.authorization().await?;
+/// assert_eq!(refused, "Bearer kept");
+/// assert_eq!(auth.renew(&refused).await?.unwrap(), "Bearer new");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TokenRequest {
     scope: String,

@@ -15,6 +15,30 @@
 //! | in tests | `testing::StandInCredential` | |
 //!
 //! [`ChainedCredential`] asks several in turn.
+//!
+//! ```
+//! # #[cfg(feature = "identity")]
+//! # fn main() -> azure_healthcare_auth::Result<()> {
+//! use std::sync::Arc;
+//!
+//! use azure_core::credentials::TokenCredential;
+//! use azure_healthcare_auth::credentials::{StaticToken, developer_tools};
+//! use azure_healthcare_auth::{Authenticator, DicomAudience, FhirAudience};
+//!
+//! # let given: Option<String> = None;
+//! // A token from the command line, or whoever is signed in on this machine.
+//! let credential: Arc<dyn TokenCredential> = match given {
+//!     Some(token) => Arc::new(StaticToken::new(&token)?),
+//!     None => developer_tools()?,
+//! };
+//! // One credential for both services. It is asked when the first token is needed.
+//! let fhir = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, credential);
+//! let dicom = fhir.at(DicomAudience::workspace("contoso", "imaging").build()?);
+//! assert!(fhir.expires_on().is_none() && dicom.expires_on().is_none());
+//! # Ok(()) }
+//! # #[cfg(not(feature = "identity"))]
+//! # fn main() {}
+//! ```
 
 mod availability;
 mod chain;

@@ -19,15 +19,25 @@ use crate::{Claims, Error, ErrorKind, Result, token::bearer};
 /// It is for one service: whatever a token is asked for, this is the answer, and a service that it is not for says 401.
 ///
 /// ```
-/// use std::sync::Arc;
+/// use std::{sync::Arc, time::{Duration, SystemTime}};
 ///
 /// use azure_healthcare_auth::{Authenticator, FhirAudience, credentials::StaticToken};
 ///
-/// # fn main() -> azure_healthcare_auth::Result<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_healthcare_auth::Result<()> {
+/// # let records = FhirAudience::workspace("contoso", "records").build()?;
 /// // token=$(az account get-access-token --resource=… --query accessToken --output tsv)
 /// # let token = "e30.eyJleHAiOjE3MDAwMDAwMDB9.c2ln";
 /// let credential = Arc::new(StaticToken::new(token)?);
-/// let auth = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, credential);
+/// let auth = Authenticator::new(records.clone(), credential);
+/// // That was in November 2023:
+/// assert!(auth.authorization().await.unwrap_err().to_string().contains("and cannot be renewed: get another"));
+///
+/// // One that does not say when it ends, as an emulator of the service may take it:
+/// assert!(StaticToken::new("for-the-emulator").is_err());
+/// let ends = SystemTime::now() + Duration::from_secs(60 * 60);
+/// let auth = Authenticator::new(records, Arc::new(StaticToken::ending("for-the-emulator", ends)?));
+/// assert_eq!(auth.authorization().await?, "Bearer for-the-emulator");
 /// # Ok(()) }
 /// ```
 pub struct StaticToken {

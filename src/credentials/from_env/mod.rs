@@ -72,14 +72,20 @@ use crate::Result;
 /// missing; for an empty variable of a managed identity; for a choice that is not there; for an authority that is no
 /// `https` URL.
 ///
-/// ```no_run
-/// use azure_healthcare_auth::{Authenticator, FhirAudience, credentials::from_env};
+/// ```
+/// use azure_healthcare_auth::{Authenticator, ErrorKind, FhirAudience, credentials::from_env};
 ///
-/// # async fn flow() -> azure_healthcare_auth::Result<()> {
-/// let credential = from_env()?;
-/// let auth = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, credential.clone());
-/// let value = auth.authorization().await?;
-/// println!("signed in by {}", credential.answered().unwrap_or("nobody"));
+/// # fn main() -> azure_healthcare_auth::Result<()> {
+/// let records = FhirAudience::workspace("contoso", "records").build()?;
+/// match from_env() {
+///     Ok(credential) => {
+///         let auth = Authenticator::new(records, credential.clone());
+///         // Nobody is asked before the first token is needed. From then on this names who gave it.
+///         assert_eq!((auth.expires_on(), credential.answered()), (None, None));
+///     }
+///     // A variable is missing, empty or misspelt: the text names it, and a service should not start.
+///     Err(error) => assert_eq!(error.kind(), ErrorKind::Credential, "{error}"),
+/// }
 /// # Ok(()) }
 /// ```
 pub fn from_env() -> Result<Arc<ChainedCredential>> {

@@ -22,13 +22,23 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// newer, whose [`Get-AzAccessToken`] it calls. Whether that gives a plain text or a `SecureString`, as it does from
 /// 5.0.0 (Az 14), makes no difference.
 ///
-/// ```no_run
-/// use std::sync::Arc;
-/// use azure_healthcare_auth::{FhirAudience, HealthcareClient, credentials::AzurePowerShellCredential};
+/// ```
+/// use std::{sync::Arc, time::Duration};
 ///
-/// # fn client() -> azure_healthcare_auth::Result<()> {
-/// let credential = AzurePowerShellCredential::new().with_tenant("contoso.onmicrosoft.com")?;
-/// let fhir = HealthcareClient::new(FhirAudience::workspace("contoso", "records").build()?, Arc::new(credential));
+/// use azure_healthcare_auth::{Authenticator, FhirAudience, credentials::AzurePowerShellCredential};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_healthcare_auth::Result<()> {
+/// let credential = AzurePowerShellCredential::new()
+///     .with_tenant("contoso.onmicrosoft.com")?
+///     .with_timeout(Duration::from_secs(20));
+/// # let records = || FhirAudience::workspace("contoso", "records").build();
+/// let auth = Authenticator::new(records()?, Arc::new(credential.clone()));
+///
+/// // Where PowerShell is not where it was said to be, the error says what to do:
+/// let lost = credential.with_program("/opt/contoso/no-powershell-here/pwsh");
+/// let error = Authenticator::new(records()?, Arc::new(lost)).authorization().await.unwrap_err();
+/// assert!(error.to_string().contains("install PowerShell 7"));
 /// # Ok(()) }
 /// ```
 ///
