@@ -94,3 +94,15 @@ pub trait HealthcareAuth: Send + Sync {
         Ok(None)
     }
 }
+
+/// What somebody's own [`HealthcareAuth`] gave, marked: it may not be.
+pub(crate) fn sensitive(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
+}
+
+/// What [`HealthcareAuth::renew`] brought, where it is another value. An error is why there is none: that the service
+/// refused is still the news.
+pub(crate) fn other_than(refused: &HeaderValue, renewed: Result<Option<HeaderValue>>) -> Option<HeaderValue> {
+    renewed.ok().flatten().filter(|other| other != refused)
+}

@@ -153,6 +153,12 @@ impl<A: Audience> Authenticator<A> {
         &self.audience
     }
 
+    /// The time by which tokens are kept.
+    #[cfg(feature = "client")]
+    pub(crate) fn now(&self) -> SystemTime {
+        self.source.now()
+    }
+
     /// When the token that is held now ends, by its credential's word. `None` before the first fetch.
     #[must_use]
     pub fn expires_on(&self) -> Option<SystemTime> {

@@ -1,4 +1,4 @@
-//! [`Clock`]: the one place from which the time comes, and [`draw`], the one from which chance comes.
+//! [`Clock`]: the time by which tokens are kept, and [`draw`], the one from which chance comes.
 
 use std::{
     collections::hash_map::RandomState,

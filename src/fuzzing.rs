@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use url::Url;
 
 use crate::{
+    Service,
     audience::admit_uri,
     denial::{Denial, Evidence, Renewal},
 };
@@ -19,9 +20,12 @@ pub fn denial(status: u16, challenge: &[u8], body: &[u8], token: &[u8]) -> Strin
         headers.insert(header::WWW_AUTHENTICATE, value);
     }
     let value = HeaderValue::from_bytes(&[b"Bearer ", token].concat());
+    let resource = "https://contoso-records.fhir.azurehealthcareapis.com";
+    let Ok(endpoint) = Url::parse(resource) else { return String::new() };
     let denial = Denial::new(Evidence {
-        service: "FHIR",
-        resource: "https://contoso-records.fhir.azurehealthcareapis.com",
+        service: Service::Fhir,
+        endpoint: &endpoint,
+        resource,
         status: StatusCode::from_u16(status).unwrap_or_default(),
         headers: &headers,
         body: Bytes::copy_from_slice(body),
@@ -29,5 +33,5 @@ pub fn denial(status: u16, challenge: &[u8], body: &[u8], token: &[u8]) -> Strin
         now: std::time::SystemTime::now(),
         renewal: Renewal::NotTried,
     });
-    format!("{denial} {denial:?} {:?} {:?}", denial.token(), denial.challenges())
+    format!("{denial} {denial:?} {:?} {:?}", denial.claims(), denial.challenges())
 }

@@ -108,6 +108,7 @@ pub mod guide;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+mod text;
 mod token;
 
 pub use audience::{

@@ -19,6 +19,9 @@ extern crate std as real_std;
 mod credential;
 mod scenarios;
 mod shims;
+#[path = "../../src/text.rs"]
+#[allow(dead_code)]
+mod text;
 #[path = "../../src/token/mod.rs"]
 #[allow(dead_code)]
 mod token;

@@ -52,7 +52,11 @@ use http::{HeaderMap, Method, header};
 
 #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
 use crate::audience::admit_method;
-use crate::{Audience, HealthcareAuth, Result, audience::admit_host};
+use crate::{
+    Audience, HealthcareAuth, Result,
+    audience::admit_host,
+    auth::{other_than, sensitive},
+};
 
 pub use self::azure_core::BearerPolicy;
 #[cfg(feature = "reqwest-middleware")]
@@ -94,17 +98,10 @@ impl<A: Audience> Bearer<A> {
         self.0.held().map(sensitive)
     }
 
-    /// Another value than one that was refused. An error is why there is none: the refusal is still the news.
+    /// Another value than one that was refused.
     async fn renewed(&self, refused: &HeaderValue) -> Option<HeaderValue> {
-        let other = self.0.renew(refused).await.ok().flatten();
-        other.filter(|other| other != refused).map(sensitive)
+        other_than(refused, self.0.renew(refused).await).map(sensitive)
     }
-}
-
-/// One that somebody's own `HealthcareAuth` gave may not be.
-fn sensitive(mut value: HeaderValue) -> HeaderValue {
-    value.set_sensitive(true);
-    value
 }
 
 impl<A: Audience> Clone for Bearer<A> {

@@ -200,7 +200,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 /// What a host is to Azure Health Data Services.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Place<'a> {
+pub(crate) enum Place<'a> {
     /// `{workspace}-{service}.fhir.…`: the label before the domain.
     Fhir(&'a str),
     /// `{workspace}-{service}.dicom.…`: the label before the domain.
@@ -214,7 +214,7 @@ pub(super) enum Place<'a> {
 }
 
 /// The cloud whose domain a host is in, and what it is there. `None` for a host of one's own.
-pub(super) fn place(host: &str) -> Option<(Cloud, Place<'_>)> {
+pub(crate) fn place(host: &str) -> Option<(Cloud, Place<'_>)> {
     Cloud::ALL.into_iter().find_map(|cloud| {
         let below = host.strip_suffix(cloud.domain())?;
         if below.is_empty() {

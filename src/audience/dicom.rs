@@ -13,7 +13,7 @@ use super::{
 use crate::{Error, Result};
 
 /// The one audience of all DICOM services in the public cloud. It is not their host.
-const PUBLIC_RESOURCE: &str = "https://dicom.healthcareapis.azure.com";
+pub(crate) const PUBLIC_RESOURCE: &str = "https://dicom.healthcareapis.azure.com";
 
 /// A DICOM service, with the version of its API.
 ///

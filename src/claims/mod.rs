@@ -4,7 +4,6 @@
 pub(crate) mod samples;
 #[cfg(test)]
 mod tests;
-pub(crate) mod text;
 
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +14,8 @@ use base64::{
 };
 use http::HeaderValue;
 use serde_json::{Map, Value};
-use text::{LONG, SHORT, printable, tenant_of};
+
+use crate::text::{LONG, SHORT, printable, tenant_of};
 
 /// The longest token that is read, in bytes; Entra's have 1 to 8 KiB.
 const MAX_TOKEN: usize = 64 * 1024;

@@ -17,7 +17,7 @@ impl Failure {
             let message = format!(
                 "the body for the {service} service at {origin} broke off: part of it may have been sent"
             );
-            return Self { outcome: Outcome::BrokenOff, error: Error::new(ErrorKind::Request, message) };
+            return Self { outcome: Outcome::BrokenOff, error: Error::new(ErrorKind::Body, message) };
         }
         let (outcome, kind, what) = match (error.is_connect(), error.is_timeout()) {
             (true, true) => (Outcome::NotConnected, ErrorKind::Timeout, "could not be reached in time"),

@@ -8,7 +8,7 @@ mod response;
 mod retry;
 mod send;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use azure_core::credentials::TokenCredential;
 use http::{HeaderValue, Method};
@@ -225,6 +225,14 @@ impl<A: Audience> Auth<A> {
         match self {
             Self::Own(auth) => auth.authorization_for(url).await,
             Self::Given(auth) => auth.authorization_for(url).await,
+        }
+    }
+
+    /// By the clock that the tokens are kept by, where it is known.
+    fn now(&self) -> SystemTime {
+        match self {
+            Self::Own(auth) => auth.now(),
+            Self::Given(_) => SystemTime::now(),
         }
     }
 

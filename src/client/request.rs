@@ -176,7 +176,7 @@ impl<A: Audience> RequestBuilder<A> {
     ///
     /// Before anything is sent: [`ForeignUrl`](ErrorKind::ForeignUrl), [`Request`](ErrorKind::Request), and whatever
     /// [`Authenticator::authorization`](crate::Authenticator::authorization) gives. After: [`Denied`](ErrorKind::Denied)
-    /// for a 401 or 403, [`Connection`](ErrorKind::Connection), [`Timeout`](ErrorKind::Timeout),
+    /// for a 401 or 403, [`Connection`](ErrorKind::Connection), [`Timeout`](ErrorKind::Timeout), [`Body`](ErrorKind::Body),
     /// [`TooLarge`](ErrorKind::TooLarge).
     pub async fn send(self) -> Result<Response> {
         let (client, parts) = self.finish()?;

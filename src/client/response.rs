@@ -14,7 +14,7 @@ use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
 use super::{failure::Failure, retry};
-use crate::{Error, ErrorKind, Result, Service};
+use crate::{Error, ErrorKind, Result, Service, denial};
 
 /// What both kinds of answer have.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl Head {
     }
 
     fn error(&self) -> Error {
-        let id = self.headers.get("x-request-id").and_then(|id| id.to_str().ok());
+        let id = denial::request_id(&self.headers);
         // An id is shown for the support case; anything else in its place is not.
         let id = id.filter(|id| {
             id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')

@@ -11,7 +11,7 @@ use url::Url;
 
 const MOST_REPEATS: u32 = 3;
 /// From the first send to the last: who waits for the answer gets one within this time and one attempt more.
-const LONGEST: Duration = Duration::from_secs(30);
+pub(super) const LONGEST: Duration = Duration::from_secs(30);
 /// Before the first repeat, where the service does not say; doubled for each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 

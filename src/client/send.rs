@@ -1,6 +1,6 @@
 //! Sending: the token on, the answer read, the 401 renewed, the failure repeated where that is safe.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, StatusCode, header};
@@ -14,16 +14,16 @@ use super::{
     failure::Failure,
     request::Parts,
     response::{Head, Response, StreamedResponse},
-    retry::{self, Outcome, Safety},
+    retry::{self, LONGEST, Outcome, Safety},
 };
 use crate::{
     Audience, Error, ErrorKind, Result,
+    auth::{other_than, sensitive},
     clock::draw,
-    denial::{Denial, Evidence, Renewal},
+    denial::{Denial, Evidence, LONGEST_BODY, Renewal},
 };
 
-/// How much of a refusal's body is kept, and how long it is waited for.
-const DENIAL_BODY: usize = 64 * 1024;
+/// How long a refusal's body is waited for.
 const DENIAL_TIME: Duration = Duration::from_secs(5);
 
 /// How an attempt went, as far as the status and, where it was to be read, the body.
@@ -65,13 +65,12 @@ impl<A: Audience> HealthcareClient<A> {
             let (outcome, asked, given_up) = match self.attempt(parts, &value, attempts, read).await? {
                 Attempt::Refused(head, response) => {
                     if head.status == StatusCode::UNAUTHORIZED && renewal == Renewal::NotTried {
-                        // An error here is why there is no other token: the refusal is still the news.
-                        match self.auth.renew(&value).await {
-                            Ok(Some(other)) if other != value => {
+                        match other_than(&value, self.auth.renew(&value).await) {
+                            Some(other) => {
                                 (value, renewal) = (other, Renewal::Replayed);
                                 continue;
                             }
-                            _ => renewal = Renewal::NothingNew,
+                            None => renewal = Renewal::NothingNew,
                         }
                     }
                     return Err(self.denied(head, read_start(response).await, &value, renewal));
@@ -95,11 +94,14 @@ impl<A: Audience> HealthcareClient<A> {
             };
             let wait = retry::repeat_after(safety, outcome, asked, repeats, first.elapsed(), draw());
             let Some(wait) = wait else { return given_up };
-            drop(given_up);
-            repeats += 1;
-            tracing::debug!(service = %self.audience().service(), ?outcome, repeats, ?wait, "request repeated");
             sleep(wait).await;
             value = self.auth.authorization_for(&parts.url).await?;
+            if first.elapsed() > LONGEST {
+                // The token took too long. Who has waited this long is told what the service said.
+                return given_up;
+            }
+            repeats += 1;
+            tracing::debug!(service = %self.audience().service(), ?outcome, repeats, ?wait, "request repeated");
         }
     }
 
@@ -128,15 +130,15 @@ impl<A: Audience> HealthcareClient<A> {
     }
 
     fn denied(&self, head: Head, body: Bytes, value: &HeaderValue, renewal: Renewal) -> Error {
-        let service = self.audience().service().to_string();
         let denial = Denial::new(Evidence {
-            service: &service,
+            service: self.audience().service(),
+            endpoint: self.audience().endpoint(),
             resource: self.audience().resource(),
             status: head.status,
             headers: &head.headers,
             body,
             authorization: value,
-            now: SystemTime::now(),
+            now: self.auth.now(),
             renewal,
         });
         tracing::debug!(%denial, "request refused");
@@ -151,10 +153,7 @@ impl<A: Audience> HealthcareClient<A> {
 fn request(parts: &Parts, value: &HeaderValue) -> reqwest::Request {
     let mut request = reqwest::Request::new(parts.method.clone(), parts.url.clone());
     *request.headers_mut() = parts.headers.clone();
-    let mut value = value.clone();
-    // One that somebody's own `HealthcareAuth` gave may not be.
-    value.set_sensitive(true);
-    request.headers_mut().insert(header::AUTHORIZATION, value);
+    request.headers_mut().insert(header::AUTHORIZATION, sensitive(value.clone()));
     *request.body_mut() = parts.content.body();
     request
 }
@@ -224,9 +223,9 @@ async fn read_start(mut response: reqwest::Response) -> Bytes {
     let mut start = BytesMut::new();
     let reading = async {
         while let Ok(Some(chunk)) = response.chunk().await {
-            let room = DENIAL_BODY - start.len();
+            let room = LONGEST_BODY - start.len();
             start.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-            if start.len() == DENIAL_BODY {
+            if start.len() == LONGEST_BODY {
                 break;
             }
         }

@@ -3,7 +3,7 @@
 use super::span::span;
 use super::verdict::{Facts, Match, Verdict, unknown};
 use crate::claims::Claims;
-use crate::claims::text::{LONG, printable};
+use crate::text::{LONG, printable};
 
 /// A possible cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,10 @@
 //! The words about an audience that is not the service's: what the token is for, and how to build it right.
 
-use super::verdict::{Facts, Match, PUBLIC_DICOM};
+use super::verdict::{Facts, Match};
 use super::words::owner_knows;
-use crate::claims::text::{LONG, printable};
+use crate::Service;
+use crate::audience::PUBLIC_DICOM;
+use crate::text::{LONG, printable};
 
 impl Facts<'_> {
     pub(crate) fn why_audience(&self) -> String {
@@ -86,7 +88,7 @@ impl Facts<'_> {
             build(usual)
         } else if !self.is_a_known_mistake() {
             self.help_ask_the_owner()
-        } else if self.service == "DICOM" {
+        } else if self.service == Service::Dicom {
             format!("{}, which all DICOM services of the public cloud share", build(PUBLIC_DICOM))
         } else {
             "build the audience without `.resource(…)`: a FHIR service's audience is its own address, unless its \
@@ -96,7 +98,7 @@ impl Facts<'_> {
     }
 
     fn help_ask_the_owner(&self) -> String {
-        let property = if self.service == "DICOM" { "audiences" } else { "audience" };
+        let property = if self.service == Service::Dicom { "audiences" } else { "audience" };
         format!(
             "build the audience with `.resource(…)` and the service's own value, {}",
             owner_knows(property)

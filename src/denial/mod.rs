@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use url::Url;
 
 pub use cause::Cause;
 pub use challenge::Challenge;
@@ -24,21 +25,26 @@ mod span;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod wanted;
 mod words;
 
+pub(crate) use outcome::LONGEST_BODY;
 use outcome::Outcome;
 use said::Said;
 use verdict::Facts;
+use wanted::is_an_audience;
 
-use crate::claims::{
-    Claims,
-    text::{LONG, SHORT, printable, tenant_of},
+use crate::{
+    Service,
+    claims::Claims,
+    text::{LONG, printable, tenant_of},
 };
 
 /// What is known when a service has answered 401 or 403.
 pub(crate) struct Evidence<'a> {
-    /// `FHIR` or `DICOM`.
-    pub(crate) service: &'a str,
+    pub(crate) service: Service,
+    /// The base URL of its audience.
+    pub(crate) endpoint: &'a Url,
     /// The resource that the token was asked for.
     pub(crate) resource: &'a str,
     pub(crate) status: StatusCode,
@@ -82,7 +88,7 @@ pub(crate) enum Renewal {
 ///
 /// // For whoever is called at night, in one line, or in parts:
 /// eprintln!("{denial}");
-/// assert_eq!((denial.status().as_u16(), denial.service(), denial.cause()), (403, "FHIR", Cause::NoRole));
+/// assert_eq!((denial.status().as_u16(), denial.service(), denial.cause()), (403, Service::Fhir, Cause::NoRole));
 /// assert!(denial.reason().contains("has no role that allows this request"));
 /// assert!(denial.help().starts_with("assign it \"FHIR Data Reader\""));
 /// assert_eq!(denial.likeliest(), None); // the cause is known
@@ -92,14 +98,14 @@ pub(crate) enum Renewal {
 /// assert_eq!(denial.correlation_id(), Some("ward-7"));
 ///
 /// // The evidence. Of it the headers and the body do not belong in a log.
-/// assert!(denial.token().and_then(Claims::object).is_some());
+/// assert!(denial.claims().and_then(Claims::object).is_some());
 /// assert_eq!((denial.challenges().len(), denial.outcome_codes()), (0, &["forbidden"][..]));
 /// assert!(denial.headers().contains_key("x-request-id") && denial.body().starts_with(b"{"));
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
 pub struct Denial {
-    service: String,
+    service: Service,
     resource: String,
     status: StatusCode,
     time: SystemTime,
@@ -119,7 +125,8 @@ pub struct Denial {
 impl Denial {
     /// Explains a refusal.
     pub(crate) fn new(evidence: Evidence<'_>) -> Self {
-        let Evidence { service, resource, status, headers, body, authorization, now, renewal } = evidence;
+        let Evidence { service, endpoint, resource, status, headers, body, authorization, now, renewal } =
+            evidence;
         let challenges = challenge::from_headers(headers);
         let outcome = Outcome::read(&body);
         let claims = Claims::from_authorization(authorization);
@@ -135,7 +142,7 @@ impl Denial {
             // The header is the authentication's own word; the body can only add where that is silent.
             said: if said == Said::default() { outcome.as_ref().map_or(said, |o| o.said) } else { said },
             error: param("error"),
-            wanted: param("resource_id").filter(|wanted| !wanted.is_empty()),
+            wanted: param("resource_id").filter(|wanted| is_an_audience(wanted, resource, endpoint)),
             trusted: trusted.as_deref(),
             claims: claims.as_ref(),
             outcome: outcome.as_ref(),
@@ -145,10 +152,9 @@ impl Denial {
         let verdict = facts.judge();
         let (reason, help) = (facts.reason(&verdict, renewal), facts.help(verdict.cause));
         let likeliest = facts.likeliest(&verdict);
-        let id = |names: &[&str]| names.iter().find_map(|name| headers.get(*name)?.to_str().ok());
         let own_id = outcome.as_ref().and_then(|o| o.id.clone());
         Self {
-            service: printable(service, SHORT),
+            service,
             resource: printable(resource, LONG),
             status,
             time: now,
@@ -156,12 +162,8 @@ impl Denial {
             reason,
             help,
             likeliest,
-            // The FHIR server writes its X-Request-Id and echoes the caller's as X-Correlation-Id.
-            request_id: id(&["x-ms-request-id", "x-request-id", "request-id"])
-                .map(|t| printable(t, LONG))
-                .or(own_id),
-            correlation_id: id(&["x-ms-correlation-request-id", "x-ms-correlation-id", "x-correlation-id"])
-                .map(|t| printable(t, LONG)),
+            request_id: request_id(headers).map(|id| printable(id, LONG)).or(own_id),
+            correlation_id: correlation_id(headers).map(|id| printable(id, LONG)),
             codes: outcome.map(|o| o.codes).unwrap_or_default(),
             claims,
             challenges,
@@ -195,9 +197,9 @@ impl Denial {
         self.status
     }
 
-    /// `FHIR` or `DICOM`.
-    pub fn service(&self) -> &str {
-        &self.service
+    /// Which kind of service refused.
+    pub fn service(&self) -> Service {
+        self.service
     }
 
     /// The resource that the token was asked for; visible ASCII only, and cut after 200 characters.
@@ -224,7 +226,7 @@ impl Denial {
     }
 
     /// The unverified claims of the token that was sent. `None` where it is not a JWT.
-    pub fn token(&self) -> Option<&Claims> {
+    pub fn claims(&self) -> Option<&Claims> {
         self.claims.as_ref()
     }
 
@@ -276,4 +278,18 @@ impl fmt::Debug for Denial {
             .field("body_bytes", &self.body.len())
             .finish_non_exhaustive()
     }
+}
+
+/// The service's own id of a request.
+pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
+    first(headers, &["x-ms-request-id", "x-request-id", "request-id"])
+}
+
+/// The caller's id of a request, which the FHIR server echoes.
+fn correlation_id(headers: &HeaderMap) -> Option<&str> {
+    first(headers, &["x-ms-correlation-request-id", "x-ms-correlation-id", "x-correlation-id"])
+}
+
+fn first<'a>(headers: &'a HeaderMap, names: &[&str]) -> Option<&'a str> {
+    names.iter().find_map(|name| headers.get(*name)?.to_str().ok())
 }

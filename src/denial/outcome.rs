@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::said::Said;
-use crate::claims::text::is_guid;
+use crate::text::is_guid;
 
-/// The longest body that is read, in bytes.
-const MAX_BODY: usize = 64 * 1024;
+/// How much of a refusal's body is kept and read, in bytes. A longer one is cut, and is no JSON then.
+pub(crate) const LONGEST_BODY: usize = 64 * 1024;
 const MAX_ISSUES: usize = 16;
 
 /// The codes of FHIR's value set `issue-type` (R4 and R5). A code outside is not kept: it could say anything.
@@ -60,7 +60,7 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// The outcome in `body`. `None` where that is longer than 64 KiB or no `OperationOutcome` in JSON.
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
-        if body.len() > MAX_BODY {
+        if body.len() > LONGEST_BODY {
             return None;
         }
         let value: Value = serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)).ok()?;
@@ -153,7 +153,7 @@ mod tests {
         }
         assert_eq!(Outcome::read(b""), None);
         assert_eq!(Outcome::read(b"<html>401</html>"), None);
-        let padded = format!("{}{{\"resourceType\":\"OperationOutcome\"}}", " ".repeat(MAX_BODY));
+        let padded = format!("{}{{\"resourceType\":\"OperationOutcome\"}}", " ".repeat(LONGEST_BODY));
         assert_eq!(Outcome::read(padded.as_bytes()), None);
         assert!(Outcome::read(b"\xef\xbb\xbf{\"resourceType\":\"OperationOutcome\"}").is_some());
     }

@@ -7,7 +7,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use url::Url;
+
 use super::{Denial, Evidence, Renewal};
+use crate::Service;
 use crate::claims::samples::{Noise, jws};
 
 #[derive(Deserialize)]
@@ -74,7 +77,8 @@ fn deny(table: &Table, row: &Row) -> Denial {
     let service = &table.services[&row.service];
     let authorization = format!("Bearer {}", token(table, &row.token)).parse().unwrap();
     Denial::new(Evidence {
-        service: service["kind"].as_str().unwrap(),
+        service: if row.service == "dicom" { Service::Dicom } else { Service::Fhir },
+        endpoint: &Url::parse("https://contoso.example").unwrap(),
         resource: row.resource.as_deref().unwrap_or(service["resource"].as_str().unwrap()),
         status: StatusCode::from_u16(row.status).unwrap(),
         headers: &headers,
@@ -142,7 +146,7 @@ fn a_denial_is_one_line_without_secret_or_patient() {
         }
         let secret = token(&table, &row.token);
         let denial = deny(&table, &row);
-        for text in [format!("{denial}"), format!("{denial:?}"), format!("{:?}", denial.token())] {
+        for text in [format!("{denial}"), format!("{denial:?}"), format!("{:?}", denial.claims())] {
             assert!(!text.contains("CANARY"), "{}: {text}", row.case);
             assert!(
                 secret.split('.').all(|part| part.len() < 5 || !text.contains(part)),
@@ -184,6 +188,7 @@ fn hostile_values_can_neither_forge_a_line_nor_fill_one() {
 #[test]
 fn any_answer_and_any_token_make_a_denial() {
     let mut noise = Noise::new(4);
+    let endpoint = Url::parse("https://contoso.example").unwrap();
     for round in 0..1_000 {
         let mut headers = HeaderMap::new();
         let visible =
@@ -193,7 +198,8 @@ fn any_answer_and_any_token_make_a_denial() {
         headers.insert("www-authenticate", HeaderValue::from_bytes(&value).unwrap());
         let sent = visible(noise.bytes(60, b"Bearer eyJ.."));
         let denial = Denial::new(Evidence {
-            service: ["FHIR", "DICOM"][round % 2],
+            service: [Service::Fhir, Service::Dicom][round % 2],
+            endpoint: &endpoint,
             resource: "https://dicom.healthcareapis.azure.com",
             status: [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::OK][round % 3],
             headers: &headers,
@@ -225,7 +231,7 @@ fn ids_and_the_raw_answer_are_there_for_who_asks() {
     assert_eq!(denial.body(), &Bytes::from(row.body.to_string()));
     assert_eq!(denial.headers()["x-request-id"], "r");
     assert!(denial.challenges()[0].is("bearer"));
-    assert_eq!(denial.token().unwrap().audiences().len(), 1);
+    assert_eq!(denial.claims().unwrap().audiences().len(), 1);
     let line = denial.to_string();
     assert!(line.contains(denial.reason()) && line.ends_with(denial.help()));
     assert!(line.contains(denial.service()) && line.contains(denial.resource()));

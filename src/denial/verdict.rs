@@ -6,15 +6,14 @@ use super::cause::Cause;
 use super::likely::Likely;
 use super::outcome::Outcome;
 use super::said::Said;
+use crate::audience::{PUBLIC_DICOM, Place, place};
 use crate::claims::Claims;
-use crate::claims::text::{LONG, is_guid, printable};
-
-/// The one audience of all DICOM services of the public cloud.
-pub(crate) const PUBLIC_DICOM: &str = "https://dicom.healthcareapis.azure.com";
+use crate::text::{LONG, is_guid, printable};
+use crate::{Cloud, Service};
 
 /// Everything that the rules look at.
 pub(crate) struct Facts<'a> {
-    pub(crate) service: &'a str,
+    pub(crate) service: Service,
     /// The resource that the token was asked for.
     pub(crate) asked: &'a str,
     /// Whether the answer was 403 and not 401.
@@ -155,13 +154,12 @@ impl Facts<'_> {
     /// The usual audience of such a service, where the token's is that with a slash at its end.
     pub(crate) fn slashed_preset(&self) -> Option<&str> {
         let bare = self.first_audience()?.strip_suffix('/')?;
-        let usual = if self.service == "DICOM" {
+        let usual = if self.service == Service::Dicom {
             bare == PUBLIC_DICOM
         } else {
             host(bare).is_some_and(|host| {
-                let ours =
-                    host.ends_with(".azurehealthcareapis.com") || host.ends_with(".azurehealthcareapis.us");
-                ours && !host.contains(".dicom.") && bare == format!("https://{host}")
+                let ours = matches!(place(&host), Some((_, Place::Fhir(_) | Place::Account(_))));
+                ours && bare == format!("https://{host}")
             })
         };
         usual.then_some(bare)
@@ -171,10 +169,12 @@ impl Facts<'_> {
     pub(crate) fn is_a_known_mistake(&self) -> bool {
         let Some(audience) = self.first_audience() else { return false };
         let host = host(audience).unwrap_or_default();
-        if self.service == "DICOM" {
-            host == "azurehealthcareapis.com" || host.ends_with(".azurehealthcareapis.com")
+        let place = place(&host);
+        if self.service == Service::Dicom {
+            // No audience is known for those of another cloud.
+            matches!(place, Some((Cloud::Public, _)))
         } else {
-            host == "azurehealthcareapis.com"
+            matches!(place, Some((_, Place::Domain)))
                 || audience.strip_suffix('/').unwrap_or(audience) == PUBLIC_DICOM
         }
     }

@@ -6,8 +6,9 @@ use super::Renewal;
 use super::cause::Cause;
 use super::span::span;
 use super::verdict::{Facts, Match, Verdict};
+use crate::Service;
 use crate::claims::Claims;
-use crate::claims::text::{SHORT, printable};
+use crate::text::{SHORT, printable};
 
 impl Facts<'_> {
     /// Why, on what evidence, and what has been tried.
@@ -72,7 +73,7 @@ impl Facts<'_> {
                 "set this machine's clock by NTP, and compare the service's, which is in the `Date` header of the \
                  answer"
             }
-            Cause::NoRole if self.service == "DICOM" => {
+            Cause::NoRole if self.service == Service::Dicom => {
                 "assign it \"DICOM Data Reader\", or \"DICOM Data Owner\" to write; a new assignment can take minutes"
             }
             Cause::NoRole => {

@@ -8,8 +8,8 @@
 /// /// The status with which a service answers when the one behind it has failed.
 /// fn status(error: &Error) -> u16 {
 ///     match error.kind() {
-///         // The caller gave a path or a header that cannot be sent.
-///         ErrorKind::ForeignUrl | ErrorKind::Request => 400,
+///         // The caller gave a path, a header or a body that cannot be sent.
+///         ErrorKind::ForeignUrl | ErrorKind::Request | ErrorKind::Body => 400,
 ///         ErrorKind::Connection | ErrorKind::Timeout => 504,
 ///         ErrorKind::Status | ErrorKind::TooLarge | ErrorKind::Decode => 502,
 ///         // A matter of how this service is set up: its configuration, its sign-in, its roles.
@@ -30,12 +30,14 @@ pub enum ErrorKind {
     Audience,
     /// The credential gave no token, or one that cannot be used.
     Credential,
-    /// A token had to be fetched outside a Tokio runtime.
+    /// There is no Tokio runtime to fetch a token or send a request from, or it shut down meanwhile.
     NoRuntime,
     /// The URL is not the audience's: nothing was sent, and no token was fetched.
     ForeignUrl,
-    /// A part of the request cannot be sent as it was given: nothing was sent.
+    /// A part of the request, or the client itself, cannot be used as it was given: nothing was sent.
     Request,
+    /// The body that was given broke off on its way: a part of it may have been sent.
+    Body,
     /// The service could not be reached, or the connection to it broke.
     Connection,
     /// No token, or no answer, came in time.

@@ -7,7 +7,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration}
 pub use kind::ErrorKind;
 
 #[cfg(feature = "client")]
-use crate::denial::Denial;
+use crate::{denial::Denial, token::complaint::is_busy};
 
 /// The result of everything in this crate that can fail.
 ///
@@ -145,8 +145,9 @@ impl Error {
 
     #[cfg(feature = "client")]
     pub(crate) fn status_of(status: http::StatusCode, message: String) -> Self {
-        let transient = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
-        Self::new(ErrorKind::Status, message).transient(transient).with(|inner| inner.status = Some(status))
+        Self::new(ErrorKind::Status, message)
+            .transient(is_busy(status.as_u16()))
+            .with(|inner| inner.status = Some(status))
     }
 
     /// For an answer of which no more than the head was read.

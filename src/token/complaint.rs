@@ -3,7 +3,7 @@
 use azure_core::error::ErrorKind as Kind;
 use std::error::Error as StdError;
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, text::is_guid};
 
 /// What is told of a credential's words, in bytes.
 pub(crate) const LIMIT: usize = 800;
@@ -132,12 +132,6 @@ fn is_opaque(part: &str) -> bool {
             && segment.bytes().any(|byte| byte.is_ascii_digit())
             && segment.bytes().any(|byte| byte.is_ascii_alphabetic())
     })
-}
-
-fn is_guid(part: &str) -> bool {
-    let groups: Vec<&str> = part.split('-').collect();
-    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
     task::Poll,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use azure_core::{
@@ -44,6 +44,11 @@ impl Source {
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn with_clock(&self, clock: Clock) -> Self {
         Self::new(self.caller.credential.clone(), self.caller.timeout, clock)
+    }
+
+    #[cfg(feature = "client")]
+    pub(crate) fn now(&self) -> SystemTime {
+        self.caller.clock.now()
     }
 
     /// The slot of a scope, the same for all who ask.

@@ -4,7 +4,10 @@ use azure_core::error::{Error as CoreError, ErrorKind as CoreKind};
 use url::Url;
 
 use super::plan::Env;
-use crate::{Error, ErrorKind, Result};
+use crate::{
+    Cloud, Error, ErrorKind, Result,
+    audience::{PUBLIC_DICOM, place},
+};
 
 const NAME: &str = "AZURE_AUTHORITY_HOST";
 const PUBLIC: &str = "https://login.microsoftonline.com";
@@ -13,14 +16,6 @@ const PUBLIC: &str = "https://login.microsoftonline.com";
 #[derive(Clone, Debug)]
 pub(super) struct Authority {
     url: Url,
-}
-
-/// A cloud by the hosts that are known to be in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cloud {
-    Public,
-    UsGovernment,
-    China,
 }
 
 impl Authority {
@@ -45,11 +40,11 @@ impl Authority {
         let host = self.url.host_str().unwrap_or_default();
         let service = Url::parse(scope).ok();
         let service = service.as_ref().and_then(Url::host_str).unwrap_or_default();
-        match (cloud_of_authority(host), cloud_of_service(service)) {
-            (Some(ours), Some(theirs)) if ours != theirs => {
+        match (clouds_of_authority(host), cloud_of_service(service)) {
+            (Some(ours), Some(theirs)) if !ours.contains(&theirs) => {
                 let right = match theirs {
                     Cloud::UsGovernment => "https://login.microsoftonline.us",
-                    Cloud::Public | Cloud::China => PUBLIC,
+                    Cloud::Public => PUBLIC,
                 };
                 Err(CoreError::with_message(
                     CoreKind::Credential,
@@ -63,21 +58,20 @@ impl Authority {
     }
 }
 
-fn cloud_of_authority(host: &str) -> Option<Cloud> {
+/// The clouds whose services this crate knows and this Entra gives tokens for, where the host is known.
+fn clouds_of_authority(host: &str) -> Option<&'static [Cloud]> {
     match host {
-        "login.microsoftonline.com" | "login.microsoft.com" | "login.windows.net" => Some(Cloud::Public),
-        "login.microsoftonline.us" => Some(Cloud::UsGovernment),
-        "login.chinacloudapi.cn" | "login.partner.microsoftonline.cn" => Some(Cloud::China),
+        "login.microsoftonline.com" | "login.microsoft.com" | "login.windows.net" => Some(&[Cloud::Public]),
+        "login.microsoftonline.us" => Some(&[Cloud::UsGovernment]),
+        "login.chinacloudapi.cn" | "login.partner.microsoftonline.cn" => Some(&[]),
         _ => None,
     }
 }
 
 fn cloud_of_service(host: &str) -> Option<Cloud> {
-    match host {
-        "dicom.healthcareapis.azure.com" => Some(Cloud::Public),
-        _ if host.ends_with(".azurehealthcareapis.com") => Some(Cloud::Public),
-        _ if host.ends_with(".azurehealthcareapis.us") => Some(Cloud::UsGovernment),
-        _ => None,
+    match PUBLIC_DICOM.strip_prefix("https://") == Some(host) {
+        true => Some(Cloud::Public),
+        false => place(host).map(|(cloud, _)| cloud),
     }
 }
 

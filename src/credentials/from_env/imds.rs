@@ -15,7 +15,10 @@ use azure_core::{
     http::{Context, Method, Request, Transport, Url},
 };
 
-use crate::{credentials::Unavailable, token::complaint::kinds};
+use crate::{
+    credentials::Unavailable,
+    token::complaint::{is_busy, kinds},
+};
 
 const ENDPOINT: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
 /// The address is in the machine's own network, where it is there at all. Elsewhere packets to it are often lost.
@@ -83,7 +86,7 @@ fn of_one_that_is_there(error: Error) -> Error {
         ErrorKind::Connection | ErrorKind::Io => true,
         ErrorKind::HttpResponse { status, .. } => {
             // 404 and 410 are answered while it is updated.
-            matches!(u16::from(*status), 404 | 408 | 410 | 429 | 500..)
+            matches!(u16::from(*status), 404 | 410) || is_busy(u16::from(*status))
         }
         _ => false,
     });

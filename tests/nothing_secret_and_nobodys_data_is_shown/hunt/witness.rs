@@ -114,7 +114,7 @@ pub(crate) fn failed(error: &Error) -> ErrorKind {
         keep("a denial", format!("{} {} {:?}", denial.reason(), denial.help(), denial.likeliest()));
         keep("a denial", format!("{:?} {:?}", denial.challenges(), denial.outcome_codes()));
         denial.challenges().iter().for_each(shown);
-        denial.token().into_iter().for_each(shown);
+        denial.claims().into_iter().for_each(shown);
     }
     error.kind()
 }
