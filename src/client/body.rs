@@ -13,6 +13,44 @@ use futures_core::Stream;
 /// A body that is made anew for each send: see [`RequestBuilder::body_stream`](crate::RequestBuilder::body_stream).
 ///
 /// `Debug` shows nothing of its content.
+///
+/// A file, as the one part of what a DICOM service stores; it is read while it is sent, and never held in memory:
+///
+/// ```
+/// use azure_healthcare_auth::Body;
+/// use bytes::Bytes;
+/// use futures_util::{StreamExt, TryStreamExt, stream};
+/// use std::path::PathBuf;
+/// use tokio::fs::File;
+/// use tokio_util::io::ReaderStream;
+/// # use azure_healthcare_auth::{DicomAudience, HealthcareClient, testing::StandInCredential};
+/// # use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+///
+/// fn multipart(file: PathBuf) -> Body {
+///     let text = |text: &'static str| stream::iter([Ok(Bytes::from(text))]);
+///     let content = stream::once(File::open(file)).map_ok(ReaderStream::new).try_flatten();
+///     let head = text("--file\r\nContent-Type: application/dicom\r\n\r\n");
+///     Body::stream(head.chain(content).chain(text("\r\n--file--\r\n")))
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_healthcare_auth::Result<()> {
+/// # let server = MockServer::start().await;
+/// # Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
+/// # let audience: DicomAudience = server.uri().parse()?;
+/// # let dicom = HealthcareClient::new(audience, std::sync::Arc::new(StandInCredential::new()));
+/// # let file = PathBuf::from("Cargo.toml");
+/// let stored = dicom
+///     .post("studies")
+///     .header("content-type", "multipart/related; type=\"application/dicom\"; boundary=file")
+///     .body_stream(move || multipart(file.clone()))
+///     .send()
+///     .await?;
+/// assert_eq!(stored.status(), 200);
+/// # let body = &server.received_requests().await.unwrap()[0].body;
+/// # assert!(body.starts_with(b"--file\r\n") && body.ends_with(b"\r\n--file--\r\n") && body.len() > 1_000);
+/// # Ok(()) }
+/// ```
 pub struct Body(reqwest::Body);
 
 impl Body {

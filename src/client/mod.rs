@@ -1,5 +1,6 @@
 //! [`HealthcareClient`]: requests to one service, with its token.
 
+mod auth;
 mod body;
 mod connections;
 mod failure;
@@ -8,13 +9,13 @@ mod response;
 mod retry;
 mod send;
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{fmt, sync::Arc};
 
 use azure_core::credentials::TokenCredential;
-use http::{HeaderValue, Method};
-use url::Url;
+use http::Method;
 
 use crate::{Audience, Authenticator, HealthcareAuth, Result, audience::is_loopback};
+use auth::Auth;
 pub use body::Body;
 use connections::Connections;
 pub use connections::default_http;
@@ -38,28 +39,30 @@ const BODY_LIMIT: usize = 64 * 1024 * 1024;
 /// that has I/O and time enabled, as `#[tokio::main]` has.
 ///
 /// ```
-/// use azure_healthcare_auth::HealthcareClient;
-/// # use azure_healthcare_auth::testing::StandIn;
+/// use azure_healthcare_auth::{Audience, HealthcareClient, Service};
+/// use serde_json::{Value, json};
+/// # use azure_healthcare_auth::{DicomVersion, testing::StandIn};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
 /// # let stand_in = StandIn::start().await;
-/// # let (audience, credential) = (stand_in.fhir(), stand_in.credential());
-/// let fhir = HealthcareClient::new(audience, credential);
-/// let bundle: serde_json::Value = fhir.get("Patient").query("_count", "10").send().await?.json()?;
+/// # let (records, imaging, credential) = (stand_in.fhir(), stand_in.dicom(DicomVersion::V2), stand_in.credential());
+/// let fhir = HealthcareClient::new(records, credential);
+/// let bundle: Value = fhir.get("Patient").query("_count", "10").send().await?.json()?;
 /// assert_eq!(bundle["resourceType"], "Bundle");
+/// fhir.post("Patient").json(&json!({ "resourceType": "Patient" })).send().await?.error_for_status()?;
+///
+/// // The imaging service of the same workspace, by the same credential.
+/// let dicom = fhir.at(imaging)?;
+/// assert_eq!(dicom.audience().service(), Service::Dicom);
+/// let changes: Vec<Value> = dicom.get("changefeed").query("limit", "20").send().await?.json()?;
+/// assert_eq!(changes.len(), 20);
 /// # Ok(()) }
 /// ```
 pub struct HealthcareClient<A: Audience> {
     auth: Auth<A>,
     connections: Arc<Connections>,
     body_limit: usize,
-}
-
-/// Where the tokens come from: known to share a credential, or somebody's own.
-enum Auth<A: Audience> {
-    Own(Authenticator<A>),
-    Given(Arc<dyn HealthcareAuth<Audience = A>>),
 }
 
 impl<A: Audience> HealthcareClient<A> {
@@ -72,6 +75,24 @@ impl<A: Audience> HealthcareClient<A> {
     ///
     /// For an [`Authenticator`], `HealthcareClient::from(authenticator)` does the same and lets the client be moved
     /// to another audience by [`at`](Self::at).
+    ///
+    /// ```
+    /// use azure_healthcare_auth::{Authenticator, HealthcareClient};
+    /// use std::sync::Arc;
+    /// # use azure_healthcare_auth::testing::StandIn;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// # let stand_in = StandIn::start().await;
+    /// # let (audience, credential) = (stand_in.fhir(), stand_in.credential());
+    /// let auth = Arc::new(Authenticator::new(audience, credential.clone()));
+    /// let fhir = HealthcareClient::from_auth(auth.clone());
+    /// fhir.get("Patient").send().await?.error_for_status()?;
+    /// // What another library sends carries the same token.
+    /// let header = auth.authorization().await?;
+    /// assert_eq!(credential.calls(), 1);
+    /// # Ok(()) }
+    /// ```
     pub fn from_auth(auth: Arc<dyn HealthcareAuth<Audience = A>>) -> Self {
         Self::with_auth(Auth::Given(auth))
     }
@@ -86,6 +107,24 @@ impl<A: Audience> HealthcareClient<A> {
     /// Start from [`default_http`]: a bare builder waits without end. Redirects and verbose logging are switched off in
     /// it, and proxies where the service is on this machine. Its default headers go with every request and its policy
     /// of retries works below this client, unseen: leave both out where they could change what a request does.
+    ///
+    /// ```
+    /// use azure_healthcare_auth::{ErrorKind, HealthcareClient, default_http};
+    /// use std::time::Duration;
+    /// # use azure_healthcare_auth::testing::StandIn;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// # let stand_in = StandIn::start().await;
+    /// # let (audience, credential) = (stand_in.fhir(), stand_in.credential());
+    /// // A search that counts may be quiet for minutes, and what it brings has to fit into a small container.
+    /// let http = default_http().read_timeout(Duration::from_secs(5 * 60)).user_agent("contoso-statistics/2.1");
+    /// let fhir = HealthcareClient::new(audience, credential).with_http(http).with_body_limit(4 * 1024);
+    ///
+    /// let too_many = fhir.get("Patient").query("_count", "1000").send().await.unwrap_err();
+    /// assert_eq!(too_many.kind(), ErrorKind::TooLarge);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn with_http(self, builder: reqwest::ClientBuilder) -> Self {
         Self { connections: Arc::new(Connections::new(builder, self.connections.loopback())), ..self }
@@ -134,6 +173,40 @@ impl<A: Audience> HealthcareClient<A> {
     ///
     /// What cannot be sent, a foreign URL above all, is told by [`send`](RequestBuilder::send) before anything is.
     /// `CONNECT`, `TRACE` and `TRACK` cannot: the first is not for a service, the others show the token.
+    ///
+    /// The life of a record, by this and its companions:
+    ///
+    /// ```
+    /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient, testing::StandInCredential};
+    /// # use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// # let server = MockServer::start().await;
+    /// # let answer = ResponseTemplate::new(200).insert_header("etag", "W/\"1\"");
+    /// # let answer = answer.set_body_json(serde_json::json!({ "resourceType": "Patient", "id": "p1" }));
+    /// # Mock::given(any()).respond_with(answer).mount(&server).await;
+    /// # let audience: FhirAudience = server.uri().parse()?;
+    /// # let fhir = HealthcareClient::new(audience, std::sync::Arc::new(StandInCredential::new()));
+    /// use serde_json::{Value, json};
+    ///
+    /// let read = fhir.get("Patient/p1").send().await?;
+    /// let mut patient: Value = read.json()?;
+    /// // Written back, unless somebody else has changed it since: that is answered with 412.
+    /// patient["active"] = json!(true);
+    /// let version = &read.headers()["etag"];
+    /// fhir.put("Patient/p1").header("if-match", version).json(&patient).send().await?.error_for_status()?;
+    /// // There are several types of patches: say which.
+    /// let patch = json!([{ "op": "replace", "path": "/active", "value": false }]);
+    /// let patch = fhir.patch("Patient/p1").header("content-type", "application/json-patch+json").json(&patch);
+    /// patch.send().await?.error_for_status()?;
+    ///
+    /// let exists = fhir.head("Patient/p1").send().await?.status().is_success();
+    /// fhir.delete("Patient/p1").send().await?.error_for_status()?;
+    /// fhir.request(http::Method::OPTIONS, "Patient").send().await?;
+    /// # let seen: Vec<_> = server.received_requests().await.unwrap().iter().map(|r| r.method.to_string()).collect();
+    /// # assert_eq!(seen, ["GET", "PUT", "PATCH", "HEAD", "DELETE", "OPTIONS"]);
+    /// # Ok(()) }
+    /// ```
     pub fn request(&self, method: Method, path: impl AsRef<str>) -> RequestBuilder<A> {
         RequestBuilder::new(self.clone(), method, path.as_ref())
     }
@@ -149,12 +222,10 @@ impl<A: Audience> HealthcareClient<A> {
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
     /// # let stand_in = StandIn::start().await;
     /// # let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
-    /// use serde_json::Value;
-    ///
     /// let mut patients = 0;
     /// let mut next = Some("Patient?_count=10".to_owned());
     /// while let Some(url) = next {
-    ///     let page: Value = fhir.get(url).send().await?.json()?;
+    ///     let page: serde_json::Value = fhir.get(url).send().await?.json()?;
     ///     patients += page["entry"].as_array().map_or(0, Vec::len);
     ///     let links = page["link"].as_array().into_iter().flatten();
     ///     let url = links.filter(|link| link["relation"] == "next").find_map(|link| link["url"].as_str());
@@ -213,44 +284,9 @@ impl<A: Audience> From<Authenticator<A>> for HealthcareClient<A> {
     }
 }
 
-impl<A: Audience> Auth<A> {
-    fn audience(&self) -> &A {
-        match self {
-            Self::Own(auth) => auth.audience(),
-            Self::Given(auth) => auth.audience(),
-        }
-    }
-
-    async fn authorization_for(&self, url: &Url) -> Result<HeaderValue> {
-        match self {
-            Self::Own(auth) => auth.authorization_for(url).await,
-            Self::Given(auth) => auth.authorization_for(url).await,
-        }
-    }
-
-    /// By the clock that the tokens are kept by, where it is known.
-    fn now(&self) -> SystemTime {
-        match self {
-            Self::Own(auth) => auth.now(),
-            Self::Given(_) => SystemTime::now(),
-        }
-    }
-
-    async fn renew(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
-        match self {
-            Self::Own(auth) => auth.renew(refused).await,
-            Self::Given(auth) => auth.renew(refused).await,
-        }
-    }
-}
-
 impl<A: Audience> Clone for HealthcareClient<A> {
     fn clone(&self) -> Self {
-        let auth = match &self.auth {
-            Auth::Own(auth) => Auth::Own(auth.clone()),
-            Auth::Given(auth) => Auth::Given(auth.clone()),
-        };
-        Self { auth, connections: self.connections.clone(), body_limit: self.body_limit }
+        Self { auth: self.auth.clone(), connections: self.connections.clone(), body_limit: self.body_limit }
     }
 }
 

@@ -27,9 +27,20 @@ use crate::{Audience, Error, ErrorKind, Result, Service, audience::admit_method}
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
 /// # let stand_in = StandIn::start().await;
 /// # let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
-/// let patient = serde_json::json!({ "resourceType": "Patient", "name": [{ "family": "Example" }] });
+/// use serde_json::{Value, json};
+///
+/// let patient = json!({ "resourceType": "Patient", "name": [{ "family": "Example" }] });
 /// let response = fhir.post("Patient").json(&patient).header("prefer", "return=minimal").send().await?;
 /// assert_eq!(response.status(), 201);
+///
+/// // URLs end up in logs on the way. Sent as a form, what is searched for stands in none.
+/// let search = fhir
+///     .post("Observation/_search")
+///     .query("_count", "20")
+///     .header("content-type", "application/x-www-form-urlencoded")
+///     .body("patient=example-0001");
+/// let found: Value = search.send().await?.json()?;
+/// assert_eq!(found["resourceType"], "Bundle");
 /// # Ok(()) }
 /// ```
 #[must_use = "a request is sent by `send()` or `stream()`"]
@@ -133,17 +144,25 @@ impl<A: Audience> RequestBuilder<A> {
     }
 
     /// Sends what `make` makes, without holding it in memory. It is called for each send: after a 401, and for each
-    /// repeat, the body is needed anew.
+    /// repeat, the body is needed anew. How a file is streamed is shown at [`Body`].
     ///
-    /// ```no_run
-    /// # use azure_healthcare_auth::{Body, DicomAudience, HealthcareClient};
-    /// # async fn store(dicom: HealthcareClient<DicomAudience>, frames: Vec<bytes::Bytes>) -> azure_healthcare_auth::Result<()> {
-    /// let response = dicom
-    ///     .post("studies")
-    ///     .header("content-type", "multipart/related; type=\"application/dicom\"; boundary=part")
-    ///     .body_stream(move || Body::from(frames.concat()))
-    ///     .send()
-    ///     .await?;
+    /// ```
+    /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient, testing::StandInCredential};
+    /// # use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// # let server = MockServer::start().await;
+    /// # let busy = ResponseTemplate::new(503).insert_header("retry-after-ms", "0");
+    /// # Mock::given(any()).respond_with(busy).up_to_n_times(1).mount(&server).await;
+    /// # Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
+    /// # let audience: FhirAudience = server.uri().parse()?;
+    /// # let fhir = HealthcareClient::new(audience, std::sync::Arc::new(StandInCredential::new()));
+    /// use azure_healthcare_auth::Body;
+    ///
+    /// let request = fhir.put("Binary/letter-1").header("content-type", "text/plain");
+    /// let response = request.body_stream(|| Body::from("Dear colleague …")).send().await?;
+    /// // The service was busy at first (503): the body was made twice, and stands there once.
+    /// assert_eq!((response.status().as_u16(), response.attempts()), (200, 2));
     /// # Ok(()) }
     /// ```
     pub fn body_stream(self, make: impl Fn() -> Body + Send + Sync + 'static) -> Self {
@@ -160,6 +179,26 @@ impl<A: Audience> RequestBuilder<A> {
     /// `OPTIONS`, `PUT` and `DELETE` without a query, and `POST` to a path that ends in `/_search`. Every other is
     /// repeated only where the service cannot have acted: after 429, and where no connection was made. A request with
     /// `Prefer: respond-async` is not repeated at all, and this does not change it.
+    ///
+    /// For a `POST` that only reads, such as an operation that checks what it is given:
+    ///
+    /// ```
+    /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient, testing::StandInCredential};
+    /// # use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// # let server = MockServer::start().await;
+    /// # let busy = ResponseTemplate::new(503).insert_header("retry-after-ms", "0");
+    /// # Mock::given(any()).respond_with(busy).up_to_n_times(1).mount(&server).await;
+    /// # Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
+    /// # let audience: FhirAudience = server.uri().parse()?;
+    /// # let fhir = HealthcareClient::new(audience, std::sync::Arc::new(StandInCredential::new()));
+    /// let patient = serde_json::json!({ "resourceType": "Patient", "active": true });
+    /// let checked = fhir.post("Patient/$validate").json(&patient).repeatable().send().await?;
+    /// // Busy at first (503), and asked again. A `POST` to `Patient` would not have been: it may have created one.
+    /// assert_eq!((checked.status().as_u16(), checked.attempts()), (200, 2));
+    /// # Ok(()) }
+    /// ```
     pub fn repeatable(self) -> Self {
         self.change(|parts| {
             parts.repeatable = true;
@@ -185,6 +224,28 @@ impl<A: Audience> RequestBuilder<A> {
 
     /// Sends the request and hands the answer on as it comes, without a limit. A connection that breaks is an error
     /// and never looks like the end, where the answer tells its length or is chunked, as those of these services do.
+    ///
+    /// ```
+    /// # use azure_healthcare_auth::{HealthcareClient, testing::{Fault, StandIn}};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// # let stand_in = StandIn::start().await;
+    /// # let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+    /// # stand_in.fail_next(1, Fault::Cut);
+    /// use azure_healthcare_auth::ErrorKind;
+    ///
+    /// // The connection will break in the middle of the page.
+    /// let mut page = fhir.get("Patient").query("_count", "1000").stream().await?;
+    /// let broken = loop {
+    ///     match page.chunk().await {
+    ///         Ok(Some(piece)) => { /* written to a file that is not yet in its place */ }
+    ///         Ok(None) => panic!("whole"),
+    ///         Err(error) => break error,
+    ///     }
+    /// };
+    /// assert_eq!(broken.kind(), ErrorKind::Connection);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

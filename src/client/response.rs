@@ -65,6 +65,40 @@ impl fmt::Debug for Head {
 /// An answer, read into memory. Its status is any but 401 and 403.
 ///
 /// `Debug` shows no header and nothing of the body.
+///
+/// ```
+/// # use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::{Fault, StandIn}};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let stand_in = StandIn::start().await;
+/// # let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+/// # let dicom = fhir.at(stand_in.dicom(DicomVersion::V2))?;
+/// use serde_json::{Value, json};
+/// use std::time::Duration;
+///
+/// let patient = json!({ "resourceType": "Patient" });
+/// let created = fhir.post("Patient").json(&patient).send().await?.error_for_status()?;
+/// assert_eq!(created.headers()["etag"], "W/\"1\"");
+///
+/// // A refusal is not taken for data, and what the service said is there: an OperationOutcome …
+/// let missing = fhir.get("Patient/unknown").send().await?;
+/// assert_eq!(missing.status(), 404);
+/// assert!(missing.json::<Value>().is_err());
+/// let outcome: Value = serde_json::from_slice(missing.bytes())?;
+/// assert_eq!(outcome["issue"][0]["code"], "not-found");
+///
+/// // … or, of a DICOM service, a line of text.
+/// let refused = dicom.get("changefeed").query("limit", "0").send().await?;
+/// assert!(refused.error_for_status_ref().is_err());
+/// assert!(refused.text()?.starts_with("The query parameter 'limit' is invalid."));
+///
+/// # stand_in.fail_next(1, Fault::Throttled(Duration::from_secs(120)));
+/// // Busy for longer than the client waits by itself: whoever plans the work comes back later.
+/// let busy = fhir.get("Patient").send().await?;
+/// assert_eq!((busy.status().as_u16(), busy.attempts()), (429, 1));
+/// assert_eq!(busy.retry_after(), Some(Duration::from_secs(120)));
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Response {
     pub(super) head: Head,
@@ -74,6 +108,28 @@ pub struct Response {
 /// An answer whose body is still on its way: read it by [`chunk`](Self::chunk), or as a [`Stream`].
 ///
 /// `Debug` shows no header and nothing of the body.
+///
+/// ```
+/// # use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::StandIn};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let stand_in = StandIn::start().await;
+/// # let dicom = HealthcareClient::new(stand_in.dicom(DicomVersion::V2), stand_in.credential());
+/// # let mut file = Vec::new();
+/// use std::io::Write;
+///
+/// let response = dicom.get("changefeed").query("limit", "200").stream().await?;
+/// if let Some(wait) = response.retry_after() {
+///     eprintln!("{} after {} attempts: again in {wait:?}", response.status(), response.attempts());
+/// }
+/// let mut response = response.error_for_status()?;
+/// assert_eq!(response.headers()["content-type"], "application/json; charset=utf-8");
+/// while let Some(piece) = response.chunk().await? {
+///     file.write_all(&piece)?;
+/// }
+/// # assert!(file.starts_with(b"[{") && file.ends_with(b"}]"));
+/// # Ok(()) }
+/// ```
 pub struct StreamedResponse {
     pub(super) head: Head,
     pub(super) origin: String,
