@@ -20,12 +20,13 @@ use crate::{Audience, DicomAudience, DicomVersion, FhirAudience, Service, clock:
 /// crate. It stands behind what is synthetic, and one with the `id` of another takes its place.
 ///
 /// ```
-/// use azure_healthcare_auth::{HealthcareClient, testing::StandIn};
+/// use azure_healthcare_auth::{HealthcareClient, testing::{StandIn, Wording}};
 /// use serde_json::{Value, json};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
 /// let stand_in = StandIn::builder()
+///     .wording(Wording::OpenSource)
 ///     .patients(0)
 ///     .patient(&json!({ "resourceType": "Patient", "id": "p1", "name": [{ "family": "Example" }] }))
 ///     .observation(&json!({

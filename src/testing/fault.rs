@@ -14,6 +14,46 @@ const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-ms-retry-after-ms"
 /// The 401s are worded as [`Wording`](super::Wording) says. They refuse a token in which nothing is wrong, as a
 /// service does that was just given other settings; a token that *is* wrong comes from a
 /// [`StandInCredential`](super::StandInCredential), and is refused without a fault.
+///
+/// What a service that creates a Patient makes of each:
+///
+/// ```
+/// use azure_healthcare_auth::{HealthcareClient, testing::{Fault, StandIn}};
+/// use http::StatusCode;
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let stand_in = StandIn::start().await;
+/// let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+/// for (fault, expected) in [
+///     (Fault::WrongAudience, "wrong-audience"),
+///     (Fault::Expired, "ended"),
+///     (Fault::NotYetValid, "not-yet-valid"),
+///     (Fault::WrongTenant, "wrong-tenant"),
+///     (Fault::BadSignature, "wrong-signature"),
+///     (Fault::UnknownKey, "wrong-signature"),
+///     (Fault::NoRole, "no-role"),
+///     (Fault::Throttled(Duration::ZERO), "201"),                // it had not acted, and was sent again
+///     (Fault::Status(StatusCode::SERVICE_UNAVAILABLE), "503"),  // it may have acted, and was not
+///     (Fault::Slow(Duration::from_millis(5)), "201"),
+///     (Fault::Cut, "Connection"),                               // it has acted
+/// ] {
+///     // Enough of it for what is sent once more: with another token, or after a wait.
+///     stand_in.fail_next(2, fault);
+///     let created = fhir.post("Patient").json(&serde_json::json!({ "resourceType": "Patient" })).send().await;
+///     let outcome = match created {
+///         Ok(response) => response.status().as_str().to_owned(),
+///         Err(error) => match error.denial() {
+///             Some(denial) => denial.cause().to_string(),
+///             None => format!("{:?}", error.kind()),
+///         },
+///     };
+///     assert_eq!(outcome, expected);
+///     stand_in.recover();
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {

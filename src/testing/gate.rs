@@ -8,6 +8,28 @@ use super::{carried::Claims, credential::TENANT};
 /// How a 401 of the [`StandIn`](super::StandIn) words its `WWW-Authenticate` header.
 ///
 /// Both forms are in use, and a client has to understand both.
+///
+/// ```
+/// use azure_healthcare_auth::{Cause, HealthcareClient, testing::{StandIn, StandInCredential, Wording}};
+/// use std::sync::Arc;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// for (wording, said) in [
+///     (Wording::Managed, "The audience is invalid"),
+///     (Wording::OpenSource, "The audience 'api://another' is invalid"),
+/// ] {
+///     let stand_in = StandIn::builder().wording(wording).start().await;
+///     let credential = StandInCredential::new().with_audience("api://another");
+///     let fhir = HealthcareClient::new(stand_in.fhir(), Arc::new(credential));
+///
+///     let refused = fhir.get("Patient").send().await.unwrap_err();
+///     let denial = refused.denial().unwrap();
+///     assert_eq!(denial.challenges()[0].param("error_description"), Some(said));
+///     assert_eq!(denial.cause(), Cause::WrongAudience);
+/// }
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Wording {

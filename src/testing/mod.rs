@@ -7,8 +7,29 @@
 //! | [`ScriptedCredential`] | gives the tokens and errors that a test has written down, one after another |
 //! | [`bearer_for`], [`no_authorization`] | for who has a mock server of `wiremock` already |
 //!
-//! Nothing leaves the machine, and nothing has to be set up. The example `test_your_service` is a service with its
-//! tests.
+//! Nothing leaves the machine, and nothing has to be set up:
+//!
+//! ```
+//! use azure_healthcare_auth::testing::{Received, StandIn};
+//! use azure_healthcare_auth::{DicomVersion, HealthcareClient, Service};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> azure_healthcare_auth::Result<()> {
+//! let azure = StandIn::builder().patients(3).changes(100).start().await;
+//! let fhir = HealthcareClient::new(azure.fhir(), azure.credential());
+//! let dicom = fhir.at(azure.dicom(DicomVersion::V2))?;
+//!
+//! let patients: serde_json::Value = fhir.get("Patient").send().await?.json()?;
+//! let changes: Vec<serde_json::Value> = dicom.get("changefeed").send().await?.json()?;
+//! assert_eq!((patients["entry"].as_array().map(Vec::len), changes.len()), (Some(3), 100));
+//!
+//! let received: Vec<_> = azure.received().iter().map(Received::service).collect();
+//! assert_eq!(received, [Service::Fhir, Service::Dicom]);
+//! # Ok(()) }
+//! ```
+//!
+//! What to test for, and how, is in [the guide](crate::guide::testing). The example `test_your_service` is a service with
+//! its tests.
 
 mod answer;
 mod builder;

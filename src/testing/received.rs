@@ -10,6 +10,25 @@ use crate::Service;
 /// A request as a service of the [`StandIn`](super::StandIn) received it, and the status of its answer.
 ///
 /// It holds the token, the URL and the body as they came; `Debug` shows none of them. No method panics.
+///
+/// ```
+/// use azure_healthcare_auth::{HealthcareClient, Service, testing::StandIn};
+/// use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_healthcare_auth::Result<()> {
+/// # let stand_in = StandIn::start().await;
+/// # let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+/// fhir.post("Patient").json(&json!({ "resourceType": "Patient" })).send().await?;
+///
+/// let received = stand_in.received();
+/// let created = &received[0];
+/// assert_eq!((created.service(), created.method().as_str(), created.status().as_u16()), (Service::Fhir, "POST", 201));
+/// assert_eq!(created.url().path(), "/Patient");
+/// assert_eq!(created.headers()["content-type"], "application/fhir+json");
+/// assert_eq!(created.body(), br#"{"resourceType":"Patient"}"#);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Received {
     pub(super) service: Service,

@@ -97,8 +97,36 @@ impl ScriptedCredential {
 
     /// Takes the time from which tokens live from `now`. Default: this machine's.
     ///
-    /// For a test that lets tokens end: give the same one to
+    /// For a test that lets tokens end, or a failure pass: give the same one to
     /// [`Authenticator::with_clock`](crate::Authenticator::with_clock).
+    ///
+    /// ```
+    /// use azure_healthcare_auth::{Authenticator, FhirAudience, testing::ScriptedCredential};
+    /// use std::{sync::{Arc, atomic::{AtomicU64, Ordering}}, time::{Duration, SystemTime}};
+    ///
+    /// static SECONDS: AtomicU64 = AtomicU64::new(0);
+    /// fn now() -> SystemTime {
+    ///     SystemTime::UNIX_EPOCH + Duration::from_secs(SECONDS.load(Ordering::Relaxed))
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// let script = ScriptedCredential::new().error("Please run 'az login'").token("t", Duration::from_secs(60 * 60));
+    /// let credential = Arc::new(script.with_clock(now));
+    /// let records = FhirAudience::workspace("contoso", "records").build()?;
+    /// let auth = Authenticator::new(records, credential.clone()).with_clock(now);
+    ///
+    /// // Whoever asks while the credential rests is told the same.
+    /// for _ in 0..100 {
+    ///     let error = auth.authorization().await.unwrap_err();
+    ///     assert!(error.to_string().contains("Please run 'az login'"));
+    /// }
+    /// assert_eq!(credential.calls(), 1);
+    ///
+    /// SECONDS.store(10, Ordering::Relaxed);
+    /// assert_eq!(auth.authorization().await?, "Bearer t");
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn with_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::of(now);

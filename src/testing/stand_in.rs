@@ -30,7 +30,7 @@ use crate::{Audience, DicomAudience, DicomVersion, FhirAudience};
 /// Both stop when the stand-in is dropped.
 ///
 /// ```
-/// use azure_healthcare_auth::{HealthcareClient, testing::StandIn};
+/// use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::StandIn};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
@@ -43,6 +43,11 @@ use crate::{Audience, DicomAudience, DicomVersion, FhirAudience};
 /// assert_eq!(patients["entry"].as_array().map(Vec::len), Some(5));
 /// assert_eq!(stand_in.credential().calls(), 1);
 /// assert_eq!(stand_in.received()[0].url().query(), Some("_count=5"));
+///
+/// // The DICOM service beside it wants another token.
+/// let dicom = fhir.at(stand_in.dicom(DicomVersion::V1))?;
+/// dicom.get("changefeed/latest").send().await?.error_for_status()?;
+/// assert_eq!(stand_in.credential().calls(), 2);
 /// # Ok(()) }
 /// ```
 pub struct StandIn {

@@ -1,5 +1,8 @@
 //! [`StandInCredential`]: issues the tokens that a [`StandIn`](super::StandIn) takes, and such that it refuses.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     time::{Duration, SystemTime},
@@ -48,16 +51,26 @@ pub(super) const MAX_TIME: u64 = 253_402_300_799;
 /// and where the signature would be stand the words that there is none. `Debug` shows no token: none is kept.
 ///
 /// ```
-/// use azure_core::credentials::TokenCredential;
-/// use azure_healthcare_auth::testing::StandInCredential;
+/// use azure_healthcare_auth::{Audience, Cause, HealthcareClient, testing::{StandIn, StandInCredential}};
+/// use std::sync::Arc;
 ///
-/// # #[tokio::main]
-/// # async fn main() -> azure_core::Result<()> {
-/// let credential = StandInCredential::new();
-/// let token = credential.get_token(&["https://dicom.healthcareapis.azure.com/.default"], None).await?;
-/// assert_eq!(token.token.secret().split('.').count(), 3);
-/// assert_eq!(credential.calls(), 1);
-/// # Ok(()) }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let stand_in = StandIn::start().await;
+/// let issued = StandInCredential::new;
+/// let with_slash = format!("{}/", stand_in.fhir().resource());
+/// for (credential, cause) in [
+///     (issued().with_audience("https://dicom.healthcareapis.azure.com"), Cause::WrongAudience),
+///     (issued().with_audience(with_slash), Cause::TrailingSlash),
+///     (issued().with_tenant("72f988bf-0000-4000-8000-000000000000"), Cause::WrongTenant),
+///     (issued().expired(), Cause::Ended),
+///     (issued().without_role(), Cause::NoRole),
+/// ] {
+///     let fhir = HealthcareClient::new(stand_in.fhir(), Arc::new(credential));
+///     let error = fhir.get("Patient").send().await.unwrap_err();
+///     assert_eq!(error.denial().unwrap().cause(), cause);
+/// }
+/// # }
 /// ```
 #[derive(Debug)]
 pub struct StandInCredential {
@@ -94,6 +107,23 @@ impl StandInCredential {
     /// How long a token is valid, in whole seconds from the second in which it is issued. Default: an hour.
     ///
     /// A fraction of a second is dropped, and a life beyond the year 9999 ends there.
+    ///
+    /// ```
+    /// use azure_core::credentials::TokenCredential;
+    /// use azure_healthcare_auth::testing::StandInCredential;
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_core::Result<()> {
+    /// let morning = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_334_400); // 22 Nov 2026, 08:00 UTC
+    /// let shift = Duration::from_secs(8 * 60 * 60);
+    /// let credential = StandInCredential::new().with_life(shift).with_clock(move || morning);
+    ///
+    /// let token = credential.get_token(&["https://dicom.healthcareapis.azure.com/.default"], None).await?;
+    /// assert_eq!(SystemTime::from(token.expires_on), morning + shift);
+    /// assert_eq!(credential.calls(), 1);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn with_life(mut self, life: Duration) -> Self {
         self.life = life;
@@ -219,80 +249,5 @@ impl TokenCredential for StandInCredential {
         };
         let (token, end) = self.issue(resource, self.clock.unix());
         Ok(AccessToken::new(token, OffsetDateTime::UNIX_EPOCH + Duration::from_secs(end)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::Value;
-
-    fn claims(token: &str) -> Value {
-        let parts: Vec<_> = token.split('.').collect();
-        assert!(parts.len() == 3 && parts.iter().all(|part| !part.is_empty()));
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap()
-    }
-
-    #[tokio::test]
-    async fn the_audience_is_the_scope_without_one_default() {
-        for (scope, audience) in [
-            ("http://127.0.0.1:1/.default", "http://127.0.0.1:1"),
-            ("http://127.0.0.1:1//.default", "http://127.0.0.1:1/"),
-            ("api://x/.default/.default", "api://x/.default"),
-        ] {
-            let token = StandInCredential::new().get_token(&[scope], None).await.unwrap();
-            assert_eq!(claims(token.token.secret())["aud"], audience);
-        }
-    }
-
-    #[tokio::test]
-    async fn what_entra_would_not_issue_is_an_error() {
-        let credential = StandInCredential::new();
-        for scopes in
-            [&[][..], &["https://x"], &["https://x/user_impersonation"], &["a/.default", "b/.default"]]
-        {
-            let error = credential.get_token(scopes, None).await.unwrap_err();
-            assert_eq!(*error.kind(), ErrorKind::Credential);
-        }
-        assert_eq!(credential.calls(), 4);
-    }
-
-    #[test]
-    fn a_token_has_the_claims_of_entra() {
-        let credential = StandInCredential::new().with_life(Duration::from_millis(90_900));
-        let (token, end) = credential.issue("r", 1_000);
-        let mut claims = claims(&token);
-        assert!(claims["uti"].as_str().is_some());
-        claims["uti"] = json!(0);
-        let expected = json!({
-            "aud": "r", "iss": format!("https://sts.windows.net/{TENANT}/"), "tid": TENANT, "ver": "1.0", "uti": 0,
-            "iat": 1_000, "nbf": 1_000, "exp": 1_090, "oid": PRINCIPAL, "sub": PRINCIPAL, "appid": APP,
-            "idtyp": "app", "roles": ["FHIR Data Contributor", "DICOM Data Owner"],
-        });
-        assert_eq!((claims, end), (expected, 1_090));
-    }
-
-    #[test]
-    fn each_change_changes_its_own_claim() {
-        let issue = |credential: StandInCredential| {
-            let (token, end) = credential.issue("r", 10_000);
-            (claims(&token), end)
-        };
-        assert_eq!(issue(StandInCredential::new().with_audience("r/")).0["aud"], "r/");
-        assert_eq!(issue(StandInCredential::new().with_tenant("t")).0["iss"], "https://sts.windows.net/t/");
-        assert_eq!(issue(StandInCredential::new().without_role()).0.get("roles"), None);
-        assert_eq!(issue(StandInCredential::new().with_roles(&["a", "b"])).0["roles"], json!(["a", "b"]));
-        let (ended, told) = issue(StandInCredential::new().expired());
-        assert_eq!((ended["exp"].as_u64(), ended["nbf"].as_u64(), told), (Some(9_940), Some(6_340), 13_600));
-        assert_eq!(issue(StandInCredential::new().with_life(Duration::MAX)).1, MAX_TIME);
-    }
-
-    #[tokio::test]
-    async fn no_two_tokens_are_the_same_and_none_is_shown() {
-        let credential = StandInCredential::new();
-        let (first, _) = credential.issue("r", 0);
-        assert_ne!(first, credential.issue("r", 0).0);
-        assert_ne!(first, StandInCredential::new().issue("r", 0).0);
-        assert!(!format!("{credential:?}").contains(&first[..20]));
     }
 }
