@@ -1,4 +1,23 @@
 //! What to know beyond one item: a page for each question.
+//!
+//! Most come here with an error in hand:
+//!
+//! ```
+//! use azure_healthcare_auth::{Cloud, DicomAudience, Error, ErrorKind};
+//!
+//! fn page(error: &Error) -> &'static str {
+//!     match error.kind() {
+//!         ErrorKind::Audience => "clouds",
+//!         ErrorKind::Credential | ErrorKind::NoRuntime => "token_life",
+//!         ErrorKind::Denied => "when_a_service_says_no",
+//!         ErrorKind::ForeignUrl => "security",
+//!         _ => "none: the error says it all",
+//!     }
+//! }
+//!
+//! let error = DicomAudience::workspace("contoso", "imaging").cloud(Cloud::UsGovernment).build().unwrap_err();
+//! assert_eq!(page(&error), "clouds");
+//! ```
 
 #[doc = include_str!("../docs/token_life.svg")]
 ///

@@ -60,6 +60,22 @@
 //!
 //! Further pages: [testing](guide::testing), [clouds](guide::clouds).
 //!
+//! # Try it
+//!
+//! Without Azure: with the feature `testing`, both services are on this machine.
+//!
+//! ```
+//! use azure_healthcare_auth::{HealthcareClient, testing::StandIn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> azure_healthcare_auth::Result<()> {
+//! let azure = StandIn::start().await;
+//! let fhir = HealthcareClient::new(azure.fhir(), azure.credential());
+//! let patient: serde_json::Value = fhir.get("Patient/example-0001").send().await?.json()?;
+//! assert_eq!(patient["resourceType"], "Patient");
+//! # Ok(()) }
+//! ```
+//!
 //! # What it is not
 //!
 //! It has no types for FHIR or DICOM, verifies no tokens that come *in*, asks no user to sign in, and assigns no

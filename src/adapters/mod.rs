@@ -19,6 +19,37 @@
 //! * Any other answer is handed on untouched, a refusal that stands too, and so is an error of the stack. Where
 //!   [`HealthcareClient`](crate::HealthcareClient) explains a refusal, here it is what the service sent.
 //!
+//! By the one that needs no feature; the page of each has its own stack:
+//!
+//! ```
+//! use azure_core::http::{ClientOptions, Context, Method, Pipeline, Request, Url};
+//! use azure_healthcare_auth::{Audience, Authenticator, Error, ErrorKind, adapters::BearerPolicy};
+//! use std::{error::Error as _, iter::successors, sync::Arc};
+//! # use azure_healthcare_auth::testing::StandIn;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let stand_in = StandIn::start().await;
+//! # let (audience, credential) = (stand_in.fhir(), stand_in.credential());
+//! let patient = audience.url("Patient/example-0001")?;
+//! let policy = BearerPolicy::new(Arc::new(Authenticator::new(audience, credential.clone())));
+//! let options = ClientOptions { per_try_policies: vec![Arc::new(policy)], ..ClientOptions::default() };
+//! # let http = reqwest::Client::builder().no_proxy().build()?;
+//! # let transport = Some(azure_core::http::Transport::new(Arc::new(http)));
+//! # let options = ClientOptions { transport, ..options };
+//! let pipeline = Pipeline::new(None, None, options, vec![], vec![], None);
+//! let get = async |url| pipeline.send(&Context::new(), &mut Request::new(url, Method::Get), None).await;
+//!
+//! // A reference in somebody's Bundle leads to another host.
+//! let refused = get(Url::parse("https://elsewhere.example/Patient/1")?).await.unwrap_err();
+//! let ours = successors(refused.source(), |&cause| cause.source()).find_map(|cause| cause.downcast_ref::<Error>());
+//! assert_eq!((ours.map(Error::kind), credential.calls()), (Some(ErrorKind::ForeignUrl), 0));
+//!
+//! assert_eq!(u16::from(get(patient).await?.status()), 200);
+//! assert_eq!(credential.calls(), 1);
+//! # Ok(()) }
+//! ```
+//!
 //! What is checked is what the adapter hands on. A part of the stack that comes after it and leads the request
 //! elsewhere (one that follows redirects, or rewrites URLs) takes the token along: put the adapter last.
 //!

@@ -114,6 +114,41 @@ impl<S, A: Audience, B> Layer<S> for BearerLayer<A, B> {
 }
 
 /// What a [`BearerLayer`] makes of the service below it.
+///
+/// It is to be named where a part of a program keeps its client:
+///
+/// ```
+/// use azure_healthcare_auth::{Authenticator, FhirAudience, adapters::{BearerLayer, BearerService}};
+/// use http_body_util::Empty;
+/// use hyper_util::{client::legacy::{Client, connect::HttpConnector}, rt::TokioExecutor};
+/// use std::sync::Arc;
+/// use tower::{Layer, ServiceExt};
+/// # use azure_healthcare_auth::{Audience, testing::StandIn};
+///
+/// type Body = Empty<bytes::Bytes>;
+///
+/// struct Records {
+///     fhir: BearerService<Client<HttpConnector, Body>, FhirAudience, Body>,
+/// }
+///
+/// impl Records {
+///     fn new(auth: Authenticator<FhirAudience>) -> Self {
+///         let http = Client::builder(TokioExecutor::new()).build_http();
+///         Self { fhir: BearerLayer::new(Arc::new(auth)).layer(http) }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// # let stand_in = StandIn::start().await;
+/// # let (audience, credential) = (stand_in.fhir(), stand_in.credential());
+/// # let patients = audience.url("Patient")?.to_string();
+/// let records = Records::new(Authenticator::new(audience, credential));
+/// let request = http::Request::get(patients).body(Body::new())?;
+/// let response = records.fhir.clone().oneshot(request).await?;
+/// assert_eq!(response.status(), 200);
+/// # Ok(()) }
+/// ```
 pub struct BearerService<S, A: Audience, B> {
     inner: S,
     layer: BearerLayer<A, B>,
