@@ -4,20 +4,24 @@
 
 mod wire;
 
+use async_trait::async_trait;
 use azure_healthcare_auth::{
-    Body, ErrorKind, FhirAudience, HealthcareClient,
+    Body, ErrorKind, FhirAudience, HealthcareAuth, HealthcareClient, Result,
     testing::{Fault, StandIn},
 };
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderValue, Method};
 use std::{
     error::Error as _,
     pin::Pin,
-    sync::atomic::Ordering,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::time::{self, Instant};
 use wire::{HALF, Tokens, WHOLE, answering, answering_raw, count, fhir};
 use wiremock::{Mock, ResponseTemplate, matchers::any};
 
@@ -91,6 +95,36 @@ async fn and_a_service_that_asks_for_a_day_is_not_waited_for() {
         let error = response.error_for_status().unwrap_err();
         assert!(error.is_transient() && error.retry_after() == Some(Duration::from_secs(86_400)));
     }
+}
+
+/// Its second value takes 31 s, by the clock of this test's runtime.
+struct Late(FhirAudience, AtomicUsize);
+
+#[async_trait]
+impl HealthcareAuth for Late {
+    type Audience = FhirAudience;
+
+    fn audience(&self) -> &FhirAudience {
+        &self.0
+    }
+
+    async fn authorization(&self) -> Result<HeaderValue> {
+        if self.1.fetch_add(1, Ordering::Relaxed) == 1 {
+            time::pause();
+            time::advance(Duration::from_secs(31)).await;
+            time::resume();
+        }
+        Ok(HeaderValue::from_static("Bearer late"))
+    }
+}
+
+#[tokio::test]
+async fn and_not_where_the_token_for_it_came_too_late() {
+    let server = answering(busy(503)).await;
+    let client = HealthcareClient::from_auth(Arc::new(Late(fhir(&server), AtomicUsize::new(0))));
+    let response = client.get("Patient").send().await.unwrap();
+    assert_eq!((response.status().as_u16(), response.attempts()), (503, 1));
+    assert_eq!(count(&server).await, 1);
 }
 
 #[tokio::test]
@@ -168,7 +202,7 @@ async fn and_never_where_the_body_that_was_given_broke_off() {
             })))
         });
         let error = request.send().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Request);
+        assert_eq!(error.kind(), ErrorKind::Body);
         assert!(!error.is_transient() && error.source().is_none());
         assert!(!format!("{error} {error:?}").contains("canary"));
     }

@@ -234,7 +234,7 @@ fn ids_and_the_raw_answer_are_there_for_who_asks() {
     assert_eq!(denial.claims().unwrap().audiences().len(), 1);
     let line = denial.to_string();
     assert!(line.contains(denial.reason()) && line.ends_with(denial.help()));
-    assert!(line.contains(denial.service()) && line.contains(denial.resource()));
+    assert!(line.contains(denial.service().to_string().as_str()) && line.contains(denial.resource()));
 }
 
 #[test]

@@ -148,7 +148,7 @@ impl StandInBuilder {
     ///
     /// ```
     /// use azure_healthcare_auth::{Authenticator, HealthcareClient, testing::StandIn};
-    /// use std::{sync::{Arc, atomic::{AtomicU32, Ordering}}, time::{Duration, SystemTime}};
+    /// use std::{sync::atomic::{AtomicU32, Ordering}, time::{Duration, SystemTime}};
     ///
     /// static HOURS: AtomicU32 = AtomicU32::new(0);
     /// fn now() -> SystemTime {
@@ -159,7 +159,7 @@ impl StandInBuilder {
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
     /// let stand_in = StandIn::builder().with_clock(now).start().await;
     /// let auth = Authenticator::new(stand_in.fhir(), stand_in.credential()).with_clock(now);
-    /// let fhir = HealthcareClient::from_auth(Arc::new(auth));
+    /// let fhir = HealthcareClient::from(auth);
     ///
     /// assert_eq!(fhir.get("Patient").send().await?.status(), 200);
     /// HOURS.store(2, Ordering::Relaxed);

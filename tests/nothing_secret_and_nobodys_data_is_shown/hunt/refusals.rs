@@ -128,6 +128,18 @@ async fn outcomes() {
         assert_eq!(failed(&error), ErrorKind::Denied);
         assert_eq!(error.denial().unwrap().cause(), cause);
     }
+    // A gateway that takes the request for the resource.
+    for resource in ["http://records/Patient/canaryid", "http://records?name=canaryname", "Patient/canaryid"]
+    {
+        let challenge =
+            format!("Bearer resource_id=\"{resource}\", error_description=\"The audience is invalid\"");
+        let server = answering(ResponseTemplate::new(401).insert_header("www-authenticate", challenge)).await;
+        let error = Provider::Gives.client(fhir(&server)).get("Patient/canaryid").send().await.unwrap_err();
+        assert_eq!(
+            (failed(&error), error.denial().unwrap().cause()),
+            (ErrorKind::Denied, Cause::WrongAudience)
+        );
+    }
     let plain = ResponseTemplate::new(403).set_body_string("canarybody");
     let server = answering(plain).await;
     let request = Provider::Gives.client(fhir(&server)).get("Patient/canaryid").send();

@@ -166,7 +166,7 @@ async fn unsendable() {
         (client.get("Patient").header("x", "canaryheader\r\n"), ErrorKind::Request),
         (client.get("Patient").header("host", "canaryheader"), ErrorKind::Request),
         (client.post("Patient/canaryid").json(&Unwritable), ErrorKind::Request),
-        (broken, ErrorKind::Request),
+        (broken, ErrorKind::Body),
     ] {
         shown(&request);
         assert_eq!(failed(&request.send().await.unwrap_err()), kind);
