@@ -201,7 +201,7 @@ impl TokenCredential for Provider {
         _: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        let forced = options.is_some_and(|o| o.method_options.context.value::<ForcedRefresh>().is_some());
+        let forced = ForcedRefresh::is_in(options.as_ref());
         let began = Instant::now();
         sleep(Duration::from_millis(50)).await;
         let mut calls = self.calls.lock().unwrap();

@@ -22,7 +22,7 @@ use crate::{
 /// However many tasks ask, the credential is called once: the first task's call is everybody's. While a token lives,
 /// asking costs an atomic load and a counter. Minutes before its end one call in the background replaces it, and
 /// nobody waits; if that call fails the old token is served on, and the next call waits for a moment that doubles
-/// from 1 s to 30 s. A call that has failed while there is no token is answered to all who ask, until that moment
+/// from 1 s to 30 s (to 5 s before the first success). A call that has failed while there is no token is answered to all who ask, until that moment
 /// has passed.
 ///
 /// Clones, and what [`at`](Self::at) makes, share the credential and its tokens: one for each *scope*, so all DICOM
@@ -30,7 +30,8 @@ use crate::{
 ///
 /// It can be built anywhere, outside a runtime and in a `static` too: nothing is started by it. A fetch needs a Tokio
 /// runtime with time enabled. A fetch that was begun goes on when its caller is cancelled; if its runtime is dropped,
-/// the next call begins another. A runtime that is neither run nor dropped keeps those of another waiting.
+/// the next call begins another. If it is neither driven nor dropped, tasks on other
+/// runtimes keep waiting.
 ///
 /// # What it cannot do
 ///
@@ -168,8 +169,8 @@ impl<A: Audience> Authenticator<A> {
     /// The value of the `Authorization` header: `Bearer …`, marked sensitive.
     ///
     /// While a token is held and lives, it returns at once and allocates nothing, but for what the first call on a thread
-    /// sets up. The value is good for requests to
-    /// the audience alone: for a URL of unknown origin use [`authorization_for`](Self::authorization_for).
+    /// sets up. The value is good for requests to the audience alone: for a URL of unknown origin use
+    /// [`authorization_for`](Self::authorization_for).
     ///
     /// # Errors
     ///

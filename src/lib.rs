@@ -45,8 +45,7 @@
 //!   [when a service says no](guide::when_a_service_says_no).
 //! * **Quiet logs.** No token, no secret and nothing about a patient (no path below the base URL, no query, no body)
 //!   in `Debug`, `Display`, an error's sources or a `tracing` event: see [security](guide::security).
-//! * **No panic** on any input, and no `unsafe`. What is sent is sent from within a Tokio runtime that has I/O and time
-//!   enabled.
+//! * **No panic** on any input, and no `unsafe`. Requests are made inside a Tokio runtime that has I/O and time enabled.
 //!
 //! # Pick your stack
 //!
@@ -121,6 +120,7 @@ pub mod credentials;
 mod denial;
 mod error;
 pub mod guide;
+mod scope;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;

@@ -1,14 +1,17 @@
 //! What may be printed of foreign text, and what is read in it.
 
 /// The longest audience, issuer or resource that is printed, in characters.
+#[cfg(any(feature = "client", feature = "identity"))]
 pub(crate) const LONG: usize = 200;
 /// The longest id that is printed, in characters.
+#[cfg(any(feature = "client", feature = "identity"))]
 pub(crate) const SHORT: usize = 64;
 
 /// `text` as it may stand in a line of a log: visible ASCII only, at most `limit` characters and `...`.
 ///
 /// Everything else becomes `?`: control characters could forge a second line, bidirectional ones could show another
 /// address than the one that is written, and blanks, quotes or back-ticks could end the quotation that the text stands in.
+#[cfg(any(feature = "client", feature = "identity"))]
 pub(crate) fn printable(text: &str, limit: usize) -> String {
     let mut shown: String = text
         .chars()
@@ -33,13 +36,14 @@ pub(crate) fn is_guid(text: &str) -> bool {
 /// The tenant in the address of an authority or of an issuer: the first segment of its path, where that is a GUID.
 ///
 /// A domain name, `common` or `organizations` gives `None`: they cannot be compared with a token's `tid`.
+#[cfg(any(feature = "client", feature = "identity"))]
 pub(crate) fn tenant_of(address: &str) -> Option<String> {
     let url = url::Url::parse(address).ok()?;
     let first = url.path_segments()?.next()?;
     is_guid(first).then(|| first.to_ascii_lowercase())
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "client", feature = "identity")))]
 mod tests {
     use super::*;
 

@@ -29,7 +29,7 @@ async fn a_call_that_fails_is_told_to_all_who_wait_and_to_all_who_come_before_th
     for outcome in all.ended().await {
         let error = outcome.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Credential);
-        assert!(error.to_string().contains("run `az login`; to be tried again in under 1 s"), "{error}");
+        assert!(error.to_string().contains("run `az login`; retry in under 1 s"), "{error}");
         told.push((error.to_string(), error.retry_after()));
     }
     let mut all = requests(&auth);

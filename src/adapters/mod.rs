@@ -11,7 +11,8 @@
 //!
 //! * One to another origin, or outside the base path, is an [`Error`](crate::Error) of
 //!   [`ErrorKind::ForeignUrl`](crate::ErrorKind::ForeignUrl): no token is fetched and nothing is sent. The
-//!   [audience itself](Audience::admit) decides that, whatever implements the trait. `TRACE` and `CONNECT` are refused too.
+//!   [audience itself](Audience::admit) decides that, whatever implements the trait. `CONNECT`, `TRACE` and `TRACK` are refused
+//!   too.
 //! * It carries one `Authorization` header, whose value is marked sensitive where the stack can do that. The caller's
 //!   own does not survive.
 //! * After a 401 the value is [renewed](HealthcareAuth::renew), and the request sent once more, if there is another value

@@ -87,8 +87,7 @@ impl<A: Audience, B> BearerLayer<A, B> {
 
     /// The same for other bodies: `replay` makes one that can be sent in the place of a body, before that is sent.
     ///
-    /// Where it gives `None`, the request is not sent again after a 401. A body that has ended before it began can
-    /// always be made again:
+    /// Where it gives `None`, the request is not sent again after a 401. An empty body can always be made again:
     ///
     /// ```
     /// use azure_healthcare_auth::{Authenticator, FhirAudience, adapters::BearerLayer};

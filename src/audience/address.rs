@@ -5,6 +5,7 @@ use std::fmt;
 use url::{Host, Url};
 
 use super::{Cloud, boundary, refusal::Refusal};
+use crate::scope::{self, DEFAULT};
 
 /// An endpoint and what its tokens are asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -12,9 +13,6 @@ pub struct Address {
     endpoint: Url,
     scope: String,
 }
-
-/// What Entra's v2 endpoint wants behind a resource.
-const DEFAULT: &str = "/.default";
 
 impl Address {
     pub(super) fn new(endpoint: Url, resource: &str) -> Result<Self, Refusal> {
@@ -31,7 +29,7 @@ impl Address {
     }
 
     pub(super) fn resource(&self) -> &str {
-        self.scope.strip_suffix(DEFAULT).unwrap_or(&self.scope)
+        scope::resource(&self.scope).unwrap_or(&self.scope)
     }
 }
 

@@ -72,6 +72,14 @@ fn base64url_is_read_with_and_without_padding() {
 }
 
 #[test]
+fn a_token_is_read_up_to_64_kib() {
+    let token = jws(&json!({ "oid": "o" }));
+    let padded = |length: usize| format!("{token}{}", "A".repeat(length - token.len()));
+    assert_eq!(Claims::from_token(&padded(64 * 1024)).unwrap().object(), Some("o"));
+    assert_eq!(Claims::from_token(&padded(64 * 1024 + 1)), None);
+}
+
+#[test]
 fn what_is_no_jws_has_no_claims() {
     let good = jws(&json!({"exp": 1}));
     let long = format!("{good}{}", "s".repeat(MAX_TOKEN));

@@ -8,7 +8,8 @@ use azure_core::{
     error::{Error, ErrorKind},
 };
 
-use super::{Unavailable, is_forced};
+use super::{ForcedRefresh, Unavailable};
+use crate::scope;
 
 /// A credential that gets its tokens from an async closure: a broker of one's own, a mounted file, a test.
 ///
@@ -91,7 +92,7 @@ impl TokenRequest {
     /// without its `/.default`.
     #[must_use]
     pub fn resource(&self) -> &str {
-        self.scope.strip_suffix("/.default").unwrap_or(&self.scope)
+        scope::resource(&self.scope).unwrap_or(&self.scope)
     }
 
     /// Whether the service refused the token of the call before: one that is kept somewhere should not be given again.
@@ -120,16 +121,11 @@ where
         scopes: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        let request = TokenRequest { scope: only(scopes)?.to_owned(), forced: is_forced(options.as_ref()) };
+        let request = TokenRequest {
+            scope: scope::only(scopes)?.to_owned(),
+            forced: ForcedRefresh::is_in(options.as_ref()),
+        };
         (self.0)(request).await.map_err(told)
-    }
-}
-
-/// The one scope of a call.
-fn only<'a>(scopes: &[&'a str]) -> azure_core::Result<&'a str> {
-    match scopes {
-        [scope] => Ok(scope),
-        _ => Err(Error::with_message(ErrorKind::Credential, "a token is asked for by exactly one scope")),
     }
 }
 

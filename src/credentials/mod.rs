@@ -80,16 +80,20 @@ pub use unavailable::Unavailable;
 /// use azure_core::credentials::TokenRequestOptions;
 /// use azure_healthcare_auth::credentials::ForcedRefresh;
 ///
-/// fn must_be_new(options: &Option<TokenRequestOptions<'_>>) -> bool {
-///     options.as_ref().is_some_and(|options| options.method_options.context.value::<ForcedRefresh>().is_some())
+/// /// In a `TokenCredential` that keeps its tokens in a file.
+/// fn may_read_the_file(options: Option<&TokenRequestOptions<'_>>) -> bool {
+///     !ForcedRefresh::is_in(options)
 /// }
-/// # assert!(!must_be_new(&None));
+/// assert!(may_read_the_file(None));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ForcedRefresh;
 
-/// Whether a call carries the mark.
-fn is_forced(options: Option<&TokenRequestOptions<'_>>) -> bool {
-    options.is_some_and(|options| options.method_options.context.value::<ForcedRefresh>().is_some())
+impl ForcedRefresh {
+    /// Whether a call carries the mark. Never panics.
+    #[must_use]
+    pub fn is_in(options: Option<&TokenRequestOptions<'_>>) -> bool {
+        options.is_some_and(|options| options.method_options.context.value::<Self>().is_some())
+    }
 }

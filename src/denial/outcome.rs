@@ -142,6 +142,20 @@ mod tests {
     }
 
     #[test]
+    fn an_id_is_one_only_if_it_is_a_guid() {
+        for (id, kept) in [
+            ("07d1ecac-c62f-47d5-8338-44b86b846edd", true),
+            ("07d1ecacc62f47d5833844b86b846edd", true),
+            ("07d1ecacc62f47d5833844b86b846ed", false),
+            ("07d1ecacc62f47d5833844b86b846edg", false),
+            ("john-doe", false),
+        ] {
+            let outcome = read(json!({"resourceType": "OperationOutcome", "id": id})).unwrap();
+            assert_eq!(outcome.id.as_deref(), kept.then_some(id));
+        }
+    }
+
+    #[test]
     fn what_is_no_outcome_is_none() {
         for value in [
             json!({"resourceType": "Patient", "issue": []}),
@@ -155,6 +169,8 @@ mod tests {
         assert_eq!(Outcome::read(b"<html>401</html>"), None);
         let padded = format!("{}{{\"resourceType\":\"OperationOutcome\"}}", " ".repeat(LONGEST_BODY));
         assert_eq!(Outcome::read(padded.as_bytes()), None);
+        let room = LONGEST_BODY - r#"{"resourceType":"OperationOutcome"}"#.len();
+        assert!(Outcome::read(padded[LONGEST_BODY - room..].as_bytes()).is_some());
         assert!(Outcome::read(b"\xef\xbb\xbf{\"resourceType\":\"OperationOutcome\"}").is_some());
     }
 

@@ -104,12 +104,20 @@ fn every_row_of_the_table_is_told_in_its_words() {
     let mut wrong = Vec::new();
     for row in &table.rows {
         let denial = deny(&table, row);
+        assert_eq!(denial.cause().to_string(), denial.cause().as_str());
         if denial.cause().as_str() != row.cause || denial.to_string() != row.line {
             wrong.push(format!("{}:\n  {}\n  {denial}", row.case, denial.cause()));
         }
     }
     assert!(table.rows.len() >= 40);
     assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn the_readme_shows_a_row_of_the_table() {
+    let words: Vec<_> = include_str!("../../README.md").split_whitespace().collect();
+    let row = table().rows.into_iter().find(|row| row.case.contains("as the README shows it")).unwrap();
+    assert!(words.join(" ").contains(&row.line), "{}", row.line);
 }
 
 #[test]
@@ -232,6 +240,10 @@ fn ids_and_the_raw_answer_are_there_for_who_asks() {
     assert_eq!(denial.headers()["x-request-id"], "r");
     assert!(denial.challenges()[0].is("bearer"));
     assert_eq!(denial.claims().unwrap().audiences().len(), 1);
+    assert!(
+        !denial.help().is_empty()
+            && denial.resource() == "https://contoso-records.fhir.azurehealthcareapis.com"
+    );
     let line = denial.to_string();
     assert!(line.contains(denial.reason()) && line.ends_with(denial.help()));
     assert!(line.contains(denial.service().to_string().as_str()) && line.contains(denial.resource()));

@@ -209,8 +209,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.inner.message)?;
         match self.retry_after {
-            Some(wait) if wait < Duration::from_secs(1) => write!(f, "; to be tried again in under 1 s"),
-            Some(wait) => write!(f, "; to be tried again in {} s", wait.as_secs()),
+            Some(wait) if wait < Duration::from_secs(1) => write!(f, "; retry in under 1 s"),
+            Some(wait) => write!(f, "; retry in {} s", wait.as_secs()),
             None => Ok(()),
         }
     }
@@ -251,9 +251,11 @@ mod tests {
         let error = Error::new(ErrorKind::Credential, "no token");
         assert_eq!(error.to_string(), "no token");
         let told = error.clone().with_retry_after(Some(Duration::from_millis(3_900)));
-        assert_eq!(told.to_string(), "no token; to be tried again in 3 s");
+        assert_eq!(told.to_string(), "no token; retry in 3 s");
+        let told = error.clone().with_retry_after(Some(Duration::from_secs(1)));
+        assert_eq!(told.to_string(), "no token; retry in 1 s");
         let soon = error.with_retry_after(Some(Duration::from_millis(40)));
-        assert_eq!(soon.to_string(), "no token; to be tried again in under 1 s");
+        assert_eq!(soon.to_string(), "no token; retry in under 1 s");
     }
 
     #[test]

@@ -145,6 +145,8 @@ mod tests {
         };
         let early = states(7);
         assert!(early.iter().all(|entry| entry["state"] == "Current" && entry["action"] == "Create"));
+        let at = |changes: usize, index: usize| states(changes)[index]["state"].clone();
+        assert_eq!([at(7, 3), at(8, 3), at(9, 4), at(10, 4)], ["Current", "Replaced", "Current", "Deleted"]);
         let late = states(10);
         for (index, action, state, of) in [
             (3, "Create", "Replaced", 3),
@@ -157,6 +159,13 @@ mod tests {
             assert_eq!(entry["sopInstanceUid"], late[of]["sopInstanceUid"]);
             assert_eq!(entry.get("metadata").is_none(), state == "Deleted");
         }
+    }
+
+    #[test]
+    fn three_instances_make_a_series_and_two_series_a_study() {
+        let of = |instance| uids(instance).map(|uid| uid["2.25.".len()..].parse::<u32>().unwrap());
+        assert_eq!((of(2), of(3)), ([1_000_000, 2_000_000, 3_000_002], [1_000_000, 2_000_001, 3_000_003]));
+        assert_eq!((of(5), of(6)), ([1_000_000, 2_000_001, 3_000_005], [1_000_001, 2_000_002, 3_000_006]));
     }
 
     #[test]

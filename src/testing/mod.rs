@@ -5,7 +5,7 @@
 //! | [`StandIn`] | both services on loopback, with what a test puts in, and what goes wrong on request: [`Fault`] |
 //! | [`StandInCredential`] | issues the tokens that they take, and on request tokens that they refuse |
 //! | [`ScriptedCredential`] | gives the tokens and errors that a test has written down, one after another |
-//! | [`bearer_for`], [`no_authorization`] | for who has a mock server of `wiremock` already |
+//! | [`bearer_for`], [`no_authorization`] | for those who have a mock server of `wiremock` already |
 //!
 //! Nothing leaves the machine, and nothing has to be set up:
 //!

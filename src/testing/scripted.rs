@@ -178,8 +178,7 @@ impl TokenCredential for ScriptedCredential {
         scopes: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        let forced =
-            options.is_some_and(|options| options.method_options.context.value::<ForcedRefresh>().is_some());
+        let forced = ForcedRefresh::is_in(options.as_ref());
         let failure = |message| Error::with_message(ErrorKind::Credential, message);
         let Some(step) = self.next(Asked { scope: scopes.join(" "), forced }) else {
             return Err(failure("the script of this credential has no step".to_owned()));
@@ -264,6 +263,7 @@ mod tests {
         credential.get_token(&["one", "two"], Some(forced)).await.unwrap();
         credential.get_token(&["three"], None).await.unwrap();
         assert_eq!((credential.scopes(), credential.forced()), (vec!["one two".into(), "three".into()], 1));
+        assert_eq!(ScriptedCredential::new().forced(), 0);
         assert_eq!(format!("{credential:?}"), "ScriptedCredential { calls: 2, .. }");
     }
 }

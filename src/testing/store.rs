@@ -68,6 +68,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_patients_are_born_on_days_that_there_are() {
+        let born = [0, 13, 61].map(|index| patient(index)["birthDate"].clone());
+        assert_eq!(born, ["1950-01-01", "1981-02-14", "1957-02-06"]);
+        let ids = [0, 61].map(|index| patient(index)["id"].clone());
+        assert_eq!(ids, ["example-0001", "example-0062"]);
+    }
+
+    #[test]
     fn the_patients_are_the_same_every_time_and_invented_on_sight() {
         let held = || Store::new(100, &Seeds::default()).patients.resources;
         let (first, second) = (held(), held());

@@ -18,9 +18,12 @@ pub(super) fn error(scope: &str, error: &azure_core::Error) -> Error {
 
 /// For a credential that cannot be made, as in `AzureCliCredential::new(None)?`. Its words are kept, without what could
 /// be a secret.
+///
+/// Where an adapter's pipeline passes on an error of this crate, such as of a foreign URL, it is that again.
 impl From<azure_core::Error> for Error {
     fn from(error: azure_core::Error) -> Self {
-        told("the credential cannot be used", &error)
+        let ours = causes(&error).find_map(|cause| cause.downcast_ref::<Self>()).cloned();
+        ours.unwrap_or_else(|| told("the credential cannot be used", &error))
     }
 }
 
@@ -122,9 +125,6 @@ fn is_opaque(part: &str) -> bool {
     if part.starts_with("eyJ") || (part.len() >= 20 && part.contains("Q~")) {
         return true;
     }
-    if part.len() < 20 || is_guid(part.trim_matches([':', '.'])) {
-        return false;
-    }
     // A URL's or path's segments each count for themselves.
     part.split(['/', ':', '.']).any(|segment| {
         segment.len() >= 20
@@ -186,6 +186,55 @@ mod tests {
             assert!(!clean.contains("eyJ") && !clean.contains("canary"), "{clean}");
             assert!(clean.contains("[left out]"), "{clean}");
         }
+    }
+
+    #[test]
+    fn a_word_is_a_secret_from_20_letters_and_digits_on() {
+        for (word, kept) in [
+            ("abcdefghij123456789", true),
+            ("abcdefghij1234567890", false),
+            ("abcdefghijabcdefghijabcdefghij", true),
+            ("123456789012345678901234567890", true),
+            ("eyJ", false),
+            ("abcdefghijabcdefgQ~", true),
+            ("abcdefghijabcdefghQ~", false),
+            ("https://host1.example/part2/part3/part4", true),
+            ("https://host.example/abcdefghij1234567890", false),
+            ("b0a1c2d3-0000-4000-8000-0123456789ab", true),
+            ("b0a1c2d3-0000-4000-8000-0123456789ab:", true),
+            ("https://host.example/b0a1c2d3-0000-4000-8000-0123456789ab/x", true),
+            ("b0a1c2d3-0000-4000-8000-0123456789abc", false),
+            ("b0a1c2d3-0000-4000-8000-0123456789ag", false),
+        ] {
+            assert_eq!(one_line(word) == word, kept, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_service_that_is_busy_answers_so() {
+        for (status, busy) in [
+            (200, false),
+            (404, false),
+            (408, true),
+            (428, false),
+            (429, true),
+            (499, false),
+            (500, true),
+            (503, true),
+        ] {
+            assert_eq!(is_busy(status), busy, "{status}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_this_crate_that_a_pipeline_passed_on_is_that_again() {
+        let ours = Error::new(ErrorKind::ForeignUrl, "elsewhere");
+        let passed_on = azure_core::Error::with_error(Kind::Credential, ours, "the pipeline failed");
+        let passed_on = azure_core::Error::with_error(Kind::Other, passed_on, "again");
+        let error = Error::from(passed_on);
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::ForeignUrl, "elsewhere"));
+        let theirs = azure_core::Error::with_message(Kind::Credential, "az not found");
+        assert_eq!(Error::from(theirs).to_string(), "the credential cannot be used: az not found");
     }
 
     #[test]

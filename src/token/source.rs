@@ -8,7 +8,7 @@ use std::{
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
     task::Poll,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use azure_core::{
@@ -47,7 +47,7 @@ impl Source {
     }
 
     #[cfg(feature = "client")]
-    pub(crate) fn now(&self) -> SystemTime {
+    pub(crate) fn now(&self) -> std::time::SystemTime {
         self.caller.clock.now()
     }
 

@@ -38,3 +38,5 @@ impl fmt::Display for Error {
         f.write_str(&self.message)
     }
 }
+
+impl real_std::error::Error for Error {}

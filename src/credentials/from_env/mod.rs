@@ -47,10 +47,10 @@ use crate::Result;
 ///
 /// # Time
 ///
-/// - What is asked over the network is waited for 15 s at most, with all that is tried again where that can help, and
-///   is asked anew where a service refuses its token.
-/// - Where managed identity is not the only choice, it is first looked for 1 s whether 169.254.169.254 answers as a
-///   machine of Azure does. If it does not, the next is tried. If it does, or `IDENTITY_ENDPOINT` is set, there is a
+/// - A credential that asks over the network gives up after 15 s, retries included, and is built anew where a service
+///   refuses its token.
+/// - Where managed identity is not the only choice, the first call waits up to 1 s to see whether 169.254.169.254
+///   answers as a machine of Azure does. If it does not, the next is tried. If it does, or `IDENTITY_ENDPOINT` is set, there is a
 ///   managed identity: one that is then slow, busy or out of reach is an error that may pass, and no other is tried in
 ///   its place.
 /// - Each of the three tools is waited for 20 s at most, and ended then, with all that it started.
@@ -122,7 +122,7 @@ pub fn by_name(choice: &str) -> Result<Arc<ChainedCredential>> {
 ///
 /// # Errors
 ///
-/// None by now: the tools are looked for when a token is needed.
+/// None here: the tools are looked for when a token is needed.
 ///
 /// ```
 /// # fn main() -> azure_healthcare_auth::Result<()> {
@@ -135,6 +135,8 @@ pub fn developer_tools() -> Result<Arc<ChainedCredential>> {
 }
 
 fn chosen(choice: Option<&str>) -> Result<Arc<ChainedCredential>> {
-    let env = |name: &str| std::env::var(name).ok();
+    // What is not Unicode is no secret and no path that will do. It does not count as unset all the same: another
+    // identity would answer in its place.
+    let env = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     member::chain(plan::plan(&Env(&env), choice)?, None)
 }

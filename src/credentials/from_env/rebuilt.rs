@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 
-use crate::credentials::is_forced;
+use crate::credentials::ForcedRefresh;
 
 /// Builds the credential when it is first needed, and again for each forced call: those of `azure_identity` keep a
 /// token until 5 min before its end, whatever a service says of it. Also after a call that failed: what is in a file
@@ -56,7 +56,7 @@ impl TokenCredential for Rebuilt {
         scopes: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        let credential = self.credential(is_forced(options.as_ref()))?;
+        let credential = self.credential(ForcedRefresh::is_in(options.as_ref()))?;
         let outcome = credential.get_token(scopes, options).await;
         if outcome.is_err() {
             self.forget(&credential);

@@ -3,16 +3,13 @@
 use azure_core::error::{Error, ErrorKind, Result};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
+use crate::scope;
+
 const GET_TOKEN: &str = include_str!("get_token.ps1");
 
-/// The resource that is meant by the scope: all but one `/.default` at its end.
+/// The resource that is meant by the scope, where PowerShell can be asked for it.
 pub(super) fn resource_of<'a>(scopes: &[&'a str]) -> Result<&'a str> {
-    let [scope] = scopes else {
-        return Err(refused("Azure PowerShell gives a token for one scope at a time"));
-    };
-    let Some(resource) = scope.strip_suffix("/.default") else {
-        return Err(refused("Azure PowerShell is asked for a resource: the scope has to end in `/.default`"));
-    };
+    let resource = scope::only_resource(scopes)?;
     if resource.is_empty() || !resource.bytes().all(|byte| is_plain(byte) || b":/_~".contains(&byte)) {
         return Err(refused(
             "Azure PowerShell cannot be asked for this scope: a resource is made of the letters a to z, digits, and \

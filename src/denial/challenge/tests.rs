@@ -77,6 +77,9 @@ fn no_header_is_too_long_for_the_limits() {
     }
     assert_eq!(from_headers(&headers).len(), 1);
     let mut headers = HeaderMap::new();
+    headers.append(WWW_AUTHENTICATE, format!("x a={}", "b".repeat(16_000)).parse().unwrap());
+    assert_eq!(from_headers(&headers)[0].param("a").map(str::len), Some(16_000));
+    let mut headers = HeaderMap::new();
     for _ in 0..3 {
         headers.append(WWW_AUTHENTICATE, "a,b,c,d,e,f,g,h".parse().unwrap());
     }

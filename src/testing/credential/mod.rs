@@ -1,4 +1,4 @@
-//! [`StandInCredential`]: issues the tokens that a [`StandIn`](super::StandIn) takes, and such that it refuses.
+//! [`StandInCredential`]: issues the tokens that a [`StandIn`](super::StandIn) takes, and ones that it refuses.
 
 #[cfg(test)]
 mod tests;
@@ -9,15 +9,13 @@ use std::{
 };
 
 use azure_core::{
-    Error,
     credentials::{AccessToken, TokenCredential, TokenRequestOptions},
-    error::ErrorKind,
     time::OffsetDateTime,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 
-use crate::clock::Clock;
+use crate::{clock::Clock, scope};
 
 /// The tenant that the stand-in trusts.
 pub(super) const TENANT: &str = "0a1b2c3d-0000-4000-8000-5741d1000001";
@@ -240,14 +238,7 @@ impl TokenCredential for StandInCredential {
         _options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let refuse = |message: String| Error::with_message(ErrorKind::Credential, message);
-        let [scope] = scopes else {
-            return Err(refuse(format!("a token is for one scope, not for {}", scopes.len())));
-        };
-        let Some(resource) = scope.strip_suffix("/.default") else {
-            return Err(refuse(format!("the scope must end in `/.default`: `{scope}` does not")));
-        };
-        let (token, end) = self.issue(resource, self.clock.unix());
+        let (token, end) = self.issue(scope::only_resource(scopes)?, self.clock.unix());
         Ok(AccessToken::new(token, OffsetDateTime::UNIX_EPOCH + Duration::from_secs(end)))
     }
 }

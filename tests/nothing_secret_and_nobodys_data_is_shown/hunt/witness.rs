@@ -82,11 +82,15 @@ pub(crate) fn met(name: impl Into<String>) {
 pub(crate) fn shown<T: Debug + ?Sized>(value: &T) {
     let name = type_name::<T>().split('<').next().unwrap_or_default();
     met(name.rsplit("::").next().unwrap_or_default());
-    keep(format!("Debug of {name}"), format!("{value:?} {value:#?}"));
+    let text = format!("{value:?}");
+    assert!(!text.is_empty(), "{name} shows nothing at all");
+    keep(format!("Debug of {name}"), format!("{text} {value:#?}"));
 }
 
 pub(crate) fn displayed(value: &impl Display) {
-    keep("Display", value.to_string());
+    let text = value.to_string();
+    assert!(!text.is_empty());
+    keep("Display", text);
 }
 
 /// Keeps what is printed of an error and of all its sources.
