@@ -16,7 +16,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use wire::{HALF, Tokens, answering, count, fhir};
+use wire::{HALF, answering, count, credential, fhir};
 use wiremock::ResponseTemplate;
 
 /// What the service does with each connection.
@@ -119,11 +119,11 @@ fn requests(
 async fn however_the_connection_fails() {
     let mut checks = tokio::task::JoinSet::new();
     for fault in FAULTS {
-        for index in 0..requests(&HealthcareClient::new("http://[::1]".parse().unwrap(), Tokens::new())).len()
+        for index in 0..requests(&HealthcareClient::new("http://[::1]".parse().unwrap(), credential())).len()
         {
             checks.spawn(async move {
                 let (audience, seen) = failing(fault).await;
-                let client = HealthcareClient::new(audience, Tokens::new());
+                let client = HealthcareClient::new(audience, credential());
                 let (name, request, repeated) = requests(&client).swap_remove(index);
                 let outcome = request.send().await;
                 let (connections, whole) =
@@ -172,7 +172,7 @@ async fn whatever_a_busy_service_asks_for() {
         for (header, value, waited) in WAITS {
             checks.spawn(async move {
                 let server = answering(ResponseTemplate::new(status).insert_header(header, value)).await;
-                let client = HealthcareClient::new(fhir(&server), Tokens::new());
+                let client = HealthcareClient::new(fhir(&server), credential());
                 let case = format!("{status}, {header}: {value}");
                 let response =
                     tokio::time::timeout(Duration::from_secs(20), client.get("Patient").send()).await;
@@ -199,7 +199,7 @@ async fn whatever_a_busy_service_asks_for() {
 async fn and_a_caller_s_deadline_cuts_it_anywhere() {
     // Between two sends.
     let server = answering(ResponseTemplate::new(503).insert_header("retry-after", "5")).await;
-    let client = HealthcareClient::new(fhir(&server), Tokens::new());
+    let client = HealthcareClient::new(fhir(&server), credential());
     let cut = tokio::time::timeout(Duration::from_millis(300), client.get("Patient").send()).await;
     assert!(cut.is_err());
     assert_eq!(count(&server).await, 1);

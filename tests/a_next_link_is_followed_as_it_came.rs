@@ -7,7 +7,7 @@ mod wire;
 use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::StandIn};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use wire::{Tokens, count, fhir, service};
+use wire::{count, credential, fhir, service};
 
 fn next(bundle: &Value) -> Option<&str> {
     bundle["link"].as_array()?.iter().find(|link| link["relation"] == "next")?["url"].as_str()
@@ -34,7 +34,7 @@ async fn to_the_last_page() {
 #[tokio::test]
 async fn byte_for_byte() {
     let server = service().await;
-    let client = HealthcareClient::new(fhir(&server), Tokens::new());
+    let client = HealthcareClient::new(fhir(&server), credential());
     for query in
         ["ct=W3sidG9rZW4iOiIrL1x1MDAzZCJ9XQ%3D%3D&_count=10", "a=%e2%9c%93&b=+&c=%2B&&d", "x=%zz&y=a%20b"]
     {
@@ -45,7 +45,7 @@ async fn byte_for_byte() {
 
 #[tokio::test]
 async fn and_nowhere_else() {
-    let (server, blobs, tokens) = (service().await, service().await, Tokens::new());
+    let (server, blobs, tokens) = (service().await, service().await, credential());
     let client = HealthcareClient::new(fhir(&server), tokens.clone());
     let error =
         client.get(format!("{}/export/Patient-1.ndjson?sig=canary", blobs.uri())).send().await.unwrap_err();

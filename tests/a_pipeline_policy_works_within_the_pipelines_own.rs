@@ -21,19 +21,21 @@ use azure_core::{
     },
     stream::BytesStream,
 };
-use azure_healthcare_auth::{Authenticator, Error, ErrorKind, FhirAudience, adapters::BearerPolicy};
+use azure_healthcare_auth::{
+    Authenticator, Error, ErrorKind, FhirAudience, adapters::BearerPolicy, testing::ScriptedCredential,
+};
 use futures_core::Stream;
-use wire::{Service, Tokens, authorizations, count, fhir, service};
+use wire::{Service, authorizations, broken_credential, count, credential, fhir, service};
 use wiremock::{
     Mock, ResponseTemplate,
     matchers::{any, header},
 };
 
-fn policy(audience: FhirAudience, tokens: &Arc<Tokens>) -> Arc<BearerPolicy<FhirAudience>> {
+fn policy(audience: FhirAudience, tokens: &Arc<ScriptedCredential>) -> Arc<BearerPolicy<FhirAudience>> {
     Arc::new(BearerPolicy::new(Arc::new(Authenticator::new(audience, tokens.clone()))))
 }
 
-fn pipeline(server: &Service, tokens: &Arc<Tokens>) -> Pipeline {
+fn pipeline(server: &Service, tokens: &Arc<ScriptedCredential>) -> Pipeline {
     let retry = FixedRetryOptions { delay: Duration::ZERO, max_retries: 2, ..FixedRetryOptions::default() };
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let options = ClientOptions {
@@ -52,7 +54,7 @@ fn request(server: &Service) -> Request {
 
 #[tokio::test]
 async fn each_of_its_tries_has_the_token_and_a_stream_from_its_beginning() {
-    let (server, tokens) = (Service::start().await, Tokens::new());
+    let (server, tokens) = (Service::start().await, credential());
     let answer = |status| ResponseTemplate::new(status);
     Mock::given(any()).respond_with(answer(503)).up_to_n_times(2).mount(&server).await;
     let first = header("authorization", "Bearer token-1");
@@ -72,7 +74,7 @@ async fn each_of_its_tries_has_the_token_and_a_stream_from_its_beginning() {
 
 #[tokio::test]
 async fn its_own_errors_are_credential_errors_that_are_not_tried_again() {
-    let (server, tokens) = (service().await, Tokens::broken());
+    let (server, tokens) = (service().await, broken_credential());
     let pipeline = pipeline(&server, &tokens);
     let mut foreign = request(&server);
     foreign.url_mut().set_port(Some(1)).unwrap();
@@ -103,7 +105,7 @@ impl Policy for Keeping {
 
 #[tokio::test]
 async fn no_request_keeps_the_token_that_it_was_sent_with() {
-    let (keeping, tokens) = (Arc::new(Keeping::default()), Tokens::new());
+    let (keeping, tokens) = (Arc::new(Keeping::default()), credential());
     let audience: FhirAudience = "https://fhir.contoso.example/r4".parse().unwrap();
     let mut request = Request::new("https://fhir.contoso.example/r4/Patient".parse().unwrap(), Method::Get);
     request.insert_header("authorization", "Basic mine");
@@ -146,7 +148,7 @@ async fn a_stream_that_was_read_is_sought_before_it_is_sent_again() {
     let mut request = Request::new("https://fhir.contoso.example/r4/Patient".parse().unwrap(), Method::Post);
     request.set_body(BytesStream::new("the whole stream"));
     let next: Vec<Arc<dyn Policy>> = vec![consuming.clone()];
-    let response = policy(audience, &Tokens::new()).send(&Context::new(), &mut request, &next).await.unwrap();
+    let response = policy(audience, &credential()).send(&Context::new(), &mut request, &next).await.unwrap();
     assert_eq!(response.status(), StatusCode::Ok);
     assert_eq!(*consuming.0.lock().unwrap(), [b"the whole stream"; 2]);
 }
@@ -155,7 +157,7 @@ async fn a_stream_that_was_read_is_sought_before_it_is_sent_again() {
 fn it_is_shared_between_threads_and_shows_the_audience_alone() {
     fn shared<T: Clone + Send + Sync + 'static>(_: &T) {}
     let audience: FhirAudience = "https://fhir.contoso.example/r4".parse().unwrap();
-    let policy = policy(audience.clone(), &Tokens::new());
+    let policy = policy(audience.clone(), &credential());
     shared(&*policy);
     assert_eq!(format!("{policy:?}"), format!("BearerPolicy({audience:?})"));
 }

@@ -19,25 +19,13 @@ use tokio::{
     net::TcpListener,
     time::Instant,
 };
-use wire::{Service, Tokens, authorizations, count, fhir};
-use wiremock::{
-    Mock, ResponseTemplate,
-    matchers::{any, header},
-};
-
-/// Refuses `token-1` and takes every other.
-async fn refusing_the_first() -> Service {
-    let server = Service::start().await;
-    let (refusal, answer) = (ResponseTemplate::new(401), ResponseTemplate::new(200));
-    Mock::given(header("authorization", "Bearer token-1")).respond_with(refusal).mount(&server).await;
-    Mock::given(any()).respond_with(answer).mount(&server).await;
-    server
-}
+use wire::{authorizations, count, credential, fhir, refusing_the_first};
+use wiremock::ResponseTemplate;
 
 #[tokio::test]
 async fn for_every_method_and_for_streams() {
     for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-        let (server, tokens) = (refusing_the_first().await, Tokens::new());
+        let (server, tokens) = (refusing_the_first().await, credential());
         let client = HealthcareClient::new(fhir(&server), tokens.clone());
         let request = client.request(method.clone(), "Patient/1");
         let request = request.body_stream(|| Body::from("anew")).header("prefer", "respond-async");
@@ -52,7 +40,7 @@ async fn for_every_method_and_for_streams() {
 #[tokio::test]
 async fn and_never_again() {
     let server = wire::answering(ResponseTemplate::new(401)).await;
-    let tokens = Tokens::new();
+    let tokens = credential();
     let client = HealthcareClient::new(fhir(&server), tokens.clone());
     let error = client.post("Patient").send().await.unwrap_err();
     assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::Denied, 401));
@@ -67,7 +55,7 @@ async fn and_never_again() {
 #[tokio::test]
 async fn but_never_after_a_403() {
     let server = wire::answering(ResponseTemplate::new(403)).await;
-    let tokens = Tokens::new();
+    let tokens = credential();
     let error = HealthcareClient::new(fhir(&server), tokens.clone()).get("Patient").send().await.unwrap_err();
     assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::Denied, 403));
     assert_eq!((tokens.calls(), count(&server).await), (1, 1));
@@ -75,7 +63,7 @@ async fn but_never_after_a_403() {
 
 #[tokio::test]
 async fn by_all_who_saw_the_refusal_together() {
-    let (server, tokens) = (refusing_the_first().await, Tokens::new());
+    let (server, tokens) = (refusing_the_first().await, credential());
     let client = HealthcareClient::new(fhir(&server), tokens.clone());
     let requests: Vec<_> = (0..100).map(|_| tokio::spawn(client.get("Patient").send())).collect();
     for request in requests {
@@ -138,7 +126,7 @@ async fn and_a_refusal_keeps_what_the_service_said_within_a_limit() {
     let answer =
         ResponseTemplate::new(403).set_body_bytes(vec![b'x'; 100_000]).insert_header("x-request-id", "a-1");
     let server = wire::answering(answer).await;
-    let error = HealthcareClient::new(fhir(&server), Tokens::new()).get("Patient").send().await.unwrap_err();
+    let error = HealthcareClient::new(fhir(&server), credential()).get("Patient").send().await.unwrap_err();
     let denial = error.denial().unwrap();
     assert_eq!((denial.body().len(), denial.request_id()), (64 * 1024, Some("a-1")));
     assert_eq!(denial.headers()["x-request-id"], "a-1");
@@ -188,7 +176,7 @@ async fn and_a_refusal_whose_body_never_ends_is_not_waited_for_beyond_its_time()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn even_where_a_thousand_requests_are_refused_for_good() {
-    let (server, tokens) = (wire::answering(ResponseTemplate::new(401)).await, Tokens::new());
+    let (server, tokens) = (wire::answering(ResponseTemplate::new(401)).await, credential());
     // One connection for all: a thousand of them are more than some systems let a process open.
     let http = azure_healthcare_auth::default_http().http2_prior_knowledge();
     let client = HealthcareClient::new(fhir(&server), tokens.clone()).with_http(http);

@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::{self, Instant};
-use wire::{HALF, Tokens, WHOLE, answering, answering_raw, count, fhir};
+use wire::{HALF, WHOLE, answering, answering_raw, count, credential, fhir};
 use wiremock::{Mock, ResponseTemplate, matchers::any};
 
 /// Asks to be called again at once, so that no test waits.
@@ -51,7 +51,7 @@ async fn after_an_answer_that_says_busy() {
         (Method::GET, "Patient", "", 501, 1),
     ] {
         let server = answering(busy(status)).await;
-        let client = HealthcareClient::new(fhir(&server), Tokens::new());
+        let client = HealthcareClient::new(fhir(&server), credential());
         let mut request = client.request(method.clone(), path);
         if !prefer.is_empty() {
             request = request.header("prefer", prefer);
@@ -69,7 +69,7 @@ async fn after_an_answer_that_says_busy() {
 #[tokio::test]
 async fn or_says_it_is_safe() {
     let server = answering(busy(503)).await;
-    let client = HealthcareClient::new(fhir(&server), Tokens::new());
+    let client = HealthcareClient::new(fhir(&server), credential());
     let response = client.post("Patient").repeatable().send().await.unwrap();
     assert_eq!((response.attempts(), count(&server).await), (4, 4));
 }
@@ -79,7 +79,7 @@ async fn until_the_service_is_well() {
     let server = wire::Service::start().await;
     Mock::given(any()).respond_with(busy(503)).up_to_n_times(2).mount(&server).await;
     Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
-    let client = HealthcareClient::new(fhir(&server), Tokens::new());
+    let client = HealthcareClient::new(fhir(&server), credential());
     let response = client.get("Patient").stream().await.unwrap();
     assert_eq!((response.status().as_u16(), response.attempts()), (200, 3));
 }
@@ -88,7 +88,7 @@ async fn until_the_service_is_well() {
 async fn and_a_service_that_asks_for_a_day_is_not_waited_for() {
     for header in [("x-ms-retry-after-ms", "86400000"), ("retry-after", "86400")] {
         let server = answering(ResponseTemplate::new(429).insert_header(header.0, header.1)).await;
-        let client = HealthcareClient::new(fhir(&server), Tokens::new());
+        let client = HealthcareClient::new(fhir(&server), credential());
         let response = client.get("Patient").send().await.unwrap();
         assert_eq!((response.status().as_u16(), response.attempts()), (429, 1));
         assert_eq!(response.retry_after(), Some(Duration::from_secs(86_400)));
@@ -130,7 +130,7 @@ async fn and_not_where_the_token_for_it_came_too_late() {
 #[tokio::test]
 async fn after_a_connection_that_broke_with_no_answer_or_half_of_one() {
     let (audience, seen) = answering_raw(|number| if number % 2 == 0 { b"" } else { HALF }).await;
-    let client = HealthcareClient::new(audience, Tokens::new());
+    let client = HealthcareClient::new(audience, credential());
     let error = client.get("Patient").send().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection);
     assert!(error.is_transient());
@@ -142,7 +142,7 @@ async fn after_a_connection_that_broke_with_no_answer_or_half_of_one() {
     assert_eq!((error.kind(), seen.load(Ordering::SeqCst)), (ErrorKind::Connection, 6));
 
     let (audience, seen) = answering_raw(|number| if number < 2 { b"" } else { WHOLE }).await;
-    let response = HealthcareClient::new(audience, Tokens::new()).get("Patient").send().await.unwrap();
+    let response = HealthcareClient::new(audience, credential()).get("Patient").send().await.unwrap();
     assert_eq!((response.attempts(), seen.load(Ordering::SeqCst)), (3, 3));
 }
 
@@ -152,13 +152,13 @@ async fn and_what_an_answer_s_head_has_told_is_not_lost_with_its_body() {
     const THROTTLED: &[u8] =
         b"HTTP/1.1 429 Busy\r\ncontent-length: 100\r\nretry-after: 86400\r\n\r\n{\"half\":";
     let (audience, seen) = answering_raw(|_| CREATED).await;
-    let error = HealthcareClient::new(audience, Tokens::new()).post("Patient").send().await.unwrap_err();
+    let error = HealthcareClient::new(audience, credential()).post("Patient").send().await.unwrap_err();
     assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::Connection, 201));
     assert!(!error.is_transient());
     assert_eq!(seen.load(Ordering::SeqCst), 1);
 
     let (audience, _) = answering_raw(|_| THROTTLED).await;
-    let error = HealthcareClient::new(audience, Tokens::new()).post("Patient").send().await.unwrap_err();
+    let error = HealthcareClient::new(audience, credential()).post("Patient").send().await.unwrap_err();
     assert_eq!(
         (error.status().unwrap().as_u16(), error.retry_after()),
         (429, Some(Duration::from_secs(86_400)))
@@ -166,7 +166,7 @@ async fn and_what_an_answer_s_head_has_told_is_not_lost_with_its_body() {
     assert!(error.is_transient());
 
     let created = answering(ResponseTemplate::new(201).set_body_string("long")).await;
-    let client = HealthcareClient::new(fhir(&created), Tokens::new()).with_body_limit(3);
+    let client = HealthcareClient::new(fhir(&created), credential()).with_body_limit(3);
     let error = client.post("Patient").send().await.unwrap_err();
     assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::TooLarge, 201));
 }
@@ -175,7 +175,7 @@ async fn and_what_an_answer_s_head_has_told_is_not_lost_with_its_body() {
 async fn even_a_post_where_no_connection_was_made() {
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let client =
-        HealthcareClient::<FhirAudience>::new(format!("http://{nowhere}").parse().unwrap(), Tokens::new());
+        HealthcareClient::<FhirAudience>::new(format!("http://{nowhere}").parse().unwrap(), credential());
     let started = Instant::now();
     let error = client.post("Patient").send().await.unwrap_err();
     assert!(error.to_string().contains("could not be reached"), "{error}");
@@ -187,7 +187,7 @@ async fn even_a_post_where_no_connection_was_made() {
 #[tokio::test]
 async fn and_never_where_the_body_that_was_given_broke_off() {
     let server = wire::service().await;
-    let client = HealthcareClient::new(fhir(&server), Tokens::new());
+    let client = HealthcareClient::new(fhir(&server), credential());
     // What comes from elsewhere, and fails to: not the service's connection, whatever its error looks like.
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for method in [Method::PUT, Method::POST] {
@@ -248,7 +248,7 @@ async fn and_once_where_the_answer_to_it_is_cut() {
 #[tokio::test]
 async fn and_an_answer_has_a_limit_in_memory_and_none_as_a_stream() {
     let server = answering(ResponseTemplate::new(200).set_body_bytes(vec![b'x'; 100_000])).await;
-    let client = HealthcareClient::new(fhir(&server), Tokens::new()).with_body_limit(99_999);
+    let client = HealthcareClient::new(fhir(&server), credential()).with_body_limit(99_999);
     let error = client.get("Patient").send().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     let mut response = client.get("Patient").stream().await.unwrap();

@@ -6,13 +6,13 @@ mod wire;
 
 use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::StandIn};
 use std::{sync::Arc, time::Duration};
-use wire::{Fixed, Tokens, answering, count, dicom, fhir, service};
+use wire::{Fixed, answering, count, credential, dicom, fhir, service};
 use wiremock::{Mock, ResponseTemplate, matchers::path};
 
 #[tokio::test]
 async fn in_the_media_type_of_the_service() {
     let server = service().await;
-    let records = HealthcareClient::new(fhir(&server), Tokens::new());
+    let records = HealthcareClient::new(fhir(&server), credential());
     let imaging = records.at(dicom(&server)).unwrap();
     records.put("Patient/1").json(&1).send().await.unwrap();
     imaging.post("workitems").json(&1).send().await.unwrap();
@@ -44,7 +44,7 @@ async fn in_the_media_type_of_the_service() {
 
 #[tokio::test]
 async fn but_a_patch_names_its_own() {
-    let (server, tokens) = (service().await, Tokens::new());
+    let (server, tokens) = (service().await, credential());
     let client = HealthcareClient::new(fhir(&server), tokens.clone());
     let error = client.patch("Patient/1").json(&[1]).send().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Request);
@@ -69,11 +69,11 @@ async fn with_what_is_asked_for_encoded() {
 #[tokio::test]
 async fn and_an_answer_of_nothing_is_none() {
     let server = answering(ResponseTemplate::new(204)).await;
-    let response = HealthcareClient::new(dicom(&server), Tokens::new()).get("studies").send().await.unwrap();
+    let response = HealthcareClient::new(dicom(&server), credential()).get("studies").send().await.unwrap();
     assert_eq!(response.json::<Option<Vec<u8>>>().unwrap(), None);
     assert_eq!(response.json::<Vec<u8>>().unwrap_err().kind(), ErrorKind::Decode);
     let empty = answering(ResponseTemplate::new(200)).await;
-    let response = HealthcareClient::new(dicom(&empty), Tokens::new()).get("studies").send().await.unwrap();
+    let response = HealthcareClient::new(dicom(&empty), credential()).get("studies").send().await.unwrap();
     assert_eq!(response.json::<Option<Vec<u8>>>().unwrap_err().kind(), ErrorKind::Decode);
 }
 
@@ -83,7 +83,7 @@ async fn and_a_service_that_goes_quiet_is_given_up_after_a_minute() {
     let never = ResponseTemplate::new(200).set_delay(Duration::from_secs(1_000_000));
     Mock::given(path("/never")).respond_with(never).mount(&server).await;
     Mock::given(path("/well")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
-    let client = HealthcareClient::new(fhir(&server), Tokens::new());
+    let client = HealthcareClient::new(fhir(&server), credential());
     // The connection is made in real time, and waits in the pool.
     client.get("well").send().await.unwrap();
     tokio::time::pause();

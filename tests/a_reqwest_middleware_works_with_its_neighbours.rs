@@ -9,18 +9,20 @@ use std::{
     time::Duration,
 };
 
-use azure_healthcare_auth::{Authenticator, Error, ErrorKind, FhirAudience, adapters::BearerMiddleware};
+use azure_healthcare_auth::{
+    Authenticator, Error, ErrorKind, FhirAudience, adapters::BearerMiddleware, testing::ScriptedCredential,
+};
 use http::{Extensions, HeaderValue, header};
 use reqwest::{Request, Response, redirect::Policy};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use reqwest_retry::{RetryError, RetryTransientMiddleware, policies::ExponentialBackoff};
-use wire::{Fixed, Service, Tokens, answering, authorizations, count, fhir, service};
+use wire::{Fixed, Service, answering, authorizations, count, credential, fhir, service};
 use wiremock::{
     Mock, ResponseTemplate,
     matchers::{any, header as has, path},
 };
 
-fn bearer(server: &Service, tokens: &Arc<Tokens>) -> BearerMiddleware<FhirAudience> {
+fn bearer(server: &Service, tokens: &Arc<ScriptedCredential>) -> BearerMiddleware<FhirAudience> {
     BearerMiddleware::new(Arc::new(Authenticator::new(fhir(server), tokens.clone())))
 }
 
@@ -39,7 +41,7 @@ fn retries() -> impl Middleware {
 async fn retries_on_either_side() {
     for outside in [true, false] {
         // Twice out of order, then the token is refused, then all is well.
-        let (server, tokens) = (Service::start().await, Tokens::new());
+        let (server, tokens) = (Service::start().await, credential());
         let answer = |status| ResponseTemplate::new(status);
         Mock::given(any()).respond_with(answer(503)).up_to_n_times(2).mount(&server).await;
         let first = has("authorization", "Bearer token-1");
@@ -71,7 +73,7 @@ fn ours(error: &reqwest_middleware::Error) -> Option<&Error> {
 
 #[tokio::test]
 async fn and_a_foreign_url_is_not_tried_again() {
-    let (server, tokens) = (service().await, Tokens::new());
+    let (server, tokens) = (service().await, credential());
     let builder = ClientBuilder::new(http().build().unwrap());
     let client = builder.with(retries()).with(bearer(&server, &tokens)).build();
     let error = client.get("http://127.0.0.1:1/Patient/canary").send().await.unwrap_err();
@@ -92,7 +94,7 @@ async fn redirecting(status: u16, location: &str) -> Service {
 
 fn below_base(server: &Service, http: reqwest::ClientBuilder) -> ClientWithMiddleware {
     let audience: FhirAudience = format!("{}/r4", server.uri()).parse().unwrap();
-    let auth = Authenticator::new(audience, Tokens::new());
+    let auth = Authenticator::new(audience, credential());
     ClientBuilder::new(http.build().unwrap()).with(BearerMiddleware::new(Arc::new(auth))).build()
 }
 
@@ -127,7 +129,7 @@ async fn and_carries_nothing_to_anywhere_where_none_is_followed() {
 #[tokio::test]
 async fn a_stream_is_sent_once_and_its_refusal_handed_on() {
     let refusal = ResponseTemplate::new(401).set_body_string("why");
-    let (server, tokens) = (answering(refusal).await, Tokens::new());
+    let (server, tokens) = (answering(refusal).await, credential());
     let client = ClientBuilder::new(http().build().unwrap()).with(bearer(&server, &tokens)).build();
     let body = reqwest::Body::wrap(http_body_util::Full::<bytes::Bytes>::from("frames"));
     let response = client.post(server.uri()).body(body).send().await.unwrap();
@@ -158,7 +160,7 @@ async fn what_comes_after_it_sees_one_value_that_is_marked_sensitive() {
     let (server, keeping) = (answering(ResponseTemplate::new(401)).await, Keeping::default());
     // One that marks nothing.
     let fixed = BearerMiddleware::new(Arc::new(Fixed(fhir(&server))));
-    for bearer in [bearer(&server, &Tokens::new()), fixed] {
+    for bearer in [bearer(&server, &credential()), fixed] {
         let builder = ClientBuilder::new(http().build().unwrap()).with(bearer).with(keeping.clone());
         builder.build().get(server.uri()).basic_auth("mine", Some("password")).send().await.unwrap();
     }
@@ -169,7 +171,7 @@ async fn what_comes_after_it_sees_one_value_that_is_marked_sensitive() {
 
 #[tokio::test]
 async fn an_error_of_reqwest_is_handed_on_as_it_is() {
-    let nowhere = Authenticator::new("http://127.0.0.1:1/".parse::<FhirAudience>().unwrap(), Tokens::new());
+    let nowhere = Authenticator::new("http://127.0.0.1:1/".parse::<FhirAudience>().unwrap(), credential());
     let builder = ClientBuilder::new(http().build().unwrap()).with(BearerMiddleware::new(Arc::new(nowhere)));
     let error = builder.build().get("http://127.0.0.1:1/Patient").send().await.unwrap_err();
     assert!(matches!(error, reqwest_middleware::Error::Reqwest(error) if error.is_connect()));
@@ -179,7 +181,7 @@ async fn an_error_of_reqwest_is_handed_on_as_it_is() {
 fn it_is_shared_between_threads_and_shows_the_audience_alone() {
     fn shared<T: Clone + Send + Sync + 'static>(_: &T) {}
     let audience: FhirAudience = "https://fhir.contoso.example/r4".parse().unwrap();
-    let middleware = BearerMiddleware::new(Arc::new(Authenticator::new(audience.clone(), Tokens::new())));
+    let middleware = BearerMiddleware::new(Arc::new(Authenticator::new(audience.clone(), credential())));
     shared(&middleware);
     assert_eq!(format!("{middleware:?}"), format!("BearerMiddleware({audience:?})"));
 }

@@ -7,13 +7,13 @@ mod wire;
 use azure_healthcare_auth::{ErrorKind, HealthcareClient};
 use futures_core::Stream as _;
 use std::{future::poll_fn, pin::Pin};
-use wire::{HALF, Tokens, WHOLE, answering, answering_raw, fhir};
+use wire::{HALF, WHOLE, answering, answering_raw, credential, fhir};
 use wiremock::ResponseTemplate;
 
 #[tokio::test]
 async fn and_is_whole_to_there() {
     let (audience, _) = answering_raw(|_| WHOLE).await;
-    let mut response = HealthcareClient::new(audience, Tokens::new()).get("Patient").stream().await.unwrap();
+    let mut response = HealthcareClient::new(audience, credential()).get("Patient").stream().await.unwrap();
     assert_eq!(response.chunk().await.unwrap().unwrap(), "{}");
     assert_eq!(response.chunk().await.unwrap(), None);
     assert_eq!(response.chunk().await.unwrap(), None);
@@ -22,7 +22,7 @@ async fn and_is_whole_to_there() {
 #[tokio::test]
 async fn or_is_an_error() {
     let (audience, _) = answering_raw(|_| HALF).await;
-    let client = HealthcareClient::new(audience, Tokens::new());
+    let client = HealthcareClient::new(audience, credential());
     let mut response = client.get("Patient").stream().await.unwrap();
     assert_eq!(response.chunk().await.unwrap().unwrap(), "{\"half\":");
     let error = response.chunk().await.unwrap_err();
@@ -40,7 +40,7 @@ async fn or_is_an_error() {
 #[tokio::test]
 async fn and_a_status_can_be_asked_before_it_begins() {
     let server = answering(ResponseTemplate::new(404).set_body_string("x")).await;
-    let response = HealthcareClient::new(fhir(&server), Tokens::new()).get("Patient").stream().await.unwrap();
+    let response = HealthcareClient::new(fhir(&server), credential()).get("Patient").stream().await.unwrap();
     assert_eq!(response.status(), 404);
     assert_eq!(response.error_for_status().unwrap_err().kind(), ErrorKind::Status);
 }

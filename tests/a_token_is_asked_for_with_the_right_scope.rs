@@ -3,11 +3,11 @@
 mod wire;
 
 use azure_healthcare_auth::{Audience, Authenticator, DicomAudience, DicomVersion, FhirAudience};
-use wire::Tokens;
+use wire::credential;
 
 #[tokio::test]
 async fn of_each_service() {
-    let tokens = Tokens::new();
+    let tokens = credential();
     let fhir = FhirAudience::workspace("contoso", "records").build().unwrap();
     let auth = Authenticator::new(fhir, tokens.clone());
     auth.authorization().await.unwrap();
@@ -25,7 +25,7 @@ async fn of_each_service() {
 
 #[tokio::test]
 async fn with_a_slash_where_the_resource_has_one() {
-    let tokens = Tokens::new();
+    let tokens = credential();
     let with =
         |resource: &str| FhirAudience::workspace("contoso", "records").resource(resource).build().unwrap();
     let auth = Authenticator::new(with("api://contoso"), tokens.clone());
@@ -46,7 +46,7 @@ async fn with_a_slash_where_the_resource_has_one() {
 
 #[tokio::test]
 async fn once_for_all_dicom_services() {
-    let tokens = Tokens::new();
+    let tokens = credential();
     let first = DicomAudience::workspace("contoso", "imaging").build().unwrap();
     let auth = Authenticator::new(first, tokens.clone());
     let value = auth.authorization().await.unwrap();
@@ -63,7 +63,7 @@ async fn once_for_all_dicom_services() {
 
 #[tokio::test]
 async fn and_never_one_service_s_for_the_other() {
-    let tokens = Tokens::new();
+    let tokens = credential();
     let fhir =
         Authenticator::new(FhirAudience::workspace("contoso", "records").build().unwrap(), tokens.clone());
     let dicom = fhir.at(DicomAudience::workspace("contoso", "imaging").build().unwrap());

@@ -7,108 +7,8 @@ mod wire;
 use azure_healthcare_auth::{Audience, Authenticator, ErrorKind, FhirAudience, HealthcareClient};
 use http::Method;
 use url::Url;
-use wire::{Tokens, answering, authorizations, count, dicom, fhir, service};
+use wire::{HOSTILE, answering, authorizations, count, credential, dicom, fhir, service};
 use wiremock::ResponseTemplate;
-
-/// Paths and URLs that lead out of `{base}`, an endpoint with the base path `/r4/`, or might on some server.
-const HOSTILE: &[&str] = &[
-    "https://evil.example/Patient",
-    "http://evil.example/Patient",
-    "http://127.0.0.1:1/r4/Patient",
-    "http://localhost/r4/Patient",
-    "https://{host}/r4/Patient",
-    "ftp://{host}/r4/Patient",
-    "http://{host}.evil.example/r4/Patient",
-    "http://{host}@evil.example/r4/Patient",
-    "http://user@{host}/r4/Patient",
-    "http://user:password@{host}/r4/Patient",
-    "http:{host}/r4/Patient",
-    "http:/{host}/r4/Patient",
-    "http:///{host}/r4/Patient",
-    "http://@{host}/r4/Patient",
-    "http://{host}:@evil.example/r4/Patient",
-    "http://{host}%2eevil.example/r4/Patient",
-    "http://127.0.0.1./r4/Patient",
-    "http://[::1]/r4/Patient",
-    "http://0x7f000001:1/r4/Patient",
-    "http://0177.0.0.1:1/r4/Patient",
-    "http:///r4/Patient",
-    "http://",
-    "ws://{host}/r4/Patient",
-    "{root}/r4/Patient ",
-    "//evil.example/Patient",
-    "///evil.example/Patient",
-    "/\\evil.example/Patient",
-    "\\\\evil.example\\Patient",
-    "/\t/evil.example/Patient",
-    "\n//evil.example",
-    "Pati\nent",
-    "Pati\tent",
-    "Patient\0",
-    "javascript:alert(1)",
-    "data:text/plain,x",
-    "..",
-    "../admin",
-    "/../admin",
-    "Patient/../../admin",
-    "Patient/../Observation",
-    "./Patient",
-    "Patient/.",
-    "Patient/..",
-    "..;/admin",
-    "Patient/..;x=y/admin",
-    "%2e%2e/admin",
-    "..%3fx",
-    "%2e%2e%3F",
-    "..%23x",
-    "Patient%3f_id=1",
-    "Patient/1%23x",
-    "%2E%2e/admin",
-    ".%2e/admin",
-    "Patient/%2e%2e/%2e%2e/admin",
-    "..%2fadmin",
-    "Patient%2F..%2F..",
-    "..%5cadmin",
-    "Patient%5C1",
-    "%252e%252e/admin",
-    "Patient%252f1",
-    "%25252e",
-    "%c0%ae%c0%ae/admin",
-    "%c0%af..%c0%afadmin",
-    "%e0%80%ae%e0%80%ae/admin",
-    "%u002e%u002e/admin",
-    "%%32%65%%32%65/admin",
-    "%",
-    "Patient/%zz",
-    "Patient/100%",
-    "..%3b/admin",
-    "..%3Bx/admin",
-    "..%20/admin",
-    "%2e%2e%20/admin",
-    "Patient/%2e",
-    "Patient/1%0a",
-    "Patient/1%7f",
-    "Patient/%ff",
-    "Patient%00",
-    "Patient%0d%0aX: y",
-    "Patient#fragment",
-    "#",
-    "Patient?a=b#c",
-    "{base}#fragment",
-    "{root}",
-    "{root}/",
-    "{root}/r40/Patient",
-    "{root}/r4x",
-    "{root}/R4/Patient",
-    "{root}/r4/../admin",
-    "{root}/r4/..",
-    "{root}/r4/%2e%2e/admin",
-    "{root}/r4/..%2fadmin",
-    "{root}/./r4/Patient",
-    "{root}//r4/Patient",
-    "{root}\\r4\\Patient",
-    "{root}/r4/Patient\\..\\..\\admin",
-];
 
 /// URLs that parse, and are not the audience's.
 const FOREIGN: &[&str] = &[
@@ -155,7 +55,7 @@ const INSIDE: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn by_a_url_and_no_token_is_fetched_for_it() {
-    let (server, tokens) = (service().await, Tokens::new());
+    let (server, tokens) = (service().await, credential());
     let root = server.uri();
     let audience: FhirAudience = format!("{root}/r4").parse().unwrap();
     let base = audience.endpoint().to_string();
@@ -164,7 +64,8 @@ async fn by_a_url_and_no_token_is_fetched_for_it() {
 
     let auth = Authenticator::new(audience.clone(), tokens.clone());
     let client = HealthcareClient::from(auth.clone());
-    for hostile in HOSTILE {
+    // What is no row for all stacks: `http::Uri` drops a fragment, so what is made for `tower` is not given this one.
+    for hostile in HOSTILE.iter().chain(&["{base}#fragment"]) {
         let given = fill(hostile);
         for method in [Method::GET, Method::POST] {
             let error = client.request(method, &given).send().await.expect_err(&given);
@@ -207,7 +108,7 @@ async fn and_a_refusal_names_both_origins_and_nothing_more() {
 
 #[tokio::test]
 async fn by_a_redirect() {
-    let (elsewhere, tokens) = (service().await, Tokens::new());
+    let (elsewhere, tokens) = (service().await, credential());
     for status in [301, 302, 303, 307, 308] {
         let location = format!("{}/stolen", elsewhere.uri());
         let server = answering(ResponseTemplate::new(status).insert_header("location", location)).await;
@@ -227,7 +128,7 @@ async fn by_a_redirect() {
 async fn by_a_proxy_when_the_service_is_on_this_machine() {
     let (server, proxy) = (service().await, service().await);
     let builder = reqwest::Client::builder().proxy(reqwest::Proxy::all(proxy.uri()).unwrap());
-    let client = HealthcareClient::new(fhir(&server), Tokens::new()).with_http(builder);
+    let client = HealthcareClient::new(fhir(&server), credential()).with_http(builder);
     client.get("Patient").send().await.unwrap();
     assert_eq!((count(&server).await, count(&proxy).await), (1, 0));
 }
@@ -237,14 +138,14 @@ async fn by_a_proxy_that_a_service_elsewhere_is_reached_by() {
     let (server, proxy) = (service().await, service().await);
     let elsewhere: FhirAudience = "https://fhir.contoso.example".parse().unwrap();
     let builder = azure_healthcare_auth::default_http().proxy(reqwest::Proxy::all(proxy.uri()).unwrap());
-    let client = HealthcareClient::new(elsewhere, Tokens::new()).with_http(builder);
+    let client = HealthcareClient::new(elsewhere, credential()).with_http(builder);
     client.at(fhir(&server)).unwrap().get("Patient").send().await.unwrap();
     assert_eq!((count(&server).await, count(&proxy).await), (1, 0));
 }
 
 #[tokio::test]
 async fn to_another_service_of_the_same_credential() {
-    let (records, imaging, tokens) = (service().await, service().await, Tokens::new());
+    let (records, imaging, tokens) = (service().await, service().await, credential());
     let fhir = HealthcareClient::new(fhir(&records), tokens.clone());
     let dicom = fhir.at(dicom(&imaging)).unwrap();
     for _ in 0..3 {
@@ -263,7 +164,7 @@ async fn to_another_service_of_the_same_credential() {
 
 #[tokio::test]
 async fn nor_is_one_sent_by_a_method_that_shows_it_or_under_another_host() {
-    let (server, tokens) = (service().await, Tokens::new());
+    let (server, tokens) = (service().await, credential());
     let client = HealthcareClient::new(fhir(&server), tokens.clone());
     for request in [
         client.request(Method::TRACE, "Patient"),

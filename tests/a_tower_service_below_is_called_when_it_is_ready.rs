@@ -15,21 +15,21 @@ use azure_healthcare_auth::{
     Authenticator, Error, ErrorKind, FhirAudience, HealthcareAuth,
     adapters::{BearerLayer, BearerService},
 };
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
+use http::{HeaderMap, Request, Response, Uri, header};
 use tower::{
     Layer, Service, ServiceBuilder, ServiceExt,
     limit::{ConcurrencyLimit, ConcurrencyLimitLayer},
     service_fn,
 };
 use tower_http::follow_redirect::FollowRedirectLayer;
-use wire::{Fixed, Tokens};
+use wire::{Fixed, Holding, credential};
 
 type Body = &'static str;
 
 const BASE: &str = "https://fhir.contoso.example/r4/";
 
 fn auth() -> Arc<Authenticator<FhirAudience>> {
-    Arc::new(Authenticator::new(BASE.parse().unwrap(), Tokens::new()))
+    Arc::new(Authenticator::new(BASE.parse().unwrap(), credential()))
 }
 
 fn get(uri: &str) -> Request<Body> {
@@ -102,26 +102,6 @@ async fn with_a_value_that_is_marked_sensitive_whoever_gives_it() {
     let values: Vec<_> = seen.iter().map(|(_, headers)| &headers[header::AUTHORIZATION]).collect();
     assert_eq!(values, ["Bearer fixed", "Bearer held"]);
     assert!(values.iter().all(|value| value.is_sensitive()));
-}
-
-/// Has a value at hand, and marks nothing.
-struct Holding(FhirAudience);
-
-#[async_trait::async_trait]
-impl HealthcareAuth for Holding {
-    type Audience = FhirAudience;
-
-    fn audience(&self) -> &FhirAudience {
-        &self.0
-    }
-
-    async fn authorization(&self) -> azure_healthcare_auth::Result<HeaderValue> {
-        unreachable!()
-    }
-
-    fn held(&self) -> Option<HeaderValue> {
-        Some(HeaderValue::from_static("Bearer held"))
-    }
 }
 
 #[tokio::test]
@@ -247,7 +227,7 @@ async fn with_the_uri_that_was_checked() {
     }
     // Numbers that a resolver takes for this machine's address.
     let local =
-        Arc::new(Authenticator::new("http://127.0.0.1:1/".parse::<FhirAudience>().unwrap(), Tokens::new()));
+        Arc::new(Authenticator::new("http://127.0.0.1:1/".parse::<FhirAudience>().unwrap(), credential()));
     for host in ["0x7f000001", "0177.0.0.1", "127.1", "2130706433", "localhost", "[::ffff:127.0.0.1]"] {
         let service = BearerLayer::new(local.clone()).layer(Strict::new(&[]));
         assert!(service.oneshot(get(&format!("http://{host}:1/"))).await.is_err(), "{host}");

@@ -7,12 +7,12 @@ mod wire;
 use azure_healthcare_auth::{Authenticator, Body, FhirAudience, HealthcareAuth, HealthcareClient};
 use http::{HeaderValue, Method};
 use std::sync::Arc;
-use wire::{Fixed, Tokens, authorizations, count, dicom, fhir, service};
+use wire::{Fixed, authorizations, broken_credential, count, credential, dicom, fhir, service};
 
 #[tokio::test]
 async fn on_every_method() {
     let server = service().await;
-    let client = HealthcareClient::new(fhir(&server), Tokens::new());
+    let client = HealthcareClient::new(fhir(&server), credential());
     let methods = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PURGE"];
     for method in methods {
         client.request(method.parse().unwrap(), "Patient/1").send().await.unwrap();
@@ -33,7 +33,7 @@ async fn on_every_method() {
 #[tokio::test]
 async fn on_streams_in_both_directions() {
     let server = service().await;
-    let client = HealthcareClient::new(dicom(&server), Tokens::new());
+    let client = HealthcareClient::new(dicom(&server), credential());
     let response = client.post("studies").body_stream(|| Body::from("frames")).stream().await.unwrap();
     let mut response = response.error_for_status().unwrap();
     let mut body = Vec::new();
@@ -48,7 +48,7 @@ async fn on_streams_in_both_directions() {
 #[tokio::test]
 async fn whatever_header_the_caller_sets() {
     let server = service().await;
-    let client = HealthcareClient::new(fhir(&server), Tokens::new());
+    let client = HealthcareClient::new(fhir(&server), credential());
     for name in ["Authorization", "authorization", "AUTHORIZATION"] {
         client.get("Patient").header(name, "Basic mine").send().await.unwrap();
     }
@@ -61,7 +61,7 @@ async fn whatever_header_the_caller_sets() {
 
 #[tokio::test]
 async fn with_one_token_for_many_requests_and_all_clones() {
-    let (server, tokens) = (service().await, Tokens::new());
+    let (server, tokens) = (service().await, credential());
     let client = HealthcareClient::new(fhir(&server), tokens.clone());
     let requests: Vec<_> = (0..50).map(|_| tokio::spawn(client.clone().get("Patient").send())).collect();
     for request in requests {
@@ -82,7 +82,7 @@ async fn made_by_whatever_implements_the_trait() {
 
 #[tokio::test]
 async fn as_the_authenticator_gives_it() {
-    let (server, tokens) = (service().await, Tokens::new());
+    let (server, tokens) = (service().await, credential());
     let authenticator = Authenticator::new(fhir(&server), tokens.clone());
     let value = authenticator.authorization().await.unwrap();
     assert!(value.is_sensitive());
@@ -96,7 +96,7 @@ async fn as_the_authenticator_gives_it() {
 
 #[tokio::test]
 async fn or_nothing_is_sent() {
-    let (server, tokens) = (service().await, Tokens::broken());
+    let (server, tokens) = (service().await, broken_credential());
     let client = HealthcareClient::new(fhir(&server), tokens.clone());
     for method in [Method::GET, Method::POST, Method::DELETE] {
         let error = client.request(method, "Patient").send().await.unwrap_err();

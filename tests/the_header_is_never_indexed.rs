@@ -11,7 +11,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use wire::{Fixed, Tokens};
+use wire::{Fixed, credential};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEADERS: u8 = 1;
@@ -81,7 +81,7 @@ fn is_in(wanted: &[u8], block: &[u8]) -> bool {
 
 #[tokio::test]
 async fn in_any_request() {
-    let blocks = sent(|audience| HealthcareClient::new(audience, Tokens::new())).await;
+    let blocks = sent(|audience| HealthcareClient::new(audience, credential())).await;
     assert!(blocks.iter().all(|block| is_in(NEVER_INDEXED, block)), "{blocks:x?}");
     // What is not sensitive is: the second request names the user agent by its place in the table.
     assert!(blocks[1].len() < blocks[0].len());

@@ -2,74 +2,47 @@
 //! it was sent.
 
 // Each test file is a program of its own and uses a part of this.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
+
+mod hostile;
 
 use std::{
     ops::Deref,
     pin::pin,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Waker},
     time::Duration,
 };
 
-use azure_core::{
-    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
-    error::ErrorKind,
-    time::OffsetDateTime,
+use azure_healthcare_auth::{
+    DicomAudience, FhirAudience, HealthcareAuth, Result, testing::ScriptedCredential,
 };
-use azure_healthcare_auth::{DicomAudience, FhirAudience, HealthcareAuth, Result};
 use http::HeaderValue;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
     task::unconstrained,
 };
-use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{any, header},
+};
 
-/// Gives tokens of an hour: `token-1`, `token-2`, … or none.
-#[derive(Debug, Default)]
-pub(crate) struct Tokens {
-    calls: AtomicUsize,
-    scopes: Mutex<Vec<String>>,
-    broken: bool,
+pub(crate) use hostile::HOSTILE;
+
+/// Gives tokens of an hour: `token-1`, `token-2`, and so on to the ninth.
+pub(crate) fn credential() -> Arc<ScriptedCredential> {
+    let hour = Duration::from_secs(3_600);
+    let tokens = (1..=9).map(|call| format!("token-{call}"));
+    Arc::new(tokens.fold(ScriptedCredential::new(), |script, token| script.token(token, hour)))
 }
 
-impl Tokens {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::default()
-    }
-
-    pub(crate) fn broken() -> Arc<Self> {
-        Arc::new(Self { broken: true, ..Self::default() })
-    }
-
-    pub(crate) fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn scopes(&self) -> Vec<String> {
-        self.scopes.lock().unwrap().clone()
-    }
-}
-
-#[async_trait::async_trait]
-impl TokenCredential for Tokens {
-    async fn get_token(
-        &self,
-        scopes: &[&str],
-        _: Option<TokenRequestOptions<'_>>,
-    ) -> azure_core::Result<AccessToken> {
-        assert_eq!(scopes.len(), 1);
-        self.scopes.lock().unwrap().push(scopes[0].to_owned());
-        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
-        if self.broken {
-            return Err(azure_core::Error::with_message(ErrorKind::Credential, "Please run 'az login'"));
-        }
-        Ok(AccessToken::new(format!("token-{call}"), OffsetDateTime::now_utc() + Duration::from_secs(3_600)))
-    }
+/// Gives none.
+pub(crate) fn broken_credential() -> Arc<ScriptedCredential> {
+    Arc::new(ScriptedCredential::new().error("Please run 'az login'"))
 }
 
 /// Always `Bearer fixed`, for one audience.
@@ -85,6 +58,26 @@ impl HealthcareAuth for Fixed {
 
     async fn authorization(&self) -> Result<HeaderValue> {
         Ok(HeaderValue::from_static("Bearer fixed"))
+    }
+}
+
+/// Has a value at hand, and marks nothing.
+pub(crate) struct Holding(pub(crate) FhirAudience);
+
+#[async_trait::async_trait]
+impl HealthcareAuth for Holding {
+    type Audience = FhirAudience;
+
+    fn audience(&self) -> &FhirAudience {
+        &self.0
+    }
+
+    async fn authorization(&self) -> Result<HeaderValue> {
+        unreachable!()
+    }
+
+    fn held(&self) -> Option<HeaderValue> {
+        Some(HeaderValue::from_static("Bearer held"))
     }
 }
 
@@ -121,6 +114,15 @@ pub(crate) async fn service() -> Service {
 pub(crate) async fn answering(response: ResponseTemplate) -> Service {
     let server = Service::start().await;
     Mock::given(any()).respond_with(response).mount(&server).await;
+    server
+}
+
+/// A service that refuses `token-1` and takes every other.
+pub(crate) async fn refusing_the_first() -> Service {
+    let server = Service::start().await;
+    let (refusal, answer) = (ResponseTemplate::new(401), ResponseTemplate::new(200));
+    Mock::given(header("authorization", "Bearer token-1")).respond_with(refusal).mount(&server).await;
+    Mock::given(any()).respond_with(answer).mount(&server).await;
     server
 }
 
