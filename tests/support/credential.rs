@@ -128,8 +128,7 @@ impl TokenCredential for Scripted {
         let at_once = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
         let _under_way = UnderWay(&self.under_way);
         self.most_at_once.fetch_max(at_once, Ordering::SeqCst);
-        let forced =
-            options.is_some_and(|options| options.method_options.context.value::<ForcedRefresh>().is_some());
+        let forced = ForcedRefresh::is_in(options.as_ref());
         self.forced.fetch_add(usize::from(forced), Ordering::SeqCst);
         let mut number = 0;
         self.begun.send_modify(|begun| {

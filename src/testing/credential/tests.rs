@@ -1,5 +1,7 @@
 //! What is in a token, and what is not issued.
 
+use azure_core::error::ErrorKind;
+
 use super::*;
 use serde_json::Value;
 
