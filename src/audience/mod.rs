@@ -85,8 +85,8 @@ pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + '
 
     /// The URL of a path below the base, or of an absolute URL that is below it already.
     ///
-    /// `?` begins the query. A leading `/` changes nothing: `/Patient` and `Patient` are the same, and both stay
-    /// below a base path.
+    /// `?` begins the query, so an id that somebody typed is checked before it is put into a path. A leading `/` changes
+    /// nothing: `/Patient` and `Patient` are the same, and both stay below a base path.
     ///
     /// # Errors
     ///

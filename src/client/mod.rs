@@ -169,7 +169,8 @@ impl<A: Audience> HealthcareClient<A> {
         self.auth.audience()
     }
 
-    /// A request to a path below the base, or to an absolute URL there.
+    /// A request to a path below the base, or to an absolute URL there, as [`Audience::url`] reads it: check an id that
+    /// somebody typed before you put it there.
     ///
     /// What cannot be sent, a foreign URL above all, is told by [`send`](RequestBuilder::send) before anything is.
     /// `CONNECT`, `TRACE` and `TRACK` cannot: the first is not for a service, the others show the token.
@@ -188,7 +189,6 @@ impl<A: Audience> HealthcareClient<A> {
     /// # let audience: FhirAudience = server.uri().parse()?;
     /// # let fhir = HealthcareClient::new(audience, std::sync::Arc::new(StandInCredential::new()));
     /// use serde_json::{Value, json};
-    ///
     /// let read = fhir.get("Patient/p1").send().await?;
     /// let mut patient: Value = read.json()?;
     /// // Written back, unless somebody else has changed it since: that is answered with 412.

@@ -1,5 +1,7 @@
 //! [`Slot`]: the token of one scope, as readers see it.
 
+mod fetch;
+
 use std::{
     fmt,
     sync::Arc,
@@ -7,18 +9,18 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use azure_core::credentials::AccessToken;
 use http::HeaderValue;
 use tokio::runtime::Handle;
-use tracing::{Instrument as _, Span};
+use tracing::Span;
 
 use super::{
     fetched::Fetched,
-    gate::{Flight, Gate, Inner, Pilot},
+    gate::{Flight, Gate, Inner},
     source::Caller,
     state::{self, Arrival, Arrived, Decision, Life, Phase},
 };
 use crate::{Error, ErrorKind, Result, clock::draw};
+use fetch::{Landing, Wait};
 
 /// Readers load what is held and go; only one that finds it not fresh looks at the gate.
 pub(crate) struct Slot {
@@ -87,7 +89,7 @@ impl Slot {
                 }
                 Renewal::Waits(wait) => wait,
             };
-            let forced = wait.flight.forced;
+            let forced = wait.is_forced();
             match wait.landed().await? {
                 Some(Ok(value)) if value != *refused => return Ok(Some(value)),
                 Some(_) if forced => return Ok(None),
@@ -156,8 +158,7 @@ impl Slot {
         })?;
         let (pilot, flight) = Flight::new(forced);
         gate.flight = Some(flight.clone());
-        let landing = Landing { slot: self.clone(), pilot: Some(pilot), forced };
-        Ok(Wait { flight, departure: Some((runtime, landing)) })
+        Ok(Wait::of(flight, runtime, Landing::new(self.clone(), pilot, forced)))
     }
 
     /// Takes a token in, or the reason why there is none. What it returns is told to all who wait.
@@ -225,78 +226,10 @@ enum Renewal {
     Nothing,
 }
 
-/// A wait for a fetch, which begins with the fetch itself for the one who starts it.
-struct Wait {
-    flight: Flight,
-    departure: Option<(Handle, Landing)>,
-}
-
-impl Wait {
-    fn join(flight: &Flight) -> Self {
-        Self { flight: flight.clone(), departure: None }
-    }
-
-    /// Sends the fetch off, if it is still to begin. What it traces is in this span.
-    fn depart(self, span: Span) -> Flight {
-        if let Some((runtime, mut landing)) = self.departure {
-            let fetch = async move {
-                let outcome = landing.slot.caller.call(&landing.slot.scope, landing.forced).await;
-                landing.land(outcome);
-            };
-            runtime.spawn(fetch.instrument(span));
-        }
-        self.flight
-    }
-
-    /// The outcome, or `None` if the runtime of somebody else's fetch is gone and it has to be begun again.
-    async fn landed(self) -> Result<Option<Result<HeaderValue>>> {
-        let ours = self.departure.is_some();
-        match self.depart(Span::current()).landed().await {
-            // To try again on a runtime that is shutting down would never end.
-            None if ours => {
-                Err(Error::new(ErrorKind::NoRuntime, "the runtime shut down while it fetched a token"))
-            }
-            outcome => Ok(outcome),
-        }
-    }
-}
-
 impl Inner {
     fn refusal(&self, wait: Duration) -> Error {
         let error = self.error.clone();
         error.unwrap_or_else(|| Error::new(ErrorKind::Credential, "no token")).with_retry_after(Some(wait))
-    }
-}
-
-/// Ends a fetch, however it ends: with an outcome, or dropped with its runtime.
-struct Landing {
-    slot: Arc<Slot>,
-    pilot: Option<Pilot>,
-    forced: bool,
-}
-
-impl Landing {
-    fn land(&mut self, outcome: Result<AccessToken>) {
-        let Some(pilot) = self.pilot.take() else { return };
-        let fetched = outcome.and_then(|token| Fetched::new(&token));
-        let (arrival, told) = {
-            let mut gate = self.slot.gate.lock();
-            // In one step with what is held: nobody finds the old value and no fetch in flight.
-            gate.flight = None;
-            self.slot.take(&mut gate, fetched, self.forced)
-        };
-        pilot.tell(told.clone());
-        // Not before, and not under the lock: what collects events may be slow, or need a token itself.
-        self.slot.log(arrival, &told);
-    }
-}
-
-impl Drop for Landing {
-    fn drop(&mut self) {
-        if self.pilot.is_some() {
-            // Those who wait find the channel closed and begin again, on their own runtime.
-            self.slot.gate.lock().flight = None;
-        }
     }
 }
 
