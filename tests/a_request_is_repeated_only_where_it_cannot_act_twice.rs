@@ -5,6 +5,7 @@
 mod wire;
 
 use async_trait::async_trait;
+use azure_core::error::ErrorKind as Kind;
 use azure_healthcare_auth::{
     Body, ErrorKind, FhirAudience, HealthcareAuth, HealthcareClient, Result,
     testing::{Fault, StandIn},
@@ -100,34 +101,44 @@ async fn and_a_service_that_asks_for_a_day_is_not_waited_for() {
     }
 }
 
-/// Its second value takes 31 s, by the clock of this test's runtime.
-struct Late(FhirAudience, AtomicUsize);
+/// Has one value. Instead of a second one it fails, or gives none in 31 s by the clock of this test's runtime.
+struct OneValue {
+    audience: FhirAudience,
+    asked: AtomicUsize,
+    fails: bool,
+}
 
 #[async_trait]
-impl HealthcareAuth for Late {
+impl HealthcareAuth for OneValue {
     type Audience = FhirAudience;
 
     fn audience(&self) -> &FhirAudience {
-        &self.0
+        &self.audience
     }
 
     async fn authorization(&self) -> Result<HeaderValue> {
-        if self.1.fetch_add(1, Ordering::Relaxed) == 1 {
-            time::pause();
-            time::advance(Duration::from_secs(31)).await;
-            time::resume();
+        match self.asked.fetch_add(1, Ordering::Relaxed) {
+            0 => Ok(HeaderValue::from_static("Bearer one")),
+            _ if self.fails => Err(azure_core::Error::with_message(Kind::Credential, "no other").into()),
+            _ => {
+                time::pause();
+                time::advance(Duration::from_secs(31)).await;
+                time::resume();
+                std::future::pending().await
+            }
         }
-        Ok(HeaderValue::from_static("Bearer late"))
     }
 }
 
 #[tokio::test]
-async fn and_not_where_the_token_for_it_came_too_late() {
-    let server = answering(busy(503)).await;
-    let client = HealthcareClient::from_auth(Arc::new(Late(fhir(&server), AtomicUsize::new(0))));
-    let response = client.get("Patient").send().await.unwrap();
-    assert_eq!((response.status().as_u16(), response.attempts()), (503, 1));
-    assert_eq!(count(&server).await, 1);
+async fn and_not_where_there_is_no_token_for_it_in_time() {
+    for fails in [true, false] {
+        let server = answering(busy(503)).await;
+        let auth = OneValue { audience: fhir(&server), asked: AtomicUsize::new(0), fails };
+        let response = HealthcareClient::from_auth(Arc::new(auth)).get("Patient").send().await.unwrap();
+        assert_eq!((response.status().as_u16(), response.attempts()), (503, 1));
+        assert_eq!(count(&server).await, 1);
+    }
 }
 
 #[tokio::test]

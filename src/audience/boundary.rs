@@ -6,7 +6,7 @@ use url::Url;
 use crate::{Error, ErrorKind, Result};
 
 /// Whether `url` is on the origin of `endpoint` and below its base path.
-pub(crate) fn admit(endpoint: &Url, url: &Url) -> Result<()> {
+pub(super) fn admit(endpoint: &Url, url: &Url) -> Result<()> {
     // What begins with the whole endpoint, as nearly all do, is on its origin and names no user.
     if !url.as_str().starts_with(endpoint.as_str()) {
         if !same_origin(endpoint, url) {

@@ -13,7 +13,7 @@ use super::{
 use crate::{Error, Result};
 
 /// The one audience of all DICOM services in the public cloud. It is not their host.
-pub(crate) const PUBLIC_RESOURCE: &str = "https://dicom.healthcareapis.azure.com";
+pub(crate) const PUBLIC_DICOM: &str = "https://dicom.healthcareapis.azure.com";
 
 /// A DICOM service, with the version of its API.
 ///
@@ -93,7 +93,7 @@ impl fmt::Display for DicomVersion {
 /// assert_eq!(imaging.endpoint().as_str(), "https://pacs.contoso.example/azure/v1/");
 /// assert_eq!(imaging.scope(), "https://dicom.healthcareapis.azure.com/.default");
 ///
-/// // In a cloud for which no audience is documented, it is given:
+/// // In a cloud for which no resource is documented, it is given:
 /// let imaging = DicomAudience::workspace("contoso", "imaging")
 ///     .cloud(Cloud::UsGovernment)
 ///     .resource("api://contoso-imaging")
@@ -146,7 +146,7 @@ impl DicomAudienceBuilder {
     /// The cloud in which the names stand. Default: [`Cloud::Public`]. With a URL on Azure it only confirms the URL's
     /// own.
     ///
-    /// For [`Cloud::UsGovernment`] no audience is documented: give it by [`resource`](Self::resource).
+    /// For [`Cloud::UsGovernment`] no resource is documented: give it by [`resource`](Self::resource).
     pub fn cloud(mut self, cloud: Cloud) -> Self {
         self.cloud = Some(cloud);
         self
@@ -192,7 +192,7 @@ impl DicomAudienceBuilder {
         }
         let resource = match &self.resource {
             Some(resource) => resource,
-            None if cloud == Cloud::Public => PUBLIC_RESOURCE,
+            None if cloud == Cloud::Public => PUBLIC_DICOM,
             None => return Err(Refusal::NoPreset { service: "DICOM", cloud }),
         };
         Ok(DicomAudience { address: Arc::new(Address::new(endpoint, resource)?), version })

@@ -46,7 +46,7 @@ pub struct FhirAudience(Arc<Address>);
 /// let records = FhirAudience::workspace("contoso", "records").cloud(Cloud::UsGovernment).build()?;
 /// assert_eq!(records.resource(), "https://contoso-records.fhir.azurehealthcareapis.us");
 ///
-/// // Behind a gateway, and with an audience that the owner of the service has set:
+/// // Behind a gateway, and with a resource that the owner of the service has set:
 /// let records = FhirAudience::endpoint("https://fhir.contoso.example/r4").resource("api://contoso-fhir").build()?;
 /// assert_eq!(records.url("Patient")?.as_str(), "https://fhir.contoso.example/r4/Patient");
 /// assert_eq!(records.scope(), "api://contoso-fhir/.default");

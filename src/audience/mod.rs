@@ -13,18 +13,18 @@ use url::Url;
 
 use crate::Result;
 #[cfg(feature = "client")]
+pub(crate) use address::Place;
+#[cfg(feature = "client")]
 pub(crate) use address::is_loopback;
 #[cfg(any(feature = "client", feature = "identity"))]
-pub(crate) use address::{Place, place};
-#[cfg(feature = "client")]
-pub(crate) use boundary::admit;
+pub(crate) use address::place;
 pub(crate) use boundary::admit_host;
 #[cfg(any(feature = "client", feature = "reqwest-middleware", feature = "tower"))]
 pub(crate) use boundary::admit_method;
 #[cfg(feature = "tower")]
 pub(crate) use boundary::admit_uri;
 #[cfg(any(feature = "client", feature = "identity"))]
-pub(crate) use dicom::PUBLIC_RESOURCE as PUBLIC_DICOM;
+pub(crate) use dicom::PUBLIC_DICOM;
 pub use dicom::{DicomAudience, DicomAudienceBuilder, DicomVersion};
 pub use fhir::{FhirAudience, FhirAudienceBuilder};
 

@@ -26,11 +26,12 @@ use futures_core::Stream;
 /// # use azure_healthcare_auth::{DicomAudience, HealthcareClient, testing::StandInCredential};
 /// # use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 ///
+/// /// One file. Its content must not hold the boundary, so it is a number that nobody else would draw.
 /// fn multipart(file: PathBuf) -> Body {
 ///     let text = |text: &'static str| stream::iter([Ok(Bytes::from(text))]);
 ///     let content = stream::once(File::open(file)).map_ok(ReaderStream::new).try_flatten();
-///     let head = text("--file\r\nContent-Type: application/dicom\r\n\r\n");
-///     Body::stream(head.chain(content).chain(text("\r\n--file--\r\n")))
+///     let head = text("--e5f1c8a02b7d4963\r\nContent-Type: application/dicom\r\n\r\n");
+///     Body::stream(head.chain(content).chain(text("\r\n--e5f1c8a02b7d4963--\r\n")))
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -42,13 +43,13 @@ use futures_core::Stream;
 /// # let file = PathBuf::from("Cargo.toml");
 /// let stored = dicom
 ///     .post("studies")
-///     .header("content-type", "multipart/related; type=\"application/dicom\"; boundary=file")
+///     .header("content-type", "multipart/related; type=\"application/dicom\"; boundary=e5f1c8a02b7d4963")
 ///     .body_stream(move || multipart(file.clone()))
 ///     .send()
 ///     .await?;
 /// assert_eq!(stored.status(), 200);
 /// # let body = &server.received_requests().await.unwrap()[0].body;
-/// # assert!(body.starts_with(b"--file\r\n") && body.ends_with(b"\r\n--file--\r\n") && body.len() > 1_000);
+/// # assert!(body.starts_with(b"--e5f1c8a02b7d4963\r\n") && body.ends_with(b"\r\n--e5f1c8a02b7d4963--\r\n") && body.len() > 1_000);
 /// # Ok(()) }
 /// ```
 pub struct Body(reqwest::Body);

@@ -1,7 +1,6 @@
 //! [`Connections`]: the pool that a client and its clones share, made on first use.
 
 use std::{
-    fmt,
     sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
 };
@@ -62,12 +61,5 @@ impl Connections {
             let message = "the HTTP client cannot be made: see the cause, and what was given to `with_http`";
             Error::new(ErrorKind::Request, message).caused_by(error.without_url())
         })
-    }
-}
-
-impl fmt::Debug for Connections {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A `ClientBuilder` shows its default headers.
-        f.debug_struct("Connections").field("loopback", &self.loopback).finish_non_exhaustive()
     }
 }

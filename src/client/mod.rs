@@ -33,7 +33,7 @@ const BODY_LIMIT: usize = 64 * 1024 * 1024;
 ///   the error says [why](crate::Denial).
 /// * A request is repeated only where it cannot act twice, at most 3 times, and no repeat begins later than 30 s after
 ///   the first send: see [`RequestBuilder::repeatable`]. To bound the whole of it, use [`tokio::time::timeout`]: giving
-///   a request up harms nothing.
+///   a request up harms nothing here, but one that was on its way may have acted.
 ///
 /// Clones, and what [`at`](Self::at) makes, share tokens and connections. Requests are sent from within a Tokio runtime
 /// that has I/O and time enabled, as `#[tokio::main]` has.
@@ -73,8 +73,8 @@ impl<A: Audience> HealthcareClient<A> {
 
     /// A client that gets its tokens from `auth`: a fixed value in a test, or one that is shared with other code.
     ///
-    /// For an [`Authenticator`], `HealthcareClient::from(authenticator)` does the same and lets the client be moved
-    /// to another audience by [`at`](Self::at).
+    /// For an [`Authenticator`], `HealthcareClient::from(authenticator)` does more: the client can be moved to another
+    /// audience by [`at`](Self::at), and explains refusals by the authenticator's clock.
     ///
     /// ```
     /// use azure_healthcare_auth::{Authenticator, HealthcareClient};
@@ -193,18 +193,19 @@ impl<A: Audience> HealthcareClient<A> {
     /// let mut patient: Value = read.json()?;
     /// // Written back, unless somebody else has changed it since: that is answered with 412.
     /// patient["active"] = json!(true);
-    /// let version = &read.headers()["etag"];
+    /// let version = read.headers().get("etag").map_or("*", |etag| etag.to_str().unwrap_or("*"));
     /// fhir.put("Patient/p1").header("if-match", version).json(&patient).send().await?.error_for_status()?;
     /// // There are several types of patches: say which.
     /// let patch = json!([{ "op": "replace", "path": "/active", "value": false }]);
     /// let patch = fhir.patch("Patient/p1").header("content-type", "application/json-patch+json").json(&patch);
     /// patch.send().await?.error_for_status()?;
     ///
-    /// let exists = fhir.head("Patient/p1").send().await?.status().is_success();
     /// fhir.delete("Patient/p1").send().await?.error_for_status()?;
+    /// // What a gateway in front of the service may answer:
+    /// fhir.head("metadata").send().await?;
     /// fhir.request(http::Method::OPTIONS, "Patient").send().await?;
     /// # let seen: Vec<_> = server.received_requests().await.unwrap().iter().map(|r| r.method.to_string()).collect();
-    /// # assert_eq!(seen, ["GET", "PUT", "PATCH", "HEAD", "DELETE", "OPTIONS"]);
+    /// # assert_eq!(seen, ["GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]);
     /// # Ok(()) }
     /// ```
     pub fn request(&self, method: Method, path: impl AsRef<str>) -> RequestBuilder<A> {

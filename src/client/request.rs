@@ -159,8 +159,9 @@ impl<A: Audience> RequestBuilder<A> {
     /// # let fhir = HealthcareClient::new(audience, std::sync::Arc::new(StandInCredential::new()));
     /// use azure_healthcare_auth::Body;
     ///
-    /// let request = fhir.put("Binary/letter-1").header("content-type", "text/plain");
-    /// let response = request.body_stream(|| Body::from("Dear colleague …")).send().await?;
+    /// let request = fhir.put("Patient/p1").header("content-type", "application/fhir+json");
+    /// let patient = r#"{ "resourceType": "Patient", "id": "p1" }"#;
+    /// let response = request.body_stream(move || Body::from(patient)).send().await?;
     /// // The service was busy at first (503): the body was made twice, and stands there once.
     /// assert_eq!((response.status().as_u16(), response.attempts()), (200, 2));
     /// # Ok(()) }

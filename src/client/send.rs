@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, StatusCode, header};
 use tokio::{
     runtime::Handle,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use super::{
@@ -95,11 +95,12 @@ impl<A: Audience> HealthcareClient<A> {
             let wait = retry::repeat_after(safety, outcome, asked, repeats, first.elapsed(), draw());
             let Some(wait) = wait else { return given_up };
             sleep(wait).await;
-            value = self.auth.authorization_for(&parts.url).await?;
-            if first.elapsed() > LONGEST {
-                // The token took too long. Who has waited this long is told what the service said.
+            // Without a token in time there is no repeat. Whoever has waited for it is told what the service said.
+            let Ok(Ok(next)) = timeout_at(first + LONGEST, self.auth.authorization_for(&parts.url)).await
+            else {
                 return given_up;
-            }
+            };
+            value = next;
             repeats += 1;
             tracing::debug!(service = %self.audience().service(), ?outcome, repeats, ?wait, "request repeated");
         }

@@ -26,7 +26,7 @@
 //! use azure_healthcare_auth::{Authenticator, DicomAudience, FhirAudience};
 //!
 //! # let given: Option<String> = None;
-//! // A token from the command line, or whoever is signed in on this machine.
+//! // A token from the environment, or whoever is signed in on this machine.
 //! let credential: Arc<dyn TokenCredential> = match given {
 //!     Some(token) => Arc::new(StaticToken::new(&token)?),
 //!     None => developer_tools()?,

@@ -32,7 +32,7 @@ pub(crate) use outcome::LONGEST_BODY;
 use outcome::Outcome;
 use said::Said;
 use verdict::Facts;
-use wanted::is_an_audience;
+use wanted::is_a_resource;
 
 use crate::{
     Service,
@@ -75,7 +75,7 @@ pub(crate) enum Renewal {
 /// are shown. No method panics.
 ///
 /// ```
-/// use azure_healthcare_auth::{Cause, Claims, HealthcareClient};
+/// use azure_healthcare_auth::{Cause, Service, Claims, HealthcareClient};
 /// # use azure_healthcare_auth::testing::{StandIn, StandInCredential};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -142,7 +142,7 @@ impl Denial {
             // The header is the authentication's own word; the body can only add where that is silent.
             said: if said == Said::default() { outcome.as_ref().map_or(said, |o| o.said) } else { said },
             error: param("error"),
-            wanted: param("resource_id").filter(|wanted| is_an_audience(wanted, resource, endpoint)),
+            wanted: param("resource_id").filter(|wanted| is_a_resource(wanted, resource, endpoint)),
             trusted: trusted.as_deref(),
             claims: claims.as_ref(),
             outcome: outcome.as_ref(),

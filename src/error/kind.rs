@@ -8,10 +8,10 @@
 /// /// The status with which a service answers when the one behind it has failed.
 /// fn status(error: &Error) -> u16 {
 ///     match error.kind() {
-///         // The caller gave a path, a header or a body that cannot be sent.
-///         ErrorKind::ForeignUrl | ErrorKind::Request | ErrorKind::Body => 400,
-///         ErrorKind::Connection | ErrorKind::Timeout => 504,
-///         ErrorKind::Status | ErrorKind::TooLarge | ErrorKind::Decode => 502,
+///         // The caller gave a path or a header that cannot be sent.
+///         ErrorKind::ForeignUrl | ErrorKind::Request => 400,
+///         ErrorKind::Timeout => 504,
+///         ErrorKind::Connection | ErrorKind::Status | ErrorKind::TooLarge | ErrorKind::Decode => 502,
 ///         // A matter of how this service is set up: its configuration, its sign-in, its roles.
 ///         _ => 500,
 ///     }

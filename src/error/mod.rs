@@ -59,7 +59,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// use azure_healthcare_auth::{Error, HealthcareClient};
 /// # use azure_healthcare_auth::testing::{Fault, StandIn};
 ///
-/// /// How long the job rests before it is tried again. `None` where somebody has to look at it.
+/// /// How long a job that only reads rests before it is tried again. `None` where somebody has to look at it.
 /// fn rest(error: &Error) -> Option<Duration> {
 ///     if let Some(denial) = error.denial() {
 ///         eprintln!("{}: {}", denial.cause(), denial.help());

@@ -19,7 +19,8 @@ pub(super) fn error(scope: &str, error: &azure_core::Error) -> Error {
 /// For a credential that cannot be made, as in `AzureCliCredential::new(None)?`. Its words are kept, without what could
 /// be a secret.
 ///
-/// Where an adapter's pipeline passes on an error of this crate, such as of a foreign URL, it is that again.
+/// Where an adapter passed an error of this crate to its pipeline, it is that again. A pipeline's own errors are not for
+/// this: their text can show the URL.
 impl From<azure_core::Error> for Error {
     fn from(error: azure_core::Error) -> Self {
         let ours = causes(&error).find_map(|cause| cause.downcast_ref::<Self>()).cloned();

@@ -3,7 +3,6 @@
 mod fetch;
 
 use std::{
-    fmt,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -230,14 +229,5 @@ impl Inner {
     fn refusal(&self, wait: Duration) -> Error {
         let error = self.error.clone();
         error.unwrap_or_else(|| Error::new(ErrorKind::Credential, "no token")).with_retry_after(Some(wait))
-    }
-}
-
-impl fmt::Debug for Slot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot")
-            .field("scope", &self.scope)
-            .field("expires_on", &self.expires_on())
-            .finish_non_exhaustive()
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fmt,
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
@@ -62,13 +61,6 @@ impl Source {
                 slot
             }
         }
-    }
-}
-
-impl fmt::Debug for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A credential's `Debug` is its author's: it may show anything.
-        f.debug_struct("Source").field("timeout", &self.caller.timeout).finish_non_exhaustive()
     }
 }
 

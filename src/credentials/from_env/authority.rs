@@ -9,7 +9,7 @@ use crate::{
     audience::{PUBLIC_DICOM, place},
 };
 
-const NAME: &str = "AZURE_AUTHORITY_HOST";
+pub(super) const NAME: &str = "AZURE_AUTHORITY_HOST";
 const PUBLIC: &str = "https://login.microsoftonline.com";
 
 /// Where tokens are asked for: `AZURE_AUTHORITY_HOST`, or the public cloud's Entra.

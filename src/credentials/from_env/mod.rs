@@ -70,7 +70,7 @@ use crate::Result;
 ///
 /// [`ErrorKind::Credential`](crate::ErrorKind::Credential) for a group of which only a part is set, naming what is
 /// missing; for an empty variable of a managed identity; for a choice that is not there; for an authority that is no
-/// `https` URL.
+/// `https` URL; for a variable that is not Unicode.
 ///
 /// ```
 /// use azure_healthcare_auth::{Authenticator, ErrorKind, FhirAudience, credentials::from_env};
@@ -122,7 +122,7 @@ pub fn by_name(choice: &str) -> Result<Arc<ChainedCredential>> {
 ///
 /// # Errors
 ///
-/// None here: the tools are looked for when a token is needed.
+/// A variable that is not Unicode. The tools themselves are looked for when a token is needed.
 ///
 /// ```
 /// # fn main() -> azure_healthcare_auth::Result<()> {
@@ -135,8 +135,7 @@ pub fn developer_tools() -> Result<Arc<ChainedCredential>> {
 }
 
 fn chosen(choice: Option<&str>) -> Result<Arc<ChainedCredential>> {
-    // What is not Unicode is no secret and no path that will do. It does not count as unset all the same: another
-    // identity would answer in its place.
-    let env = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    plan::check(|name| std::env::var_os(name))?;
+    let env = |name: &str| std::env::var(name).ok();
     member::chain(plan::plan(&Env(&env), choice)?, None)
 }

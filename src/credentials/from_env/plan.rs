@@ -1,8 +1,10 @@
 //! [`plan`]: which credentials the environment chooses. It reads variables and nothing else.
 
+use std::ffi::OsString;
+
 use azure_core::credentials::Secret;
 
-use super::authority::Authority;
+use super::authority::{self, Authority};
 use crate::{Error, ErrorKind, Result};
 
 /// The environment: what a variable holds, without white space around it. An empty one counts as unset.
@@ -88,6 +90,15 @@ const HEADER: &str = "IDENTITY_HEADER";
 /// counts as set.
 const MACHINE: [&str; 6] =
     [ENDPOINT, HEADER, "IDENTITY_SERVER_THUMBPRINT", "IMDS_ENDPOINT", "MSI_ENDPOINT", "MSI_SECRET"];
+
+/// An error where a variable that is read here is not Unicode: counted as unset, it would let another identity answer.
+pub(super) fn check(get: impl Fn(&str) -> Option<OsString>) -> Result<()> {
+    let ours = [CHOICE, TENANT, CLIENT, SECRET, CERTIFICATE, PASSWORD, TOKEN_FILE, authority::NAME];
+    match ours.iter().chain(&MACHINE).find(|name| get(name).is_some_and(|value| value.to_str().is_none())) {
+        Some(name) => Err(wrong(format!("{name} is set to what is not Unicode"))),
+        None => Ok(()),
+    }
+}
 
 /// The credentials to try, in their order: at least one. A choice takes the place of `AZURE_TOKEN_CREDENTIALS`.
 pub(super) fn plan(env: &Env<'_>, choice: Option<&str>) -> Result<Vec<Member>> {

@@ -129,8 +129,12 @@ async fn outcomes() {
         assert_eq!(error.denial().unwrap().cause(), cause);
     }
     // A gateway that takes the request for the resource.
-    for resource in ["http://records/Patient/canaryid", "http://records?name=canaryname", "Patient/canaryid"]
-    {
+    for resource in [
+        "http://records/Patient/canaryid",
+        "http://records?name=canaryname",
+        "Patient/canaryid",
+        "http://records/Patient%2Fcanaryid",
+    ] {
         let challenge =
             format!("Bearer resource_id=\"{resource}\", error_description=\"The audience is invalid\"");
         let server = answering(ResponseTemplate::new(401).insert_header("www-authenticate", challenge)).await;

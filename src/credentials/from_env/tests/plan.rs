@@ -1,6 +1,6 @@
 //! What the environment chooses.
 
-use super::super::plan::{Env, Member, plan};
+use super::super::plan::{Env, Member, check, plan};
 
 const T: (&str, &str) = ("AZURE_TENANT_ID", "tenant");
 const C: (&str, &str) = ("AZURE_CLIENT_ID", "client");
@@ -151,4 +151,18 @@ fn a_choice_in_the_code_goes_before_that_of_the_environment() {
     for choice in ["VisualStudioCredential", "", " "] {
         assert!(plan(&Env(&env), Some(choice)).is_err(), "{choice:?}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_unicode_is_not_taken_for_one_that_is_unset() {
+    use std::{ffi::OsString, os::unix::ffi::OsStringExt as _};
+
+    let names = [T.0, C.0, S.0, P.0, W.0, F.0, E.0, H.0, PROD.0, "AZURE_AUTHORITY_HOST", "MSI_SECRET"];
+    for name in names {
+        let get = |other: &str| (other == name).then(|| OsString::from_vec(b"canary\xff".to_vec()));
+        let error = check(get).unwrap_err().to_string();
+        assert_eq!(error, format!("{name} is set to what is not Unicode"));
+    }
+    assert!(check(|_| Some("é".into())).is_ok() && check(|_| None).is_ok());
 }
