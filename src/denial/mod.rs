@@ -75,7 +75,7 @@ pub(crate) enum Renewal {
 /// are shown. No method panics.
 ///
 /// ```
-/// use azure_healthcare_auth::{Cause, Service, Claims, HealthcareClient};
+/// use azure_healthcare_auth::{Cause, Claims, HealthcareClient, Service};
 /// # use azure_healthcare_auth::testing::{StandIn, StandInCredential};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
