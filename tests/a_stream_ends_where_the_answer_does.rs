@@ -44,3 +44,17 @@ async fn and_a_status_can_be_asked_before_it_begins() {
     assert_eq!(response.status(), 404);
     assert_eq!(response.error_for_status().unwrap_err().kind(), ErrorKind::Status);
 }
+
+#[tokio::test]
+async fn and_pieces_are_put_together_up_to_the_limit() {
+    const PIECES: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n\
+        3\r\nabc\r\n4\r\ndefg\r\n2\r\nhi\r\n0\r\n\r\n";
+    let (audience, _) = answering_raw(|_| PIECES).await;
+    let client = HealthcareClient::new(audience, credential());
+    let whole = client.clone().with_body_limit(9).get("Patient").send().await.unwrap();
+    assert_eq!(whole.bytes(), "abcdefghi");
+    for limit in [8, 6, 3, 2, 0] {
+        let error = client.clone().with_body_limit(limit).get("Patient").send().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge, "{limit}");
+    }
+}

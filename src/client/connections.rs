@@ -63,3 +63,25 @@ impl Connections {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{FhirAudience, HealthcareClient, credentials::StaticToken};
+    use std::{
+        sync::Arc,
+        time::{Duration, SystemTime},
+    };
+
+    #[test]
+    fn a_service_on_this_machine_has_connections_of_its_own() {
+        let records = FhirAudience::workspace("contoso", "records").build().unwrap();
+        let other = FhirAudience::workspace("contoso", "other").build().unwrap();
+        let local: FhirAudience = "http://127.0.0.1:8080".parse().unwrap();
+        let token = StaticToken::ending("t", SystemTime::now() + Duration::from_secs(60)).unwrap();
+        let there = HealthcareClient::new(records.clone(), Arc::new(token));
+        let here = there.at(local).unwrap();
+        assert!(!there.connections.loopback() && here.connections.loopback());
+        assert!(!here.at(records).unwrap().connections.loopback());
+        assert!(Arc::ptr_eq(&there.connections, &there.at(other).unwrap().connections));
+    }
+}

@@ -1,5 +1,8 @@
 //! [`Response`] and [`StreamedResponse`]: what the service answered.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     fmt,
     future::poll_fn,

@@ -258,6 +258,22 @@ mod tests {
         assert_eq!(soon.to_string(), "no token; retry in under 1 s");
     }
 
+    #[cfg(feature = "client")]
+    #[test]
+    fn an_error_tells_its_cause_and_its_status() {
+        let error = Error::new(ErrorKind::Connection, "broken").caused_by(std::io::Error::other("reset"));
+        assert_eq!(error.source().unwrap().to_string(), "reset");
+        let shown = format!("{error:?}");
+        assert!(
+            shown.contains("Connection") && shown.contains("broken") && shown.contains("reset"),
+            "{shown}"
+        );
+        assert_eq!((error.status(), error.retry_after()), (None, None));
+        let wait = Some(Duration::from_secs(2));
+        let error = error.after_head(http::StatusCode::BAD_GATEWAY, true, wait);
+        assert_eq!((error.status(), error.retry_after()), (Some(http::StatusCode::BAD_GATEWAY), wait));
+    }
+
     #[test]
     fn only_what_may_pass_by_itself_is_transient() {
         assert!(Error::new(ErrorKind::Connection, "").is_transient());
