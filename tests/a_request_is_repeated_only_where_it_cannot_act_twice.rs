@@ -284,7 +284,7 @@ async fn which_is_64_mib_by_default() {
         let audience: FhirAudience = format!("http://{}", server.local_addr().unwrap()).parse().unwrap();
         tokio::spawn(async move {
             let (mut stream, _) = server.accept().await.unwrap();
-            stream.read(&mut [0; 4_096]).await.unwrap();
+            assert!(stream.read(&mut [0; 4_096]).await.unwrap() > 0);
             stream.write_all(head).await.unwrap();
         });
         // Never repeated, so that the one answer is the end of it.

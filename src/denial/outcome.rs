@@ -170,7 +170,7 @@ mod tests {
         let padded = format!("{}{{\"resourceType\":\"OperationOutcome\"}}", " ".repeat(LONGEST_BODY));
         assert_eq!(Outcome::read(padded.as_bytes()), None);
         let room = LONGEST_BODY - r#"{"resourceType":"OperationOutcome"}"#.len();
-        assert!(Outcome::read(padded[LONGEST_BODY - room..].as_bytes()).is_some());
+        assert!(Outcome::read(&padded.as_bytes()[LONGEST_BODY - room..]).is_some());
         assert!(Outcome::read(b"\xef\xbb\xbf{\"resourceType\":\"OperationOutcome\"}").is_some());
     }
 
