@@ -223,6 +223,7 @@ mod tests {
             ("DELETE /Patient", 405, "not-supported", "GET, POST"),
             ("GET /Patient/_search", 405, "not-supported", "POST"),
             ("PUT /Patient/example-0001", 405, "not-supported", "GET"),
+            ("PUT /Patient/example-0001/_history/1", 404, "not-found", ""),
         ] {
             let answer = ask(&mut held(1), line, "");
             assert_eq!((answer.status.as_u16(), answer.header("allow")), (status, allow), "{line}");

@@ -205,6 +205,7 @@ mod tests {
     fn a_form_asks_as_a_query_does() {
         let by_query = find(9, "GET /Patient?_count=4&_total=accurate", "");
         let by_form = find(9, "POST /Patient/_search", "_count=4&_total=accurate");
+        assert_eq!(find(9, "GET /Patient?_count=4&_total=none", "").unwrap().get("total"), None);
         let by_both = find(9, "POST /Patient/_search?_count=4", "_total=accurate");
         assert!(by_query == by_form && by_query == by_both);
         let bundle = by_query.unwrap();

@@ -69,7 +69,37 @@ async fn requests_to_both_services_are_told_in_their_order() {
     let seen: Vec<_> = received.iter().map(|r| (r.service(), r.url(), r.status().as_u16())).collect();
     assert_eq!(seen, [(Service::Fhir, &first, 401), (Service::Dicom, &second, 200)]);
     assert_eq!(received[0].headers()["authorization"], "Bearer secret");
-    assert!(!format!("{received:?}").contains("secret"));
+    assert!(
+        received.iter().all(|request| request.method() == http::Method::GET && request.body().is_empty())
+    );
+    assert!(format!("{received:?}").contains("401") && !format!("{received:?}").contains("secret"));
+}
+
+#[cfg(feature = "client")]
+#[tokio::test]
+async fn what_was_sent_is_told_too_and_instances_stand_beside_one_another() {
+    let instance = |sop: &str, note: &str| {
+        let uid = |uid: &str| serde_json::json!({ "vr": "UI", "Value": [uid] });
+        serde_json::json!({ "0020000D": uid("1.2"), "0020000E": uid("1.3"), "00080018": uid(sop), "note": note })
+    };
+    let builder =
+        StandIn::builder().changes(0).instance(&instance("1.4", "old")).instance(&instance("1.5", ""));
+    let stand_in = builder.instance(&instance("1.4", "new")).start().await;
+    let dicom = crate::HealthcareClient::new(stand_in.dicom(DicomVersion::V2), stand_in.credential());
+    let feed: serde_json::Value = dicom.get("changefeed").send().await.unwrap().json().unwrap();
+    let of =
+        |index: usize| (feed[index]["sopInstanceUid"].as_str(), feed[index]["metadata"]["note"].as_str());
+    assert_eq!(
+        (of(0), of(1), feed.as_array().unwrap().len()),
+        ((Some("1.5"), Some("")), (Some("1.4"), Some("new")), 2)
+    );
+
+    let fhir = crate::HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+    let form = fhir.post("Patient/_search").body("name=x").header("content-type", "application/json");
+    assert_eq!(form.send().await.unwrap().status(), 415);
+    let received = stand_in.received();
+    let sent = received.last().unwrap();
+    assert_eq!((sent.method(), sent.body()), (&http::Method::POST, &b"name=x"[..]));
 }
 
 #[tokio::test]
