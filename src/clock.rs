@@ -1,4 +1,4 @@
-//! [`Clock`]: the time by which tokens are kept, and [`draw`], the one from which chance comes.
+//! [`Clock`]: the time by which tokens are kept; [`draw`]: where chance comes from.
 
 use std::{
     collections::hash_map::RandomState,
