@@ -15,7 +15,7 @@ use tracing::{
 };
 use tracing_core::span::Current;
 
-/// Keeps each message with the name of the span that it came in. For one thread.
+/// Keeps each message, its field `seconds` and the name of the span that it came in. For one thread.
 #[derive(Clone, Default)]
 struct Recorder(Arc<Mutex<Seen>>);
 
@@ -23,7 +23,7 @@ struct Recorder(Arc<Mutex<Seen>>);
 struct Seen {
     spans: Vec<&'static Metadata<'static>>,
     entered: Vec<span::Id>,
-    messages: Vec<(String, Option<&'static str>)>,
+    messages: Vec<(Message, Option<&'static str>)>,
 }
 
 impl Seen {
@@ -34,12 +34,22 @@ impl Seen {
     }
 }
 
-struct Message(String);
+#[derive(Debug, Default, PartialEq)]
+struct Message {
+    text: String,
+    seconds: Option<u64>,
+}
 
 impl Visit for Message {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "seconds" {
+            self.seconds = Some(value);
+        }
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() == "message" {
-            self.0 = format!("{value:?}");
+            self.text = format!("{value:?}");
         }
     }
 }
@@ -60,11 +70,11 @@ impl Subscriber for Recorder {
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let mut message = Message(String::new());
+        let mut message = Message::default();
         event.record(&mut message);
         let mut seen = self.0.lock().unwrap();
         let span = seen.current().map(|(_, metadata)| metadata.name());
-        seen.messages.push((message.0, span));
+        seen.messages.push((message, span));
     }
 
     fn enter(&self, span: &span::Id) {
@@ -95,7 +105,8 @@ async fn a_fetch_is_traced_where_it_is_waited_for_and_a_refresh_by_itself() {
 
     assert_eq!(credential.calls(), 2);
     let seen = recorder.0.lock().unwrap();
-    let received: Vec<_> = seen.messages.iter().filter(|(message, _)| message == "token received").collect();
-    let expected = [("token received".to_owned(), Some("waits")), ("token received".to_owned(), None)];
-    assert_eq!(received, expected.iter().collect::<Vec<_>>());
+    let received: Vec<_> =
+        seen.messages.iter().filter(|(message, _)| message.text == "token received").collect();
+    let an_hour = || Message { text: "token received".to_owned(), seconds: Some(3600) };
+    assert_eq!(received, [&(an_hour(), Some("waits")), &(an_hour(), None)]);
 }

@@ -101,11 +101,20 @@ async fn and_a_service_that_asks_for_a_day_is_not_waited_for() {
     }
 }
 
-/// Has one value. Instead of a second one it fails, or gives none in 31 s by the clock of this test's runtime.
+/// Has one value at hand. When it is asked again, it does as it is told.
 struct OneValue {
     audience: FhirAudience,
     asked: AtomicUsize,
-    fails: bool,
+    then: Then,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Then {
+    Fails,
+    /// Gives a value, and not at the first poll.
+    TakesAMoment,
+    /// Gives none in 31 s by the clock of this test's runtime.
+    IsTooLate,
 }
 
 #[async_trait]
@@ -117,27 +126,30 @@ impl HealthcareAuth for OneValue {
     }
 
     async fn authorization(&self) -> Result<HeaderValue> {
-        match self.asked.fetch_add(1, Ordering::Relaxed) {
-            0 => Ok(HeaderValue::from_static("Bearer one")),
-            _ if self.fails => Err(azure_core::Error::with_message(Kind::Credential, "no other").into()),
-            _ => {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        match self.then {
+            _ if asked == 0 => {}
+            Then::Fails => return Err(azure_core::Error::with_message(Kind::Credential, "no other").into()),
+            Then::TakesAMoment => tokio::task::yield_now().await,
+            Then::IsTooLate => {
                 time::pause();
                 time::advance(Duration::from_secs(31)).await;
                 time::resume();
                 std::future::pending().await
             }
         }
+        Ok(HeaderValue::from_static("Bearer one"))
     }
 }
 
 #[tokio::test]
-async fn and_not_where_there_is_no_token_for_it_in_time() {
-    for fails in [true, false] {
+async fn and_only_with_a_token_for_it_in_time() {
+    for (then, attempts) in [(Then::Fails, 1), (Then::TakesAMoment, 4), (Then::IsTooLate, 1)] {
         let server = answering(busy(503)).await;
-        let auth = OneValue { audience: fhir(&server), asked: AtomicUsize::new(0), fails };
+        let auth = OneValue { audience: fhir(&server), asked: AtomicUsize::new(0), then };
         let response = HealthcareClient::from_auth(Arc::new(auth)).get("Patient").send().await.unwrap();
-        assert_eq!((response.status().as_u16(), response.attempts()), (503, 1));
-        assert_eq!(count(&server).await, 1);
+        assert_eq!((response.status().as_u16(), response.attempts()), (503, attempts), "{then:?}");
+        assert_eq!(count(&server).await, attempts as usize);
     }
 }
 
