@@ -22,10 +22,7 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    time::{self, Instant},
-};
+use tokio::time::{self, Instant};
 use wire::{HALF, WHOLE, answering, answering_raw, count, credential, fhir};
 use wiremock::{Mock, ResponseTemplate, matchers::any};
 
@@ -269,39 +266,4 @@ async fn and_once_where_the_answer_to_it_is_cut() {
     let patients: serde_json::Value =
         client.get("Patient").query("_total", "accurate").send().await.unwrap().json().unwrap();
     assert_eq!((patients["total"].as_u64(), stand_in.received().len()), (Some(1), 2));
-}
-
-#[tokio::test]
-async fn and_an_answer_has_a_limit_in_memory_and_none_as_a_stream() {
-    let server = answering(ResponseTemplate::new(200).set_body_bytes(vec![b'x'; 100_000])).await;
-    let client = HealthcareClient::new(fhir(&server), credential()).with_body_limit(99_999);
-    let error = client.get("Patient").send().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::TooLarge);
-    let mut response = client.get("Patient").stream().await.unwrap();
-    let mut length = 0;
-    while let Some(chunk) = response.chunk().await.unwrap() {
-        length += chunk.len();
-    }
-    assert_eq!(length, 100_000);
-    assert_eq!(client.with_body_limit(100_000).get("Patient").send().await.unwrap().bytes().len(), 100_000);
-}
-
-#[tokio::test]
-async fn which_is_64_mib_by_default() {
-    for (head, kind) in [
-        (&b"HTTP/1.1 200 OK\r\ncontent-length: 67108865\r\n\r\n"[..], ErrorKind::TooLarge),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 67108864\r\n\r\n", ErrorKind::Connection),
-    ] {
-        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let audience: FhirAudience = format!("http://{}", server.local_addr().unwrap()).parse().unwrap();
-        tokio::spawn(async move {
-            let (mut stream, _) = server.accept().await.unwrap();
-            assert!(stream.read(&mut [0; 4_096]).await.unwrap() > 0);
-            stream.write_all(head).await.unwrap();
-        });
-        // Never repeated, so that the one answer is the end of it.
-        let request = HealthcareClient::new(audience, credential()).get("Patient");
-        let error = request.header("prefer", "respond-async").send().await.unwrap_err();
-        assert_eq!(error.kind(), kind, "{error}");
-    }
 }

@@ -4,9 +4,13 @@
 
 mod wire;
 
-use azure_healthcare_auth::{ErrorKind, HealthcareClient};
+use azure_healthcare_auth::{ErrorKind, FhirAudience, HealthcareClient};
 use futures_core::Stream as _;
 use std::{future::poll_fn, pin::Pin};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 use wire::{HALF, WHOLE, answering, answering_raw, credential, fhir};
 use wiremock::ResponseTemplate;
 
@@ -56,5 +60,40 @@ async fn and_pieces_are_put_together_up_to_the_limit() {
     for limit in [8, 6, 3, 2, 0] {
         let error = client.clone().with_body_limit(limit).get("Patient").send().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooLarge, "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn and_has_a_limit_in_memory_and_none_as_a_stream() {
+    let server = answering(ResponseTemplate::new(200).set_body_bytes(vec![b'x'; 100_000])).await;
+    let client = HealthcareClient::new(fhir(&server), credential()).with_body_limit(99_999);
+    let error = client.get("Patient").send().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    let mut response = client.get("Patient").stream().await.unwrap();
+    let mut length = 0;
+    while let Some(chunk) = response.chunk().await.unwrap() {
+        length += chunk.len();
+    }
+    assert_eq!(length, 100_000);
+    assert_eq!(client.with_body_limit(100_000).get("Patient").send().await.unwrap().bytes().len(), 100_000);
+}
+
+#[tokio::test]
+async fn which_is_64_mib_by_default() {
+    for (head, kind) in [
+        (&b"HTTP/1.1 200 OK\r\ncontent-length: 67108865\r\n\r\n"[..], ErrorKind::TooLarge),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 67108864\r\n\r\n", ErrorKind::Connection),
+    ] {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let audience: FhirAudience = format!("http://{}", server.local_addr().unwrap()).parse().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = server.accept().await.unwrap();
+            assert!(stream.read(&mut [0; 4_096]).await.unwrap() > 0);
+            stream.write_all(head).await.unwrap();
+        });
+        // Never repeated, so that the one answer is the end of it.
+        let request = HealthcareClient::new(audience, credential()).get("Patient");
+        let error = request.header("prefer", "respond-async").send().await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
     }
 }
