@@ -13,11 +13,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use azure_core::{
-    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
-    time::OffsetDateTime,
-};
-use azure_healthcare_auth::{Authenticator, FhirAudience, HealthcareAuth};
+use azure_healthcare_auth::{Authenticator, FhirAudience, HealthcareAuth, credentials::StaticToken};
 use criterion::Criterion;
 use http::HeaderValue;
 use tokio::{runtime::Runtime, task::JoinSet};
@@ -28,22 +24,6 @@ const HITS_A_ROUND: u64 = 200_000;
 
 type Ours = Authenticator<FhirAudience>;
 type Seam = Arc<dyn HealthcareAuth<Audience = FhirAudience>>;
-
-#[derive(Debug)]
-struct OneHour;
-
-#[async_trait::async_trait]
-impl TokenCredential for OneHour {
-    async fn get_token(
-        &self,
-        _: &[&str],
-        _: Option<TokenRequestOptions<'_>>,
-    ) -> azure_core::Result<AccessToken> {
-        // As long as those of Entra are.
-        let ends = OffsetDateTime::now_utc() + Duration::from_secs(3600);
-        Ok(AccessToken::new("e".repeat(1_600), ends))
-    }
-}
 
 /// What the bound loads: a value and the time until which it is good.
 struct Held {
@@ -161,7 +141,9 @@ fn ratios(place: &str, mut ways: [Way<'_>; 3]) {
 fn main() {
     let runtime = Runtime::new().expect("a runtime");
     let audience = FhirAudience::workspace("contoso", "records").build().expect("an audience");
-    let ours = Authenticator::new(audience, Arc::new(OneHour));
+    // As long as those of Entra are, and good for as long.
+    let token = StaticToken::ending(&"e".repeat(1_600), SystemTime::now() + Duration::from_secs(3_600));
+    let ours = Authenticator::new(audience, Arc::new(token.unwrap()));
     let value = runtime.block_on(ours.authorization()).expect("a value");
     let seam: Seam = Arc::new(ours.clone());
     let until = SystemTime::now() + Duration::from_secs(3600);

@@ -13,14 +13,10 @@ use std::{
     process::{Command, Stdio},
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
-use azure_core::{
-    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
-    time::OffsetDateTime,
-};
-use azure_healthcare_auth::{Body, DicomAudience, HealthcareClient};
+use azure_healthcare_auth::{Body, DicomAudience, HealthcareClient, credentials::StaticToken};
 use bytes::Bytes;
 
 const SIZE: usize = 1 << 30;
@@ -38,7 +34,8 @@ fn main() {
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let client = HealthcareClient::new(audience, Arc::new(Fixed));
+        let ends = SystemTime::now() + Duration::from_secs(3_600);
+        let client = HealthcareClient::new(audience, Arc::new(StaticToken::ending("fixed", ends).unwrap()));
         // What a first request needs is there before.
         client.post("studies").body("x").send().await.unwrap();
         println!("{:<22} {:>8} {:>10}", "", "seconds", "peak MiB");
@@ -84,20 +81,6 @@ impl futures_core::Stream for Chunks {
         }
         self.1 -= 1;
         Poll::Ready(Some(Ok(self.0.clone())))
-    }
-}
-
-#[derive(Debug)]
-struct Fixed;
-
-#[async_trait::async_trait]
-impl TokenCredential for Fixed {
-    async fn get_token(
-        &self,
-        _: &[&str],
-        _: Option<TokenRequestOptions<'_>>,
-    ) -> azure_core::Result<AccessToken> {
-        Ok(AccessToken::new("fixed", OffsetDateTime::now_utc() + Duration::from_secs(3_600)))
     }
 }
 

@@ -1,19 +1,19 @@
 //! What is measured: the client, each adapter, and what it is compared to.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use azure_core::{
-    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
-    http::{
-        ClientOptions, Context, Method, Pipeline, Request, Transport,
-        headers::{AUTHORIZATION, HeaderValue},
-        policies::{Policy, PolicyResult},
-    },
-    time::OffsetDateTime,
+use azure_core::http::{
+    ClientOptions, Context, Method, Pipeline, Request, Transport,
+    headers::{AUTHORIZATION, HeaderValue},
+    policies::{Policy, PolicyResult},
 };
 use azure_healthcare_auth::{
     Authenticator, FhirAudience, HealthcareClient,
     adapters::{BearerLayer, BearerMiddleware, BearerPolicy},
+    credentials::StaticToken,
     default_http,
 };
 use bytes::Bytes;
@@ -61,7 +61,7 @@ pub(crate) fn send(subject: &str, url: &str, requests: usize) -> f64 {
             }
             "client" => {
                 let audience: FhirAudience = url.parse().unwrap();
-                let client = HealthcareClient::new(audience, Arc::new(Fixed(token)));
+                let client = HealthcareClient::new(audience, fixed(&token));
                 let get = async || client.get("Patient").send().await.unwrap().bytes().len();
                 measure(get, requests).await
             }
@@ -81,7 +81,7 @@ pub(crate) fn send(subject: &str, url: &str, requests: usize) -> f64 {
             "middleware, fixed" | "middleware" => {
                 let http = ClientBuilder::new(default_http().no_proxy().build().unwrap());
                 let client = match subject {
-                    "middleware" => http.with(BearerMiddleware::new(authenticator(url, token))),
+                    "middleware" => http.with(BearerMiddleware::new(authenticator(url, &token))),
                     _ => http.with(FixedHeader(bearer(&token))),
                 };
                 let client = client.build();
@@ -98,12 +98,12 @@ pub(crate) fn send(subject: &str, url: &str, requests: usize) -> f64 {
                 measure(get_by(layer.layer(hyper_client()), url), requests).await
             }
             "tower" => {
-                let layer = BearerLayer::new(authenticator(url, token));
+                let layer = BearerLayer::new(authenticator(url, &token));
                 measure(get_by(layer.layer(hyper_client()), url), requests).await
             }
             "policy, fixed" | "policy" => {
                 let policy: Arc<dyn Policy> = match subject {
-                    "policy" => Arc::new(BearerPolicy::new(authenticator(url, token))),
+                    "policy" => Arc::new(BearerPolicy::new(authenticator(url, &token))),
                     _ => Arc::new(FixedPolicy(HeaderValue::from(format!("Bearer {token}")))),
                 };
                 let pipeline = pipeline(vec![policy]);
@@ -133,8 +133,12 @@ fn pipeline(per_try_policies: Vec<Arc<dyn Policy>>) -> Pipeline {
     Pipeline::new(None, None, options, vec![], vec![], None)
 }
 
-fn authenticator(url: &str, token: String) -> Arc<Authenticator<FhirAudience>> {
-    Arc::new(Authenticator::new(url.parse().unwrap(), Arc::new(Fixed(token))))
+fn fixed(token: &str) -> Arc<StaticToken> {
+    Arc::new(StaticToken::ending(token, SystemTime::now() + Duration::from_secs(3_600)).unwrap())
+}
+
+fn authenticator(url: &str, token: &str) -> Arc<Authenticator<FhirAudience>> {
+    Arc::new(Authenticator::new(url.parse().unwrap(), fixed(token)))
 }
 
 fn bearer(token: &str) -> http::HeaderValue {
@@ -188,19 +192,5 @@ where
         let request = request.body(Empty::new()).unwrap();
         let response = service.clone().oneshot(request).await.unwrap();
         response.into_body().collect().await.unwrap().to_bytes().len()
-    }
-}
-
-#[derive(Debug)]
-struct Fixed(String);
-
-#[async_trait::async_trait]
-impl TokenCredential for Fixed {
-    async fn get_token(
-        &self,
-        _: &[&str],
-        _: Option<TokenRequestOptions<'_>>,
-    ) -> azure_core::Result<AccessToken> {
-        Ok(AccessToken::new(self.0.clone(), OffsetDateTime::now_utc() + Duration::from_secs(3_600)))
     }
 }
