@@ -37,7 +37,8 @@ use crate::{
 ///
 /// * A refresh needs a request in the window before the token's end, which is 3 to 5 minutes long. A service that is
 ///   quiet for longer and wants its next request not to wait calls [`authorization`](Self::authorization) by a timer.
-/// * A change of role or group needs a new token, and managed identities keep theirs for up to 24 hours.
+/// * A change of group memberships or of an application's own roles needs a new token, and managed identities keep
+///   theirs for up to 24 hours. A role assignment of Azure needs none, and can take minutes to arrive.
 /// * The value stays in memory for as long as it is held, and cannot be wiped.
 ///
 /// ```
