@@ -19,11 +19,11 @@ use crate::{
 
 /// Keeps a valid token for an audience and hands out the `Authorization` value made of it.
 ///
-/// However many tasks ask, the credential is called once: the first task's call is everybody's. While a token lives,
+/// However many tasks ask, the credential is called once: the first task's call is everybody's. While a token is fresh,
 /// asking costs an atomic load and a counter. Minutes before its end one call in the background replaces it, and
 /// nobody waits; if that call fails the old token is served on, and the next call waits for a moment that doubles
-/// from 1 s to 30 s (to 5 s before the first success). A call that has failed while there is no token is answered to all who ask, until that moment
-/// has passed.
+/// from 1 s to 30 s (to 5 s before the first success). A call that has failed while there is no token is answered to
+/// all who ask, until that moment has passed.
 ///
 /// Clones, and what [`at`](Self::at) makes, share the credential and its tokens: one for each *scope*, so all DICOM
 /// services together use one.
@@ -169,9 +169,9 @@ impl<A: Audience> Authenticator<A> {
 
     /// The value of the `Authorization` header: `Bearer …`, marked sensitive.
     ///
-    /// While a token is held and lives, it returns at once and allocates nothing, but for what the first call on a thread
-    /// sets up. The value is good for requests to the audience alone: for a URL of unknown origin use
-    /// [`authorization_for`](Self::authorization_for).
+    /// While a token is held and lives, it returns at once. Until its window opens, minutes before its end, that
+    /// allocates nothing, but for what the first call on a thread sets up. The value is good for requests to the audience
+    /// alone: for a URL of unknown origin use [`authorization_for`](Self::authorization_for).
     ///
     /// # Errors
     ///
@@ -199,7 +199,7 @@ impl<A: Audience> Authenticator<A> {
     /// [`ForcedRefresh`](crate::credentials::ForcedRefresh), for all who saw the refusal together; the value stays in
     /// service for everybody else. It is `None` if that call brings the same value or fails, and if none may be made:
     /// there is none within 30 s of the last, and no other once it has brought the same value. A value that was replaced
-    /// so does not come back, even where the credential hands it out again.
+    /// so does not come back while the new one lives, even where the credential hands it out again.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ mod wire;
 use async_trait::async_trait;
 use azure_core::error::ErrorKind as Kind;
 use azure_healthcare_auth::{
-    Body, ErrorKind, FhirAudience, HealthcareAuth, HealthcareClient, Result,
+    Body, ErrorKind, FhirAudience, HealthcareAuth, HealthcareClient, Result, default_http,
     testing::{Fault, StandIn},
 };
 use bytes::Bytes;
@@ -210,11 +210,19 @@ async fn even_a_post_where_no_connection_was_made() {
 #[tokio::test]
 async fn and_never_where_the_body_that_was_given_broke_off() {
     let server = wire::service().await;
-    let client = HealthcareClient::new(fhir(&server), credential());
     // What comes from elsewhere, and fails to: not the service's connection, whatever its error looks like.
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    for method in [Method::PUT, Method::POST] {
+    for (http, method) in [
+        (default_http(), Method::PUT),
+        (default_http(), Method::POST),
+        (default_http().http2_prior_knowledge(), Method::PUT),
+        (default_http().http2_prior_knowledge(), Method::POST),
+    ] {
+        let client = HealthcareClient::new(fhir(&server), credential()).with_http(http);
+        let made = Arc::new(AtomicUsize::new(0));
+        let count = made.clone();
         let request = client.request(method, "Patient/1").repeatable().body_stream(move || {
+            count.fetch_add(1, Ordering::Relaxed);
             let http = reqwest::Client::builder().no_proxy().build().unwrap();
             let download = http.get(format!("http://{nowhere}/canary?canary")).send();
             Body::stream(Once(Box::pin(async {
@@ -225,11 +233,22 @@ async fn and_never_where_the_body_that_was_given_broke_off() {
             })))
         });
         let error = request.send().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Body);
+        assert_eq!((error.kind(), made.load(Ordering::Relaxed)), (ErrorKind::Body, 1), "{error}");
         assert!(!error.is_transient() && error.source().is_none());
         assert!(!format!("{error} {error:?}").contains("canary"));
     }
     assert_eq!(count(&server).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_where_it_cannot_be_sent_at_all() {
+    let client = HealthcareClient::<FhirAudience>::new("http://127.0.0.1:9".parse().unwrap(), credential());
+    let started = Instant::now();
+    // More than an `http::Uri` takes.
+    let error = client.get(&format!("Patient?_id={}", "canary,".repeat(10_000))).send().await.unwrap_err();
+    assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Request, false));
+    assert!(error.to_string().ends_with("; nothing was sent") && !format!("{error:?}").contains("canary"));
+    assert_eq!(started.elapsed(), Duration::ZERO);
 }
 
 /// A stream of one item, which is an error.

@@ -4,14 +4,18 @@
 
 mod wire;
 
-use azure_healthcare_auth::{ErrorKind, FhirAudience, HealthcareClient};
+use azure_healthcare_auth::{ErrorKind, FhirAudience, HealthcareClient, default_http};
 use futures_core::Stream as _;
-use std::{future::poll_fn, pin::Pin};
+use http::Method;
+use std::{future::poll_fn, pin::Pin, sync::atomic::Ordering};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
 };
-use wire::{HALF, WHOLE, answering, answering_raw, credential, fhir};
+use wire::{
+    HALF, WHOLE, answering, answering_raw, credential, fhir,
+    http2::{self, DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM},
+};
 use wiremock::ResponseTemplate;
 
 #[tokio::test]
@@ -31,6 +35,8 @@ async fn or_is_an_error() {
     assert_eq!(response.chunk().await.unwrap().unwrap(), "{\"half\":");
     let error = response.chunk().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection);
+    // Whoever asks again after an error does not take it for the end.
+    assert_eq!(response.chunk().await.unwrap_err().kind(), ErrorKind::Connection);
 
     // The same as a `Stream`.
     let mut response = client.get("Patient").stream().await.unwrap();
@@ -39,6 +45,47 @@ async fn or_is_an_error() {
         items.push(item.map_err(|error| error.kind()));
     }
     assert_eq!(items.last().unwrap().as_ref().unwrap_err(), &ErrorKind::Connection);
+}
+
+fn over_http2(audience: FhirAudience) -> HealthcareClient<FhirAudience> {
+    HealthcareClient::new(audience, credential()).with_http(default_http().http2_prior_knowledge())
+}
+
+/// What a gateway does to a stream when the server behind it goes away: it resets it, and calls that no error.
+const RESET: (u8, u8, &[u8]) = (RST_STREAM, 0, &[0; 4]);
+
+#[tokio::test]
+async fn or_is_an_error_over_http2_too() {
+    // `:status: 200` and `content-length: 100` (RFC 7541 §6.2.2, appendix A).
+    const HEAD_OF_100: &[u8] = b"\x88\x0f\x0d\x03100";
+    let (audience, seen) =
+        http2::answering(&[(HEADERS, END_HEADERS, HEAD_OF_100), (DATA, 0, b"half"), RESET]).await;
+    let client = over_http2(audience);
+    let mut response = client.get("Patient").stream().await.unwrap();
+    assert_eq!(response.chunk().await.unwrap().unwrap(), "half");
+    for _ in 0..2 {
+        assert_eq!(response.chunk().await.unwrap_err().kind(), ErrorKind::Connection);
+    }
+    let error = client.post("Patient").send().await.unwrap_err();
+    assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::Connection, 200));
+    assert_eq!(seen.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn and_a_length_that_is_told_is_not_taken_for_a_body() {
+    // The answer to a HEAD is longer than the limit, and has no body.
+    const LONG: &[u8] = b"\x88\x0f\x0d\x09999999999";
+    let (audience, _) = http2::answering(&[(HEADERS, END_HEADERS | END_STREAM, LONG)]).await;
+    let response = over_http2(audience).request(Method::HEAD, "Patient").send().await.unwrap();
+    assert_eq!((response.status().as_u16(), response.bytes().len()), (200, 0));
+
+    // No room is made for what no memory can hold.
+    const ENDLESS: &[u8] = b"\x88\x0f\x0d\x134611686018427387904";
+    const FRAMES: &[(u8, u8, &[u8])] =
+        &[(HEADERS, END_HEADERS, ENDLESS), (DATA, 0, b"ab"), (DATA, 0, b"cd"), RESET];
+    let (audience, _) = http2::answering(FRAMES).await;
+    let client = over_http2(audience).with_body_limit(usize::MAX);
+    assert_eq!(client.post("Patient").send().await.unwrap_err().kind(), ErrorKind::Connection);
 }
 
 #[tokio::test]

@@ -7,60 +7,25 @@ mod wire;
 
 use azure_healthcare_auth::{FhirAudience, HealthcareAuth, HealthcareClient, default_http};
 use std::sync::Arc;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+use tokio::net::TcpListener;
+use wire::{
+    Fixed, credential,
+    http2::{self, END_HEADERS, END_STREAM, HEADERS},
 };
-use wire::{Fixed, credential};
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const HEADERS: u8 = 1;
-const SETTINGS: u8 = 4;
 /// Literal, never indexed (RFC 7541 §6.2.3), with the name of entry 23 of the static table: `authorization`.
 const NEVER_INDEXED: &[u8] = &[0b0001_1111, 23 - 15];
 
-struct Frame {
-    kind: u8,
-    flags: u8,
-    stream: [u8; 4],
-    payload: Vec<u8>,
-}
-
-async fn read(connection: &mut TcpStream) -> Frame {
-    let mut head = [0; 9];
-    connection.read_exact(&mut head).await.unwrap();
-    let [a, b, c, kind, flags, stream @ ..] = head;
-    let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
-    connection.read_exact(&mut payload).await.unwrap();
-    Frame { kind, flags, stream, payload }
-}
-
-async fn write(connection: &mut TcpStream, kind: u8, flags: u8, stream: [u8; 4], payload: &[u8]) {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let frame = [&length[1..], &[kind, flags], &stream, payload].concat();
-    connection.write_all(&frame).await.unwrap();
-}
-
 /// Answers so many requests on one connection with 200, and gives their header blocks as they came.
 async fn header_blocks(listener: TcpListener, requests: usize) -> Vec<Vec<u8>> {
-    let (mut connection, _) = listener.accept().await.unwrap();
-    let mut preface = [0; PREFACE.len()];
-    connection.read_exact(&mut preface).await.unwrap();
-    assert_eq!(preface, PREFACE);
-    write(&mut connection, SETTINGS, 0, [0; 4], &[]).await;
     let mut blocks = Vec::new();
-    while blocks.len() < requests {
-        let frame = read(&mut connection).await;
-        match frame.kind {
-            SETTINGS if frame.flags & 1 == 0 => write(&mut connection, SETTINGS, 1, [0; 4], &[]).await,
-            HEADERS => {
-                blocks.push(frame.payload);
-                // `:status: 200`, the end of the headers and of the stream.
-                write(&mut connection, HEADERS, 5, frame.stream, &[0x88]).await;
-            }
-            _ => {}
-        }
-    }
+    // `:status: 200`, the end of the headers and of the stream.
+    let ok: (u8, u8, &[u8]) = (HEADERS, END_HEADERS | END_STREAM, &[0x88]);
+    http2::answer(&listener, &[ok], |block| {
+        blocks.push(block);
+        blocks.len() < requests
+    })
+    .await;
     blocks
 }
 

@@ -3,12 +3,14 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures_core::Stream;
+use tokio::time::Instant;
 
 /// A body that is made anew for each send: see [`RequestBuilder::body_stream`](crate::RequestBuilder::body_stream).
 ///
@@ -52,10 +54,16 @@ use futures_core::Stream;
 /// # assert!(body.starts_with(b"--e5f1c8a02b7d4963\r\n") && body.ends_with(b"\r\n--e5f1c8a02b7d4963--\r\n") && body.len() > 1_000);
 /// # Ok(()) }
 /// ```
-pub struct Body(reqwest::Body);
+pub struct Body {
+    content: reqwest::Body,
+    flow: Option<Flow>,
+}
 
 impl Body {
     /// A body that is sent piece by piece, in chunks as they come.
+    ///
+    /// It may take as long as it needs, as long as a piece is taken within each
+    /// [idle time](crate::HealthcareClient::with_idle_timeout): a body that is given whole has to be sent in that time.
     ///
     /// An error in the stream breaks the request off, and it is not repeated. What the error says goes nowhere: it may
     /// be about a patient.
@@ -63,13 +71,15 @@ impl Body {
     where
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
     {
-        Self(reqwest::Body::wrap_stream(Muted(Box::pin(stream))))
+        let flow = Flow::default();
+        let muted = Muted { stream: Box::pin(stream), flow: flow.clone() };
+        Self { content: reqwest::Body::wrap_stream(muted), flow: Some(flow) }
     }
 }
 
 impl<T: Into<Bytes>> From<T> for Body {
     fn from(bytes: T) -> Self {
-        Self(reqwest::Body::from(bytes.into()))
+        Self { content: reqwest::Body::from(bytes.into()), flow: None }
     }
 }
 
@@ -84,7 +94,41 @@ impl fmt::Debug for Body {
 #[error("the body that was given broke off")]
 pub(super) struct BrokeOff;
 
-struct Muted<S>(Pin<Box<S>>);
+/// How far a streamed body has come, for whoever sends it.
+#[derive(Clone)]
+pub(super) struct Flow(Arc<Mutex<Progress>>);
+
+struct Progress {
+    moved: Instant,
+    /// Over HTTP/2 the error of a request does not say that its body was the reason.
+    broke_off: bool,
+}
+
+impl Flow {
+    /// How long ago the last piece was taken.
+    pub(super) fn still_for(&self) -> Duration {
+        self.with(|progress| progress.moved.elapsed())
+    }
+
+    pub(super) fn broke_off(&self) -> bool {
+        self.with(|progress| progress.broke_off)
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut Progress) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Progress { moved: Instant::now(), broke_off: false })))
+    }
+}
+
+struct Muted<S> {
+    stream: Pin<Box<S>>,
+    flow: Flow,
+}
 
 impl<S, E> Stream for Muted<S>
 where
@@ -93,7 +137,12 @@ where
     type Item = Result<Bytes, BrokeOff>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.as_mut().poll_next(context).map_err(|_| BrokeOff)
+        let piece = ready!(self.stream.as_mut().poll_next(context));
+        self.flow.with(|progress| {
+            progress.moved = Instant::now();
+            progress.broke_off |= matches!(piece, Some(Err(_)));
+        });
+        Poll::Ready(piece.map(|piece| piece.map_err(|_| BrokeOff)))
     }
 }
 
@@ -107,11 +156,14 @@ pub(super) enum Content {
 }
 
 impl Content {
-    pub(super) fn body(&self) -> Option<reqwest::Body> {
+    pub(super) fn body(&self) -> (Option<reqwest::Body>, Option<Flow>) {
         match self {
-            Self::None => None,
-            Self::Whole(bytes) => Some(bytes.clone().into()),
-            Self::Made(make) => Some(make().0),
+            Self::None => (None, None),
+            Self::Whole(bytes) => (Some(bytes.clone().into()), None),
+            Self::Made(make) => {
+                let Body { content, flow } = make();
+                (Some(content), flow)
+            }
         }
     }
 }

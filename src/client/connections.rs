@@ -10,34 +10,43 @@ use reqwest::{Client, ClientBuilder, redirect};
 use crate::{Error, ErrorKind, Result};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const USER_AGENT: &str = concat!("azure_healthcare_auth/", env!("CARGO_PKG_VERSION"));
 
 /// What a [`HealthcareClient`](crate::HealthcareClient) sends by, to be changed and given back to it by
-/// [`with_http`](crate::HealthcareClient::with_http): 20 s for a connection to be made, 60 s between bytes, and this
-/// crate's name as `User-Agent`.
+/// [`with_http`](crate::HealthcareClient::with_http): 20 s for a connection to be made, and this crate's name as
+/// `User-Agent`. How long a request may stand still is the client's own to say, by
+/// [`with_idle_timeout`](crate::HealthcareClient::with_idle_timeout): a `read_timeout` ends an upload that takes
+/// longer, however well it goes.
 ///
 /// ```
 /// use azure_healthcare_auth::default_http;
 /// use std::time::Duration;
 ///
-/// let impatient = default_http().read_timeout(Duration::from_secs(5));
+/// let impatient = default_http().connect_timeout(Duration::from_secs(2));
 /// ```
 pub fn default_http() -> ClientBuilder {
-    ClientBuilder::new().user_agent(USER_AGENT).connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT)
+    ClientBuilder::new().user_agent(USER_AGENT).connect_timeout(CONNECT_TIMEOUT)
 }
 
 pub(super) struct Connections {
-    /// Taken when the pool is made.
-    builder: Mutex<Option<ClientBuilder>>,
     client: OnceLock<Result<Client>>,
+    /// Of all who come first, one makes the pool.
+    making: Mutex<()>,
     /// For services on this machine, spoken to in the clear: a proxy elsewhere must not hear it.
     loopback: bool,
 }
 
 impl Connections {
-    pub(super) fn new(builder: ClientBuilder, loopback: bool) -> Self {
-        Self { builder: Mutex::new(Some(builder)), client: OnceLock::new(), loopback }
+    pub(super) fn new(loopback: bool) -> Self {
+        Self { client: OnceLock::new(), making: Mutex::default(), loopback }
+    }
+
+    pub(super) fn by(builder: ClientBuilder, loopback: bool) -> Self {
+        let client = make(builder, loopback).map_err(|error| {
+            let message = "the HTTP client cannot be made: see the cause, and what was given to `with_http`";
+            Error::new(ErrorKind::Request, message).caused_by(error)
+        });
+        Self { client: client.into(), ..Self::new(loopback) }
     }
 
     pub(super) fn loopback(&self) -> bool {
@@ -45,23 +54,36 @@ impl Connections {
     }
 
     pub(super) fn client(&self) -> Result<&Client> {
-        self.client.get_or_init(|| self.make()).as_ref().map_err(Clone::clone)
+        let made = match self.client.get() {
+            Some(made) => made,
+            None => self.first()?,
+        };
+        made.as_ref().map_err(Clone::clone)
     }
 
-    fn make(&self) -> Result<Client> {
-        let mut builder = self.builder.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut builder = builder.take().unwrap_or_else(default_http);
-        // A redirect could lead to another host, and the request with its body would follow. What is sent is not for
-        // anybody's log.
-        builder = builder.redirect(redirect::Policy::none()).connection_verbose(false);
-        if self.loopback {
-            builder = builder.no_proxy();
+    /// An error is not kept: what is missing, a file descriptor or the system's certificates, may be there the next
+    /// time.
+    fn first(&self) -> Result<&Result<Client>> {
+        let _alone = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = self.client.get() {
+            return Ok(made);
         }
-        builder.build().map_err(|error| {
-            let message = "the HTTP client cannot be made: see the cause, and what was given to `with_http`";
-            Error::new(ErrorKind::Request, message).caused_by(error.without_url())
-        })
+        let client = make(default_http(), self.loopback).map_err(|error| {
+            Error::new(ErrorKind::Connection, "the HTTP client cannot be made: see the cause")
+                .caused_by(error)
+        })?;
+        Ok(self.client.get_or_init(|| Ok(client)))
     }
+}
+
+fn make(mut builder: ClientBuilder, loopback: bool) -> reqwest::Result<Client> {
+    // A redirect could lead to another host, and the request with its body would follow. What is sent is not for
+    // anybody's log.
+    builder = builder.redirect(redirect::Policy::none()).connection_verbose(false);
+    if loopback {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(reqwest::Error::without_url)
 }
 
 #[cfg(test)]

@@ -1,9 +1,30 @@
 //! [`Failure`]: an attempt that got no answer, or not the whole of one.
 
-use std::{error::Error as StdError, iter::successors};
+use std::{error::Error as StdError, iter::successors, time::Duration};
 
 use super::{body::BrokeOff, retry::Outcome};
 use crate::{Error, ErrorKind, Service};
+
+/// The longest cause that is printed, in characters: over HTTP/2 it can hold what the other end says.
+const LONGEST_CAUSE: usize = 200;
+
+/// How the way there or back broke.
+pub(super) enum Broken {
+    /// The body that the caller gave.
+    Given,
+    /// Nothing moved for so long.
+    Quiet(Duration),
+    /// The answer ended before it was as long as it had said.
+    Short,
+    Http(reqwest::Error),
+}
+
+impl From<reqwest::Error> for Broken {
+    fn from(error: reqwest::Error) -> Self {
+        let given = chain(&error).any(|cause| cause.is::<BrokeOff>());
+        if given { Self::Given } else { Self::Http(error.without_url()) }
+    }
+}
 
 pub(super) struct Failure {
     pub(super) outcome: Outcome,
@@ -11,27 +32,49 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    pub(super) fn new(service: Service, origin: &str, error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        if chain(&error).any(|cause| cause.is::<BrokeOff>()) {
-            let message = format!(
-                "the body for the {service} service at {origin} broke off: part of it may have been sent"
-            );
-            return Self { outcome: Outcome::BrokenOff, error: Error::new(ErrorKind::Body, message) };
-        }
-        let (outcome, kind, what) = match (error.is_connect(), error.is_timeout()) {
-            (true, true) => (Outcome::NotConnected, ErrorKind::Timeout, "could not be reached in time"),
-            (true, false) => (Outcome::NotConnected, ErrorKind::Connection, "could not be reached"),
-            (false, true) => (Outcome::Broken, ErrorKind::Timeout, "went quiet"),
-            (false, false) => {
-                (Outcome::Broken, ErrorKind::Connection, "was reached and the connection broke")
-            }
+    pub(super) fn new(service: Service, origin: &str, broken: Broken) -> Self {
+        let there = format!("the {service} service at {origin}");
+        let (outcome, kind, message) = match &broken {
+            Broken::Given => (
+                Outcome::BrokenOff,
+                ErrorKind::Body,
+                format!("the body for {there} broke off: part of it may have been sent"),
+            ),
+            Broken::Quiet(time) => (
+                Outcome::Broken,
+                ErrorKind::Timeout,
+                format!("{there} went quiet: nothing moved for {time:?}"),
+            ),
+            Broken::Short => (
+                Outcome::Broken,
+                ErrorKind::Connection,
+                format!("{there} was reached and the connection broke: its answer is not all there"),
+            ),
+            Broken::Http(error) => of_http(&there, error),
         };
-        // The innermost cause is the telling one: "Connection refused", "invalid peer certificate: UnknownIssuer".
-        let cause = chain(&error).last().map(ToString::to_string).unwrap_or_default();
-        let message = format!("the {service} service at {origin} {what}: {cause}");
-        Self { outcome, error: Error::new(kind, message).caused_by(error) }
+        let error = Error::new(kind, message);
+        match broken {
+            Broken::Http(cause) => Self { outcome, error: error.caused_by(cause) },
+            _ => Self { outcome, error },
+        }
     }
+}
+
+fn of_http(there: &str, error: &reqwest::Error) -> (Outcome, ErrorKind, String) {
+    // The innermost cause is the telling one: "Connection refused", "invalid peer certificate: UnknownIssuer".
+    let cause = chain(error).last().map(ToString::to_string).unwrap_or_default();
+    let cause: String = cause.chars().take(LONGEST_CAUSE).collect();
+    if error.is_builder() {
+        let message = format!("the request for {there} cannot be made: {cause}; nothing was sent");
+        return (Outcome::Unsendable, ErrorKind::Request, message);
+    }
+    let (outcome, kind, what) = match (error.is_connect(), error.is_timeout()) {
+        (true, true) => (Outcome::NotConnected, ErrorKind::Timeout, "could not be reached in time"),
+        (true, false) => (Outcome::NotConnected, ErrorKind::Connection, "could not be reached"),
+        (false, true) => (Outcome::Broken, ErrorKind::Timeout, "went quiet"),
+        (false, false) => (Outcome::Broken, ErrorKind::Connection, "was reached and the connection broke"),
+    };
+    (outcome, kind, format!("{there} {what}: {cause}"))
 }
 
 fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {

@@ -4,15 +4,16 @@ mod auth;
 mod body;
 mod connections;
 mod failure;
+mod incoming;
+mod methods;
 mod request;
 mod response;
 mod retry;
 mod send;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use azure_core::credentials::TokenCredential;
-use http::Method;
 
 use crate::{Audience, Authenticator, HealthcareAuth, Result, audience::is_loopback};
 use auth::Auth;
@@ -24,6 +25,8 @@ pub use response::{Response, StreamedResponse};
 
 /// How much of a body is read into memory, unless told otherwise.
 const BODY_LIMIT: usize = 64 * 1024 * 1024;
+/// How long a request may stand still, unless told otherwise.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Sends requests to one service: its token on each, nothing of it anywhere else.
 ///
@@ -63,6 +66,7 @@ pub struct HealthcareClient<A: Audience> {
     auth: Auth<A>,
     connections: Arc<Connections>,
     body_limit: usize,
+    idle_timeout: Duration,
 }
 
 impl<A: Audience> HealthcareClient<A> {
@@ -98,13 +102,13 @@ impl<A: Audience> HealthcareClient<A> {
     }
 
     fn with_auth(auth: Auth<A>) -> Self {
-        let connections = Connections::new(default_http(), is_loopback(auth.audience().endpoint()));
-        Self { auth, connections: Arc::new(connections), body_limit: BODY_LIMIT }
+        let connections = Arc::new(Connections::new(is_loopback(auth.audience().endpoint())));
+        Self { auth, connections, body_limit: BODY_LIMIT, idle_timeout: IDLE_TIMEOUT }
     }
 
     /// Sends by what `builder` makes, in place of [`default_http`]: for a proxy, certificates, time-outs of one's own.
     ///
-    /// Start from [`default_http`]: a bare builder waits without end. Redirects and verbose logging are switched off in
+    /// Start from [`default_http`]: a bare builder waits long for a connection. Redirects and verbose logging are switched off in
     /// it, and proxies where the service is on this machine. Its default headers go with every request and its policy
     /// of retries works below this client, unseen: leave both out where they could change what a request does.
     ///
@@ -118,8 +122,10 @@ impl<A: Audience> HealthcareClient<A> {
     /// # let stand_in = StandIn::start().await;
     /// # let (audience, credential) = (stand_in.fhir(), stand_in.credential());
     /// // A search that counts may be quiet for minutes, and what it brings has to fit into a small container.
-    /// let http = default_http().read_timeout(Duration::from_secs(5 * 60)).user_agent("contoso-statistics/2.1");
-    /// let fhir = HealthcareClient::new(audience, credential).with_http(http).with_body_limit(4 * 1024);
+    /// let fhir = HealthcareClient::new(audience, credential)
+    ///     .with_http(default_http().user_agent("contoso-statistics/2.1"))
+    ///     .with_idle_timeout(Duration::from_secs(5 * 60))
+    ///     .with_body_limit(4 * 1024);
     ///
     /// let too_many = fhir.get("Patient").query("_count", "1000").send().await.unwrap_err();
     /// assert_eq!(too_many.kind(), ErrorKind::TooLarge);
@@ -127,7 +133,7 @@ impl<A: Audience> HealthcareClient<A> {
     /// ```
     #[must_use]
     pub fn with_http(self, builder: reqwest::ClientBuilder) -> Self {
-        Self { connections: Arc::new(Connections::new(builder, self.connections.loopback())), ..self }
+        Self { connections: Arc::new(Connections::by(builder, self.connections.loopback())), ..self }
     }
 
     /// How many bytes of an answer [`send`](RequestBuilder::send) reads into memory. Default: 64 MiB.
@@ -137,6 +143,16 @@ impl<A: Audience> HealthcareClient<A> {
     #[must_use]
     pub fn with_body_limit(self, bytes: usize) -> Self {
         Self { body_limit: bytes, ..self }
+    }
+
+    /// How long a request may stand still: until the service answers, and between two pieces of a body that is on its
+    /// way, there or back. Default: 60 s. After it there is an error, [`ErrorKind::Timeout`](crate::ErrorKind::Timeout).
+    ///
+    /// It is no limit to how long an upload or a download takes, and does not run while a
+    /// [streamed](RequestBuilder::stream) answer is not being read.
+    #[must_use]
+    pub fn with_idle_timeout(self, time: Duration) -> Self {
+        Self { idle_timeout: time, ..self }
     }
 
     /// The same credential, tokens and connections, for another audience.
@@ -157,124 +173,21 @@ impl<A: Audience> HealthcareClient<A> {
         let loopback = is_loopback(audience.endpoint());
         let connections = match loopback == self.connections.loopback() {
             true => self.connections.clone(),
-            false => Arc::new(Connections::new(default_http(), loopback)),
+            false => Arc::new(Connections::new(loopback)),
         };
         let auth = Auth::Own(authenticator.at(audience));
-        Ok(HealthcareClient { auth, connections, body_limit: self.body_limit })
+        Ok(HealthcareClient {
+            auth,
+            connections,
+            body_limit: self.body_limit,
+            idle_timeout: self.idle_timeout,
+        })
     }
 
     /// Where requests go and what the token is for.
     #[must_use]
     pub fn audience(&self) -> &A {
         self.auth.audience()
-    }
-
-    /// A request to a path below the base, or to an absolute URL there, as [`Audience::url`] reads it: check an id that
-    /// somebody typed before you put it there.
-    ///
-    /// What cannot be sent, a foreign URL above all, is told by [`send`](RequestBuilder::send) before anything is.
-    /// `CONNECT`, `TRACE` and `TRACK` cannot: the first is not for a service, the others show the token.
-    ///
-    /// The life of a record, by this and its companions:
-    ///
-    /// ```
-    /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient, testing::StandInCredential};
-    /// # use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> azure_healthcare_auth::Result<()> {
-    /// # let server = MockServer::start().await;
-    /// # let answer = ResponseTemplate::new(200).insert_header("etag", "W/\"1\"");
-    /// # let answer = answer.set_body_json(serde_json::json!({ "resourceType": "Patient", "id": "p1" }));
-    /// # Mock::given(any()).respond_with(answer).mount(&server).await;
-    /// # let audience: FhirAudience = server.uri().parse()?;
-    /// # let fhir = HealthcareClient::new(audience, std::sync::Arc::new(StandInCredential::new()));
-    /// use serde_json::{Value, json};
-    /// let read = fhir.get("Patient/p1").send().await?;
-    /// let mut patient: Value = read.json()?;
-    /// // Written back, unless somebody else has changed it since: that is answered with 412.
-    /// patient["active"] = json!(true);
-    /// let version = read.headers().get("etag").map_or("*", |etag| etag.to_str().unwrap_or("*"));
-    /// fhir.put("Patient/p1").header("if-match", version).json(&patient).send().await?.error_for_status()?;
-    /// // There are several types of patches: say which.
-    /// let patch = json!([{ "op": "replace", "path": "/active", "value": false }]);
-    /// let patch = fhir.patch("Patient/p1").header("content-type", "application/json-patch+json").json(&patch);
-    /// patch.send().await?.error_for_status()?;
-    ///
-    /// fhir.delete("Patient/p1").send().await?.error_for_status()?;
-    /// // What a gateway in front of the service may answer:
-    /// fhir.head("metadata").send().await?;
-    /// fhir.request(http::Method::OPTIONS, "Patient").send().await?;
-    /// # let seen: Vec<_> = server.received_requests().await.unwrap().iter().map(|r| r.method.to_string()).collect();
-    /// # assert_eq!(seen, ["GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]);
-    /// # Ok(()) }
-    /// ```
-    pub fn request(&self, method: Method, path: impl AsRef<str>) -> RequestBuilder<A> {
-        RequestBuilder::new(self.clone(), method, path.as_ref())
-    }
-
-    /// `GET`, as by [`request`](Self::request).
-    ///
-    /// A URL that the service hands out is absolute, and taken as it is: the `next` link of a page, the
-    /// `Content-Location` of an export.
-    ///
-    /// ```
-    /// # use azure_healthcare_auth::{HealthcareClient, testing::StandIn};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> azure_healthcare_auth::Result<()> {
-    /// # let stand_in = StandIn::start().await;
-    /// # let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
-    /// let mut patients = 0;
-    /// let mut next = Some("Patient?_count=10".to_owned());
-    /// while let Some(url) = next {
-    ///     let page: serde_json::Value = fhir.get(url).send().await?.json()?;
-    ///     patients += page["entry"].as_array().map_or(0, Vec::len);
-    ///     let links = page["link"].as_array().into_iter().flatten();
-    ///     let url = links.filter(|link| link["relation"] == "next").find_map(|link| link["url"].as_str());
-    ///     next = url.map(str::to_owned);
-    /// }
-    /// assert_eq!(patients, 25);
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// The *files* of an export lie in blob storage, on another host: they are refused here, because the token must not
-    /// go there. Fetch them by a client without one, whose right to read them comes from elsewhere (a shared access
-    /// signature in the URL, say):
-    ///
-    /// ```no_run
-    /// # async fn files(output: &serde_json::Value) -> Result<(), reqwest::Error> {
-    /// let blobs = azure_healthcare_auth::default_http().build()?;
-    /// for file in output.as_array().into_iter().flatten().filter_map(|file| file["url"].as_str()) {
-    ///     let lines = blobs.get(file).send().await?.error_for_status()?.bytes().await?;
-    /// }
-    /// # Ok(()) }
-    /// ```
-    pub fn get(&self, path: impl AsRef<str>) -> RequestBuilder<A> {
-        self.request(Method::GET, path)
-    }
-
-    /// `POST`, as by [`request`](Self::request).
-    pub fn post(&self, path: impl AsRef<str>) -> RequestBuilder<A> {
-        self.request(Method::POST, path)
-    }
-
-    /// `PUT`, as by [`request`](Self::request).
-    pub fn put(&self, path: impl AsRef<str>) -> RequestBuilder<A> {
-        self.request(Method::PUT, path)
-    }
-
-    /// `PATCH`, as by [`request`](Self::request). The type of its body has to be named: there are several.
-    pub fn patch(&self, path: impl AsRef<str>) -> RequestBuilder<A> {
-        self.request(Method::PATCH, path)
-    }
-
-    /// `DELETE`, as by [`request`](Self::request).
-    pub fn delete(&self, path: impl AsRef<str>) -> RequestBuilder<A> {
-        self.request(Method::DELETE, path)
-    }
-
-    /// `HEAD`, as by [`request`](Self::request).
-    pub fn head(&self, path: impl AsRef<str>) -> RequestBuilder<A> {
-        self.request(Method::HEAD, path)
     }
 }
 
@@ -287,7 +200,7 @@ impl<A: Audience> From<Authenticator<A>> for HealthcareClient<A> {
 
 impl<A: Audience> Clone for HealthcareClient<A> {
     fn clone(&self) -> Self {
-        Self { auth: self.auth.clone(), connections: self.connections.clone(), body_limit: self.body_limit }
+        Self { auth: self.auth.clone(), connections: self.connections.clone(), ..*self }
     }
 }
 
@@ -296,6 +209,7 @@ impl<A: Audience> fmt::Debug for HealthcareClient<A> {
         f.debug_struct("HealthcareClient")
             .field("audience", self.audience())
             .field("body_limit", &self.body_limit)
+            .field("idle_timeout", &self.idle_timeout)
             .finish_non_exhaustive()
     }
 }

@@ -224,7 +224,7 @@ impl<A: Audience> RequestBuilder<A> {
     }
 
     /// Sends the request and hands the answer on as it comes, without a limit. A connection that breaks is an error
-    /// and never looks like the end, where the answer tells its length or is chunked, as those of these services do.
+    /// and never looks like the end, where the answer tells its length or, over HTTP/1.1, is chunked.
     ///
     /// ```
     /// # use azure_healthcare_auth::{HealthcareClient, testing::{Fault, StandIn}};

@@ -7,7 +7,7 @@ use std::{
     fmt,
     future::poll_fn,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::{Duration, SystemTime},
 };
 
@@ -16,7 +16,7 @@ use futures_core::Stream;
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
-use super::{failure::Failure, retry};
+use super::{failure::Failure, incoming::Incoming, retry};
 use crate::{Error, ErrorKind, Result, Service, denial};
 
 /// What both kinds of answer have.
@@ -136,7 +136,8 @@ pub struct Response {
 pub struct StreamedResponse {
     pub(super) head: Head,
     pub(super) origin: String,
-    pub(super) body: Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>,
+    pub(super) body: Incoming,
+    pub(super) failed: Option<Error>,
 }
 
 macro_rules! head {
@@ -254,8 +255,12 @@ impl StreamedResponse {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Connection`] or [`ErrorKind::Timeout`] if the connection breaks or goes quiet before the end.
+    /// [`ErrorKind::Connection`] or [`ErrorKind::Timeout`] if the connection breaks or goes quiet before the end; from
+    /// then on at each call.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await.transpose()
     }
 }
@@ -264,8 +269,18 @@ impl Stream for StreamedResponse {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let polled = self.body.as_mut().poll_next(context);
-        polled.map_err(|error| Failure::new(self.head.service, &self.origin, error).error)
+        if self.failed.is_some() {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(match ready!(self.body.poll_piece(context)) {
+            Some(Err(broken)) => {
+                let error = Failure::new(self.head.service, &self.origin, broken).error;
+                self.failed = Some(error.clone());
+                Some(Err(error))
+            }
+            Some(Ok(piece)) => Some(Ok(piece)),
+            None => None,
+        })
     }
 }
 

@@ -59,6 +59,8 @@ pub(super) enum Outcome {
     Broken,
     /// The body that the caller gave broke off: sent again, it would be another request.
     BrokenOff,
+    /// Nothing was sent, and the next time it would be no different.
+    Unsendable,
     /// The service answered.
     Answered(StatusCode),
 }
@@ -78,7 +80,7 @@ pub(super) fn repeat_after(
     let unseen = match outcome {
         Outcome::NotConnected => true,
         Outcome::Broken => false,
-        Outcome::BrokenOff => return None,
+        Outcome::BrokenOff | Outcome::Unsendable => return None,
         Outcome::Answered(status) => match status.as_u16() {
             429 => true,
             408 | 500 | 502 | 503 | 504 => false,
@@ -165,13 +167,14 @@ mod tests {
 
     #[test]
     fn what_happened_decides_together_with_what_it_was() {
-        use Outcome::{Answered, Broken, BrokenOff, NotConnected};
+        use Outcome::{Answered, Broken, BrokenOff, NotConnected, Unsendable};
         use Safety::{Never, OnlyIfUnseen, Repeatable};
         let answered = |status| Answered(StatusCode::from_u16(status).unwrap());
         for (outcome, repeatable, unseen_only) in [
             (NotConnected, true, true),
             (Broken, true, false),
             (BrokenOff, false, false),
+            (Unsendable, false, false),
             (answered(408), true, false),
             (answered(429), true, true),
             (answered(500), true, false),

@@ -1,6 +1,6 @@
 //! Sending: the token on, the answer read, the 401 renewed, the failure repeated where that is safe.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, StatusCode, header};
@@ -11,7 +11,9 @@ use tokio::{
 
 use super::{
     HealthcareClient,
-    failure::Failure,
+    body::Flow,
+    failure::{Broken, Failure},
+    incoming::Incoming,
     request::Parts,
     response::{Head, Response, StreamedResponse},
     retry::{self, LONGEST, Outcome, Safety},
@@ -25,6 +27,8 @@ use crate::{
 
 /// How long a refusal's body is waited for.
 const DENIAL_TIME: Duration = Duration::from_secs(5);
+/// How much room is made for an answer because it says that it needs it, in bytes.
+const MOST_AT_ONCE: usize = 8 * 1024 * 1024;
 
 /// How an attempt went, as far as the status and, where it was to be read, the body.
 enum Attempt<T> {
@@ -43,8 +47,8 @@ impl<A: Audience> HealthcareClient<A> {
     }
 
     pub(super) async fn send_streamed(&self, parts: &Parts) -> Result<StreamedResponse> {
-        let (head, response) = self.exchange(parts, &Streamed).await?;
-        Ok(StreamedResponse { head, origin: self.origin(), body: Box::pin(response.bytes_stream()) })
+        let (head, body) = self.exchange(parts, &Streamed).await?;
+        Ok(StreamedResponse { head, origin: self.origin(), body, failed: None })
     }
 
     /// Sends until there is an answer to hand on.
@@ -113,10 +117,15 @@ impl<A: Audience> HealthcareClient<A> {
         attempts: u32,
         read: &R,
     ) -> Result<Attempt<R::Body>> {
-        let failed = |error| Failure::new(self.audience().service(), &self.origin(), error);
-        let mut response = match self.connections.client()?.execute(request(parts, value)).await {
+        let failed = |broken| Failure::new(self.audience().service(), &self.origin(), broken);
+        let (request, flow) = request(parts, value);
+        let sending = self.connections.client()?.execute(request);
+        let mut response = match while_it_moves(sending, flow.as_ref(), self.idle_timeout).await {
             Ok(response) => response,
-            Err(error) => return Ok(Attempt::Failed(None, failed(error))),
+            Err(_) if flow.is_some_and(|flow| flow.broke_off()) => {
+                return Ok(Attempt::Failed(None, failed(Broken::Given)));
+            }
+            Err(broken) => return Ok(Attempt::Failed(None, failed(broken))),
         };
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
@@ -124,9 +133,10 @@ impl<A: Audience> HealthcareClient<A> {
         if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
             return Ok(Attempt::Refused(head, response));
         }
-        Ok(match read.read(response).await {
+        let incoming = Incoming::new(&parts.method, response, self.idle_timeout);
+        Ok(match read.read(incoming).await {
             Ok(body) => Attempt::Answered(head, body),
-            Err(error) => Attempt::Failed(Some(head), failed(error)),
+            Err(broken) => Attempt::Failed(Some(head), failed(broken)),
         })
     }
 
@@ -151,29 +161,49 @@ impl<A: Audience> HealthcareClient<A> {
     }
 }
 
-fn request(parts: &Parts, value: &HeaderValue) -> reqwest::Request {
+fn request(parts: &Parts, value: &HeaderValue) -> (reqwest::Request, Option<Flow>) {
     let mut request = reqwest::Request::new(parts.method.clone(), parts.url.clone());
     *request.headers_mut() = parts.headers.clone();
     request.headers_mut().insert(header::AUTHORIZATION, sensitive(value.clone()));
-    *request.body_mut() = parts.content.body();
-    request
+    let (body, flow) = parts.content.body();
+    *request.body_mut() = body;
+    (request, flow)
+}
+
+/// Waits for the head of the answer, as long as something goes out or for `idle` after that.
+async fn while_it_moves(
+    sending: impl Future<Output = reqwest::Result<reqwest::Response>>,
+    flow: Option<&Flow>,
+    idle: Duration,
+) -> Result<reqwest::Response, Broken> {
+    let mut sending = pin!(sending);
+    let mut rest = idle;
+    loop {
+        if let Ok(outcome) = timeout(rest, &mut sending).await {
+            return outcome.map_err(Broken::from);
+        }
+        rest = flow.map_or(Duration::ZERO, |flow| idle.saturating_sub(flow.still_for()));
+        if rest.is_zero() {
+            return Err(Broken::Quiet(idle));
+        }
+    }
 }
 
 /// What is read of an answer that is not a refusal.
 trait Read: Sync {
     type Body: Send;
 
-    fn read(&self, response: reqwest::Response) -> impl Future<Output = reqwest::Result<Self::Body>> + Send;
+    fn read(&self, incoming: Incoming) -> impl Future<Output = Result<Self::Body, Broken>> + Send;
 }
 
 /// Nothing yet.
 struct Streamed;
 
 impl Read for Streamed {
-    type Body = reqwest::Response;
+    type Body = Incoming;
 
-    async fn read(&self, response: reqwest::Response) -> reqwest::Result<reqwest::Response> {
-        Ok(response)
+    async fn read(&self, incoming: Incoming) -> Result<Incoming, Broken> {
+        Ok(incoming)
     }
 }
 
@@ -185,7 +215,7 @@ struct Whole {
 impl Read for Whole {
     type Body = Result<Bytes>;
 
-    async fn read(&self, mut response: reqwest::Response) -> reqwest::Result<Result<Bytes>> {
+    async fn read(&self, mut incoming: Incoming) -> Result<Result<Bytes>, Broken> {
         let limit = self.limit;
         let too_long = || {
             let message = format!(
@@ -193,14 +223,14 @@ impl Read for Whole {
             );
             Ok(Err(Error::new(ErrorKind::TooLarge, message)))
         };
-        let told = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
+        let told = usize::try_from(incoming.missing().unwrap_or(0)).unwrap_or(usize::MAX);
         if told > limit {
             return too_long();
         }
         // Most answers are one piece, which is not copied.
         let mut first = Bytes::new();
         let mut whole = BytesMut::new();
-        while let Some(chunk) = response.chunk().await? {
+        while let Some(chunk) = incoming.piece().await? {
             if chunk.len() > limit - whole.len().max(first.len()) {
                 return too_long();
             }
@@ -209,7 +239,7 @@ impl Read for Whole {
                 continue;
             }
             if whole.is_empty() {
-                whole.reserve(told.max(first.len() + chunk.len()));
+                whole.reserve(told.min(MOST_AT_ONCE).max(first.len() + chunk.len()));
                 whole.extend_from_slice(&std::mem::take(&mut first));
             }
             whole.extend_from_slice(&chunk);

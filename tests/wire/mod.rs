@@ -5,6 +5,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod hostile;
+pub(crate) mod http2;
 
 use std::{
     ops::Deref,
