@@ -245,7 +245,7 @@ async fn nor_where_it_cannot_be_sent_at_all() {
     let client = HealthcareClient::<FhirAudience>::new("http://127.0.0.1:9".parse().unwrap(), credential());
     let started = Instant::now();
     // More than an `http::Uri` takes.
-    let error = client.get(&format!("Patient?_id={}", "canary,".repeat(10_000))).send().await.unwrap_err();
+    let error = client.get(format!("Patient?_id={}", "canary,".repeat(10_000))).send().await.unwrap_err();
     assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Request, false));
     assert!(error.to_string().ends_with("; nothing was sent") && !format!("{error:?}").contains("canary"));
     assert_eq!(started.elapsed(), Duration::ZERO);
