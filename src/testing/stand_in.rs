@@ -9,7 +9,7 @@ use crate::{Audience, DicomAudience, DicomVersion, FhirAudience};
 
 /// A FHIR service and a DICOM service in this process, each on a port of its own on `127.0.0.1`.
 ///
-/// They refuse as the services do. A request without a token, or with one that is not readable, ended, not valid yet,
+/// They refuse as the services do. A request without a token, or with one that is not readable, not valid yet, ended,
 /// for another audience or of another tenant (looked at in this order), is answered 401; a token without a role that
 /// allows it, 403. The audience must be the right one character for character, and a token is over in the second that
 /// it names; the services are believed to overlook a `/` at the end of the one and five minutes in the other, and a
