@@ -98,12 +98,13 @@ async fn fail(mut stream: TcpStream, fault: Fault, seen: &Seen) -> std::io::Resu
 fn requests(
     client: &HealthcareClient<FhirAudience>,
 ) -> Vec<(&'static str, RequestBuilder<FhirAudience>, bool)> {
+    let form = client.post("Patient/_search").header("content-type", "application/x-www-form-urlencoded");
     vec![
         ("GET", client.get("Patient?name=x"), true),
         ("HEAD", client.head("Patient/1"), true),
         ("PUT", client.put("Patient/1").body(vec![7; BODY]), true),
         ("DELETE", client.delete("Patient/1"), true),
-        ("POST _search", client.post("Patient/_search").body("name=x"), true),
+        ("POST _search", form.body("name=x"), true),
         ("POST, told to be repeatable", client.post("Patient").body(vec![7; BODY]).repeatable(), true),
         ("POST", client.post("Patient").body(vec![7; BODY]), false),
         ("POST of a transaction", client.post("").body("{}"), false),

@@ -1,10 +1,10 @@
 //! A search for Patients or Observations: what was asked for, and one page of what is found.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json};
+use url::Url;
 use url::form_urlencoded::{self, Serializer};
-use wiremock::Request;
 
 use super::{
     answer::Answer,
@@ -27,10 +27,9 @@ struct Search {
 }
 
 impl Search {
-    fn of(kind: &str, request: &Request) -> Result<Self, Problem> {
+    fn of(kind: &str, url: &Url, form: &[u8]) -> Result<Self, Problem> {
         let mut search = Self::default();
-        let form = if request.method == Method::POST { &request.body[..] } else { &[] };
-        for (name, value) in request.url.query_pairs().chain(form_urlencoded::parse(form)) {
+        for (name, value) in url.query_pairs().chain(form_urlencoded::parse(form)) {
             match &*name {
                 "_count" => {
                     let count = value.parse().ok().filter(|count| *count > 0);
@@ -103,9 +102,9 @@ fn total(value: &str) -> Result<bool, Problem> {
     }
 }
 
-/// Answers a search with the page that it asks for.
-pub(super) fn search(shelf: &Shelf, origin: &str, request: &Request) -> Result<Answer, Problem> {
-    let search = Search::of(shelf.kind, request)?;
+/// Answers a search with the page that it asks for, in the query of `url` and in a form.
+pub(super) fn search(shelf: &Shelf, origin: &str, url: &Url, form: &[u8]) -> Result<Answer, Problem> {
+    let search = Search::of(shelf.kind, url, form)?;
     let count = search.count.unwrap_or(COUNT);
     let end = search.from.saturating_add(count);
     let base = format!("{origin}/{}", shelf.kind);
@@ -152,7 +151,8 @@ mod tests {
     }
 
     fn find_in(shelf: &Shelf, line: &str, body: &str) -> Result<Value, (u16, &'static str)> {
-        match search(shelf, "http://here", &request(line, body)) {
+        let request = request(line, body);
+        match search(shelf, "http://here", &request.url, &request.body) {
             Ok(answer) => Ok(answer.value()),
             Err((status, code, _)) => Err((status.as_u16(), code)),
         }

@@ -21,6 +21,8 @@ use crate::{Audience, DicomAudience, DicomVersion, FhirAudience};
 ///   links; `GET Patient/{id}`; `POST Patient`; `GET metadata`, without a token. The ids are `example-0001` and so on.
 ///   The same for `Observation`, of which there are none at first, with `patient` and `subject` for one Patient.
 ///   Every other search parameter is refused, because to ignore it would be to answer another question.
+///   The `Content-Type` of a body counts, as it does for the open-source server: a resource without one is answered
+///   415, and of a posted search without one the form is not read, so that everything is found.
 /// - DICOM: `GET changefeed` and `GET changefeed/latest`, under `v1` and `v2`, each with its own way of paging. After
 ///   the twelfth change the sequence numbers leave a gap of 20, so that `v1` has an empty page in the middle. And
 ///   `GET studies/{study}/series/{series}/instances/{instance}/metadata`, of instances that are not deleted.

@@ -96,7 +96,7 @@ async fn what_was_sent_is_told_too_and_instances_stand_beside_one_another() {
 
     let fhir = crate::HealthcareClient::new(stand_in.fhir(), stand_in.credential());
     let form = fhir.post("Patient/_search").body("name=x").header("content-type", "application/json");
-    assert_eq!(form.send().await.unwrap().status(), 415);
+    assert_eq!(form.send().await.unwrap().status(), 400);
     let received = stand_in.received();
     let sent = received.last().unwrap();
     assert_eq!((sent.method(), sent.body()), (&http::Method::POST, &b"name=x"[..]));

@@ -48,7 +48,8 @@ fn builder() -> StandInBuilder {
 
 /// Sends a few requests to both services.
 async fn send<A: Audience, B: Audience>(fhir: &HealthcareClient<A>, dicom: &HealthcareClient<B>) {
-    let search = fhir.post("Patient/_search").body("name=canaryname");
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let search = fhir.post("Patient/_search").header(form.0, form.1).body("name=canaryname");
     let create = fhir.post("Patient").json(&json!({ "resourceType": "Patient", "id": "canaryid" }));
     for request in [fhir.get("Patient/canaryid").query("name", "canaryname"), search, create] {
         outcome_of(request.send().await);
