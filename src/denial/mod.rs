@@ -62,7 +62,8 @@ pub(crate) struct Evidence<'a> {
 pub(crate) enum Renewal {
     /// Nothing.
     NotTried,
-    /// The credential handed out the same token again, or none.
+    /// No other token could be had: the credential handed out the same one again, failed, or was not asked, as it had
+    /// been a moment before.
     NothingNew,
     /// The request was sent again with another token, and that was refused too.
     Replayed,

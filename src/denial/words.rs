@@ -97,13 +97,13 @@ impl Facts<'_> {
             _ if self.forbidden => "",
             (true, Renewal::NotTried) => "; only the service's word says so",
             (true, Renewal::NothingNew) => {
-                "; only the service's word says so, and the credential had no other token to try"
+                "; only the service's word says so, and no other token could be had"
             }
             (true, Renewal::Replayed) => {
                 "; only the service's word says so, and a new token was refused as well"
             }
             (false, Renewal::NotTried) => "",
-            (false, Renewal::NothingNew) => "; the credential had no other token to try",
+            (false, Renewal::NothingNew) => "; no other token could be had",
             (false, Renewal::Replayed) => "; a new token was refused as well",
         }
     }
