@@ -17,6 +17,7 @@ pub(crate) enum Likely {
     Audience,
     Tenant,
     Role,
+    StorageRole,
     SignInAgain,
     InBetween,
     OtherReason,
@@ -87,6 +88,9 @@ impl Facts<'_> {
             Likely::NoJwt => "the token is not a JWT, and the service takes no other",
             Likely::Audience => "the token is not for the audience that the service is set up with",
             Likely::SignInAgain => "the token was revoked, or a policy of the tenant asks for a new sign-in",
+            Likely::StorageRole => {
+                "in an export or import, the service's own identity has no role on the storage account"
+            }
             Likely::InBetween => {
                 "a gateway, firewall or network rule in front of the service refused the request"
             }

@@ -72,6 +72,8 @@ impl Facts<'_> {
             {
                 unknown([Likely::Role, Likely::NotAccepted])
             }
+            // An export or import that failed, told with the status of what it failed at: a storage account's 403, too.
+            Some(outcome) if outcome.has("processing") => unknown([Likely::OtherReason, Likely::StorageRole]),
             // Nobody knows what a code of the server's own means.
             Some(_) if self.known_code().is_none() => unknown([Likely::Role, Likely::OtherReason]),
             Some(_) => found(Cause::NotAboutRoles, false),
