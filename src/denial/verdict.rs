@@ -219,21 +219,39 @@ impl Facts<'_> {
 
     /// Whether the service wants an audience that no health service has. Whoever answers so may be after a token.
     pub(crate) fn wants_a_foreign_token(&self) -> bool {
-        const FOREIGN: [&str; 8] = [
+        const FOREIGN: [&str; 11] = [
             "core.windows.net",
             "database.windows.net",
             "graph.microsoft.com",
+            "graph.microsoft.us",
             "graph.windows.net",
             "management.azure.com",
+            "office.com",
+            "office365.com",
             "storage.azure.com",
             "usgovcloudapi.net",
             "vault.azure.net",
         ];
-        let host = self.wanted.and_then(host).unwrap_or_default();
-        FOREIGN
-            .iter()
-            .any(|end| host.strip_suffix(end).is_some_and(|start| start.is_empty() || start.ends_with('.')))
+        let Some(wanted) = self.wanted else { return false };
+        let host = host(wanted).unwrap_or_default();
+        is_of_microsoft(wanted)
+            || FOREIGN.iter().any(|end| {
+                host.strip_suffix(end).is_some_and(|start| start.is_empty() || start.ends_with('.'))
+            })
     }
+}
+
+/// Whether a resource is, or is written with, the application id of one of Microsoft's own services.
+fn is_of_microsoft(resource: &str) -> bool {
+    const IDS: [&str; 3] = [
+        "797f4846-ba00-4fd7-ba43-dac1f8f63013", // Azure Resource Manager
+        "cfa8b339-82a2-471a-a3c9-0fc0be7a4093", // Azure Key Vault
+        "e406a681-f3d4-42a8-90b6-c2b029497af1", // Azure Storage
+    ];
+    let resource = resource.strip_suffix('/').unwrap_or(resource).to_ascii_lowercase();
+    let id = resource.rsplit(['/', ':']).next().unwrap_or_default();
+    // The older ones, Microsoft Graph among them, all end so.
+    IDS.contains(&id) || (is_guid(id) && id.ends_with("-0000-0000-c000-000000000000"))
 }
 
 fn found(cause: Cause, alone: bool) -> Verdict {
