@@ -22,6 +22,13 @@ case_doctor_finds_both_services_usable() {
   expect_json '.usable and all(.steps[]; .mark != "FAIL")'
 }
 
+case_doctor_goes_on_where_a_gateway_guards_the_metadata() {
+  sign_in
+  example doctor "${FHIR_URL%/fhir}/guarded" --resource "$FHIR_RESOURCE" --json
+  expect_status 0
+  expect_json '.usable and any(.steps[]; .step == "metadata" and .mark == "-" and (.seen | contains("401")))'
+}
+
 case_doctor_finds_a_wrong_audience() {
   sign_in
   doctor_finds request '(wrong-audience)' "$FHIR_URL" --resource https://azurehealthcareapis.com
