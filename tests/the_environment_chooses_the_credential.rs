@@ -168,9 +168,11 @@ async fn app_service_gives_the_token_of_its_identity() {
     let token =
         r#"{"access_token":"of-the-app","expires_on":"4102444800","token_type":"Bearer","resource":"x"}"#;
     let refusal = r#"{"statusCode":400,"message":"No managed identity found"}"#;
+    let of_entra = r#"{"error":"invalid_resource","error_description":"AADSTS500011: no x, key=eyJcanary"}"#;
     for (status, body, told) in [
         (200, token, "Bearer of-the-app by managed identity"),
         (400, refusal, "managed identity: The requested identity has not been assigned to this resource"),
+        (400, of_entra, "managed identity: AADSTS500011: no x, key=[left out]"),
         (403, refusal, "managed identity: The request failed: {\"statusCode\":400"),
     ] {
         let service = Service::start().await;

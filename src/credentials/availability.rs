@@ -3,7 +3,10 @@
 use azure_core::error::{Error, ErrorKind};
 
 use super::Unavailable;
-use crate::token::complaint::{causes, kinds};
+use crate::token::{
+    complaint::{causes, kinds},
+    machine_refusal,
+};
 
 /// What the credentials of `azure_identity` say where nothing is installed, set up or signed in. They tell it by their
 /// words alone.
@@ -38,8 +41,10 @@ fn no_identity(error: &Error, text: &str) -> bool {
         // Nothing listens there: not a machine of Azure.
         ErrorKind::Connection | ErrorKind::Io => true,
         ErrorKind::HttpResponse { status, .. } => match u16::from(*status) {
-            // "Identity not found", and what a gateway says to an address that leads nowhere.
-            400 | 502 | 504 => true,
+            // "Identity not found", if it is that.
+            400 => machine_refusal(error).is_none(),
+            // So says a gateway to an address that leads nowhere.
+            502 | 504 => true,
             // So answers Docker Desktop.
             403 => text.contains("unreachable"),
             _ => false,
@@ -50,6 +55,8 @@ fn no_identity(error: &Error, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use azure_core::http::{RawResponse, StatusCode, headers::Headers};
+
     use super::*;
 
     /// As `azure_identity` builds its errors.
@@ -68,6 +75,18 @@ mod tests {
         identity(name, Error::with_message(kind, text))
     }
 
+    /// As it makes one of a 400, whatever was answered.
+    fn machine(body: &'static str) -> Error {
+        let response = RawResponse::from_bytes(StatusCode::BadRequest, Headers::new(), body);
+        let kind = ErrorKind::HttpResponse {
+            status: StatusCode::BadRequest,
+            error_code: None,
+            raw_response: Some(Box::new(response)),
+        };
+        let text = "The requested identity has not been assigned to this resource";
+        identity(MANAGED, Error::with_message(kind, text))
+    }
+
     fn connection(name: &str) -> Error {
         let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
         let error = Error::with_error(ErrorKind::Connection, refused, "failed to execute `reqwest` request");
@@ -82,7 +101,6 @@ mod tests {
 
     #[test]
     fn only_what_is_not_there_is_passed_over() {
-        let unassigned = "The requested identity has not been assigned to this resource";
         let docker = "The request failed: A socket operation was attempted to an unreachable network";
         for (unavailable, error) in [
             (true, Unavailable::new("nothing here").into()),
@@ -102,14 +120,20 @@ mod tests {
             (true, tool(AZD, "ERROR: not logged in, run `azd auth login` to login")),
             (false, tool(AZD, "ERROR: AADSTS70043: reauthentication required, run `azd auth login`")),
             (true, connection(MANAGED)),
-            (true, http(MANAGED, 400, unassigned)),
+            (true, machine(r#"{"error":"invalid_request","error_description":"Identity not found"}"#)),
+            (true, machine(r#"{"statusCode":400,"message":"No managed identity found"}"#)),
             (true, http(MANAGED, 502, "The request failed due to a gateway error")),
             (true, http(MANAGED, 504, "The request failed due to a gateway error")),
             (true, http(MANAGED, 403, docker)),
             (true, Error::with_message(ErrorKind::Credential, "Azure Arc managed identity isn't supported")),
             (false, http(MANAGED, 403, "The request failed: no permission")),
             (false, http(MANAGED, 500, "The request failed: {}")),
-            (false, http(MANAGED, 400, "AADSTS700016: Application not found in the directory")),
+            (
+                false,
+                machine(r#"{"error_description":"AADSTS700016: Application not found in the directory"}"#),
+            ),
+            (false, machine(r#"{"error":"invalid_resource"}"#)),
+            (false, machine(r#"{"error_description":"Multiple user assigned identities exist"}"#)),
             (false, http(SECRET, 401, "AADSTS7000215: Invalid client secret provided.")),
             (false, http(SECRET, 400, "AADSTS90002: Tenant 'x' not found.")),
             (false, http(SECRET, 503, "")),

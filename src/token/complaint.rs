@@ -3,6 +3,7 @@
 use azure_core::error::ErrorKind as Kind;
 use std::error::Error as StdError;
 
+use super::machine_refusal;
 use crate::{Error, ErrorKind, text::is_guid};
 
 /// What is told of a credential's words, in bytes.
@@ -61,7 +62,7 @@ pub(crate) fn causes(error: &azure_core::Error) -> impl Iterator<Item = &(dyn St
 
 /// What an error says, on one line in which each word that could be a secret is left out.
 pub(crate) fn line(error: &azure_core::Error) -> String {
-    let mut text = error.to_string();
+    let mut text = machine_refusal::corrected(error);
     // Of a connection that failed `azure_core` only says that it gave up.
     if kinds(error).any(|kind| matches!(kind, Kind::Connection | Kind::Io))
         && let Some(cause) = causes(error).last().map(ToString::to_string)

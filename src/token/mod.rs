@@ -7,6 +7,7 @@ pub(crate) mod bearer;
 pub(crate) mod complaint;
 mod fetched;
 mod gate;
+mod machine_refusal;
 #[cfg(test)]
 mod scenarios;
 mod slot;
@@ -15,5 +16,6 @@ mod state;
 
 #[cfg(feature = "identity")]
 pub(crate) use complaint::clean;
+pub(crate) use machine_refusal::machine_refusal;
 pub(crate) use slot::Slot;
 pub(crate) use source::{DEFAULT_TIMEOUT, Source};

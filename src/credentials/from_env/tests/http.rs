@@ -124,12 +124,10 @@ async fn each_failure_names_its_cause_within_a_bounded_time() {
 async fn what_entra_refuses_is_told_in_its_words_and_not_tried_again() {
     let file = TokenFile::new("refused");
     for (name, variables) in credentials(&file) {
-        if name == "managed identity" {
-            continue;
-        }
         for (status, told) in [
             (401, "AADSTS7000215: Invalid client secret provided."),
             (400, "AADSTS90002: Tenant 'tenant' not found."),
+            (400, "AADSTS500011: The resource principal named x was not found."),
             (401, "AADSTS700024: Client assertion is not within its valid time range."),
         ] {
             let entra = Entra::new(&[Status(status, told), Token("never")]);

@@ -96,6 +96,16 @@ async fn one_that_is_there_and_fails_stops_the_chain() {
         (Broken("connection reset"), "connection reset", true),
         (Never, "within 15 s: no answer", true),
         (Status(403, "not allowed"), "not allowed", false),
+        (
+            Status(400, "AADSTS500011: no such resource"),
+            "managed identity: AADSTS500011: no such resource",
+            false,
+        ),
+        (
+            Status(400, "Multiple user assigned identities exist, please specify the clientId"),
+            "managed identity: Multiple user assigned identities exist, please specify the clientId",
+            false,
+        ),
     ] {
         let (_, chain) = chain(&[there, answer]);
         let error = chain.get_token(&[SCOPE], None).await.unwrap_err();
