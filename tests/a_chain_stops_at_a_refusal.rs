@@ -3,9 +3,18 @@
 
 mod support;
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+#[cfg(unix)]
+use std::os::unix::process::ExitStatusExt;
+#[cfg(windows)]
+use std::os::windows::process::ExitStatusExt;
+use std::{
+    ffi::OsStr,
+    io,
+    process::{ExitStatus, Output},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use azure_core::{
@@ -17,6 +26,7 @@ use azure_healthcare_auth::{
     Authenticator, FhirAudience,
     credentials::{ChainedCredential, Unavailable, from_fn},
 };
+use azure_identity::{AzureCliCredential, AzureCliCredentialOptions, Executor};
 use support::{HOUR, fhir};
 
 const SCOPE: &str = "https://contoso-records.fhir.azurehealthcareapis.com/.default";
@@ -27,13 +37,32 @@ enum Does {
     Gives,
     /// Says by [`Unavailable`] that it is not there.
     IsAbsent,
-    /// Is one of `azure_identity` that is not there.
+    /// Is Azure CLI in which nobody is signed in, asked by `azure_identity`.
     NeedsLogin,
     IsRefused,
+    /// Is one of another's, whose refusal reads like that of Azure CLI.
+    SaysLogin,
     Breaks,
 }
 
-use Does::{Breaks, Gives, IsAbsent, IsRefused, NeedsLogin};
+use Does::{Breaks, Gives, IsAbsent, IsRefused, NeedsLogin, SaysLogin};
+
+#[derive(Debug)]
+struct LoggedOut;
+
+#[async_trait::async_trait]
+impl Executor for LoggedOut {
+    async fn run(&self, _: &OsStr, _: &[&OsStr]) -> io::Result<Output> {
+        let stderr = b"ERROR: Please run 'az login' to setup account.".to_vec();
+        // On Unix a code of 1, on Windows another that is no success.
+        Ok(Output { status: ExitStatus::from_raw(256), stdout: Vec::new(), stderr })
+    }
+}
+
+fn logged_out() -> Arc<AzureCliCredential> {
+    let executor = Some(Arc::new(LoggedOut) as _);
+    AzureCliCredential::new(Some(AzureCliCredentialOptions { executor, ..Default::default() })).unwrap()
+}
 
 /// A member whose name is its token, and that writes down each call.
 fn member(name: &'static str, does: Does, asked: &Arc<Mutex<Vec<&'static str>>>) -> Arc<dyn TokenCredential> {
@@ -44,8 +73,9 @@ fn member(name: &'static str, does: Does, asked: &Arc<Mutex<Vec<&'static str>>>)
             match does {
                 Gives => Ok(AccessToken::new(name, OffsetDateTime::now_utc() + HOUR)),
                 IsAbsent => Err(Unavailable::new("no broker runs here").into()),
-                NeedsLogin => Err("ERROR: Please run 'az login' to setup account.".into()),
+                NeedsLogin => Ok(logged_out().get_token(&[SCOPE], None).await?),
                 IsRefused => Err("AADSTS7000215: Invalid client secret provided.".into()),
+                SaysLogin => Err("the broker refuses: run `az login` as somebody who may".into()),
                 Breaks => Err(Error::with_message(ErrorKind::Io, "connection reset").into()),
             }
         }
@@ -71,6 +101,7 @@ async fn it_goes_on_from_what_is_not_there_and_stops_at_a_refusal() {
         (&[NeedsLogin, IsAbsent, Gives], &["first", "second", "third"], Some("third")),
         (&[IsRefused, Gives], &["first"], None),
         (&[IsAbsent, IsRefused, Gives], &["first", "second"], None),
+        (&[SaysLogin, Gives], &["first"], None),
         (&[Breaks, Gives], &["first"], None),
         (&[IsAbsent, NeedsLogin], &["first", "second"], None),
         (&[], &[], None),
@@ -144,7 +175,8 @@ async fn what_many_members_say_stays_short_and_holds_no_secret() {
     let secret = "abc8Q~canary0123456789canary0123456789AB";
     let chain = (0..8).fold(ChainedCredential::new(), |chain, _| {
         let text = format!("client_secret={secret} {} the end; run az login", "word ".repeat(200));
-        chain.with("member", from_fn(move |_| std::future::ready(Err(text.clone().into()))))
+        let absent = Unavailable::new(text);
+        chain.with("member", from_fn(move |_| std::future::ready(Err(absent.clone().into()))))
     });
     let error = chain.get_token(&[SCOPE], None).await.unwrap_err();
     let shown = format!("{error} {error:?} {chain:?}");
@@ -173,4 +205,16 @@ async fn a_chain_that_has_nothing_is_passed_over_in_another() {
     let asked = Arc::default();
     let outer = ChainedCredential::new().with("tools", inner).with("last", member("last", Gives, &asked));
     assert_eq!(outer.get_token(&[SCOPE], None).await.unwrap().token.secret(), "last");
+}
+
+#[tokio::test]
+async fn a_chain_that_stopped_is_not_passed_over_in_another() {
+    for does in [[NeedsLogin, Breaks], [NeedsLogin, IsRefused], [IsAbsent, SaysLogin]] {
+        let (inner, _) = chain(&does);
+        let asked = Arc::default();
+        let outer = ChainedCredential::new().with("tools", inner).with("last", member("last", Gives, &asked));
+        let error = outer.get_token(&[SCOPE], None).await.unwrap_err();
+        assert!(error.to_string().starts_with("tools: first: "), "{does:?}: {error}");
+        assert!(asked.lock().unwrap().is_empty(), "{does:?}");
+    }
 }

@@ -10,15 +10,24 @@ use crate::token::{
 
 /// What the credentials of `azure_identity` say where nothing is installed, set up or signed in. They tell it by their
 /// words alone.
-const SIGNS: [&str; 6] = [
+const SIGNS: [&str; 5] = [
     // A shell without the tool, a machine without a shell.
     "not found on PATH",
     "wasn't found on PATH",
     "az login",
     "az account set",
     "azd auth login",
-    "managed identity isn't supported",
 ];
+
+/// How the errors of those begin that ask tools. The last is of one that asks both.
+const TOOLS: [&str; 3] = [
+    "AzureCliCredential authentication failed.",
+    "AzureDeveloperCliCredential authentication failed.",
+    "Multiple errors were encountered while attempting to authenticate:\nAzureCliCredential authentication failed.",
+];
+
+/// Where `azure_identity` knows that a machine has an identity, and cannot ask for it.
+const UNSUPPORTED: [&str; 4] = ["Azure Arc", "Azure ML", "CloudShell", "Service Fabric"];
 
 /// Whether the error means "not available here", so that a chain goes on. Everything else is a refusal: to go on from
 /// one would take another identity than the one that was meant, and hide why.
@@ -26,13 +35,25 @@ pub(super) fn is_unavailable(error: &Error) -> bool {
     if causes(error).any(|cause| cause.is::<Unavailable>()) {
         return true;
     }
+    // Only what begins as those of `azure_identity` do: others quote them, as a chain does that stopped at a refusal.
     let text = error.to_string();
-    // Entra was asked and has said no. What is to be done about it can be `az login` as well.
-    if text.contains("AADSTS") {
-        return false;
+    if text.starts_with("ManagedIdentityCredential authentication failed.") {
+        return no_identity(error, &text);
     }
-    SIGNS.iter().any(|sign| text.contains(sign))
-        || (text.starts_with("ManagedIdentityCredential") && no_identity(error, &text))
+    match text.strip_suffix(" managed identity isn't supported") {
+        Some(machine) => UNSUPPORTED.contains(&machine),
+        None => TOOLS.iter().any(|tool| text.starts_with(tool)) && no_tool(&text),
+    }
+}
+
+/// Whether each tool that was asked is not there.
+fn no_tool(text: &str) -> bool {
+    // Entra was asked and has said no. What is to be done about it can be `az login` as well.
+    !text.contains("AADSTS")
+        && text
+            .split("Credential authentication failed.")
+            .skip(1)
+            .all(|said| SIGNS.iter().any(|sign| said.contains(sign)))
 }
 
 /// Whether a machine has no managed identity, or not the one that is asked for.
@@ -67,6 +88,13 @@ mod tests {
 
     fn tool(name: &str, text: &'static str) -> Error {
         identity(name, Error::with_message(ErrorKind::Credential, text))
+    }
+
+    /// As its `DeveloperToolsCredential` tells of both.
+    fn tools(az: &'static str, azd: &'static str) -> Error {
+        let said = format!("{}\n{}", tool(CLI, az), tool(AZD, azd));
+        let text = format!("Multiple errors were encountered while attempting to authenticate:\n{said}");
+        Error::with_message(ErrorKind::Credential, text)
     }
 
     fn http(name: &str, status: u16, text: &'static str) -> Error {
@@ -141,6 +169,21 @@ mod tests {
             (false, http(WORKLOAD, 401, "AADSTS700024: Client assertion is not within its valid time range")),
             (false, tool(WORKLOAD, "failed to read federated token from file /var/run/secrets/x")),
             (false, Error::with_message(ErrorKind::Credential, "the broker says no")),
+            // As a chain in which both were passed over, and one that followed was refused.
+            (
+                false,
+                Error::with_message(ErrorKind::Credential, "Azure CLI: run 'az login'; app: no such secret"),
+            ),
+            (
+                false,
+                Error::with_message(ErrorKind::Credential, "no: Azure Arc managed identity isn't supported"),
+            ),
+            (false, Error::with_message(ErrorKind::Io, "ManagedIdentityCredential: connection reset")),
+            (true, tools("az not found on PATH", "azd not found on PATH")),
+            (true, tools("ERROR: Please run 'az login' to setup account.", "azd not found on PATH")),
+            (false, tools("ERROR: Please run 'az login' to setup account.", "Traceback")),
+            (false, tools("Traceback", "azd not found on PATH")),
+            (false, tools("ERROR: AADSTS50076: run: az login", "azd not found on PATH")),
         ] {
             assert_eq!(is_unavailable(&error), unavailable, "{error}");
         }
