@@ -1,6 +1,6 @@
 //! [`from_fn`]: a closure as a credential.
 
-use std::{error::Error as StdError, fmt, future::Future, io, iter::successors, sync::Arc};
+use std::{error::Error as StdError, fmt, future::Future, sync::Arc};
 
 use async_trait::async_trait;
 use azure_core::{
@@ -19,8 +19,7 @@ use crate::scope;
 /// # Errors
 ///
 /// Whatever the closure returns by `?`. Its text is shown and logged, after words that look like a secret are left out
-/// of it; what led to it is not. A [`std::io::Error`] of a connection that broke or was refused, or of a time-out, is
-/// [transient](crate::Error::is_transient). [`Unavailable`] lets a [chain](super::ChainedCredential) go on to its next member.
+/// of it; what led to it is not. [`Unavailable`] lets a [chain](super::ChainedCredential) go on to its next member.
 ///
 /// ```
 /// use std::time::Duration;
@@ -136,28 +135,7 @@ fn told(error: Box<dyn StdError + Send + Sync>) -> Error {
         Ok(error) => *error,
         Err(error) => match error.downcast::<Unavailable>() {
             Ok(unavailable) => (*unavailable).into(),
-            Err(error) if is_of_a_connection(&*error) => Error::new(ErrorKind::Io, error),
             Err(error) => Error::new(ErrorKind::Credential, error),
         },
     }
-}
-
-/// Whether a broker could not be reached just now, as far as the standard library's errors tell.
-fn is_of_a_connection(error: &(dyn StdError + 'static)) -> bool {
-    use io::ErrorKind::{
-        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut, UnexpectedEof,
-    };
-    successors(Some(error), |&error| error.source())
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| {
-            matches!(
-                cause.kind(),
-                BrokenPipe
-                    | ConnectionAborted
-                    | ConnectionRefused
-                    | ConnectionReset
-                    | TimedOut
-                    | UnexpectedEof
-            )
-        })
 }

@@ -85,9 +85,7 @@ pub(super) async fn output(mut command: Command) -> io::Result<Output> {
     // Not before both are at their end is the leader waited for: until then its id is the group's, and nobody else's.
     let (stdout, stderr) = (group.leader.stdout().take(), group.leader.stderr().take());
     let (stdout, stderr) = tokio::try_join!(read(stdout), read(stderr))?;
-    // It alone: where this program is a container's first process, what `az` leaves behind becomes its child, and the
-    // wait for a whole group would be for that too.
-    let status = group.leader.inner_mut().wait().await?;
+    let status = group.leader.wait().await?;
     group.ended = true;
     Ok(Output { status, stdout, stderr })
 }
