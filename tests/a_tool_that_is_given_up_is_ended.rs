@@ -4,6 +4,8 @@
 
 mod tool;
 
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+use std::{env, process::Command};
 use std::{
     ffi::OsStr,
     fs,
@@ -72,6 +74,43 @@ async fn a_tool_that_has_ended_leaves_what_it_put_into_the_background() {
     ends(format!("({background}) >/dev/null 2>&1 &")).await.unwrap();
     fs::OpenOptions::new().write(true).open(go_on).unwrap().write_all(b"\n").unwrap();
     assert_eq!(held.next().await.as_deref(), Some("alive"));
+}
+
+/// As the first process of a container is: what a tool leaves in the background becomes a child of this program.
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[test]
+fn a_program_that_orphans_fall_to_does_not_wait_for_them() {
+    /// The pipe that the background waits for, in the process that orphans fall to.
+    const GO_ON: &str = "ORPHANS_FALL_TO_THIS_PROCESS";
+    if let Ok(pipe) = env::var(GO_ON) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let script = format!("(read line <'{pipe}') >/dev/null 2>&1 & echo token");
+        let output = runtime.block_on(async { timeout(Duration::from_secs(10), shell(script)).await });
+        println!("OUTCOME {}", output.is_ok_and(|output| output.unwrap().stdout == b"token\n"));
+        // A runtime that is dropped waits for what waits.
+        std::process::exit(0);
+    }
+    let folder = Folder::new();
+    let go_on = folder.pipe("go_on");
+    // `prctl(PR_SET_CHILD_SUBREAPER, 1)`, which outlives `exec`. Rust calls it by `unsafe` alone.
+    let prctl = if cfg!(target_arch = "x86_64") { 157 } else { 167 };
+    let output = Command::new("perl")
+        .arg("-e")
+        .arg(format!("syscall({prctl}, 36, 1, 0, 0, 0) == 0 or die $!; exec @ARGV"))
+        .arg(env::current_exe().unwrap())
+        .args(["--exact", "a_program_that_orphans_fall_to_does_not_wait_for_them", "--nocapture"])
+        .env(GO_ON, &go_on)
+        .output();
+    if output.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        // Debian and Ubuntu always have it.
+        eprintln!("not tested: there is no perl here");
+        return;
+    }
+    let output = output.unwrap();
+    // Also for reading, by which it is opened where nobody waits any more.
+    fs::OpenOptions::new().read(true).write(true).open(go_on).unwrap().write_all(b"\n").unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(stdout.contains("OUTCOME true"), "{stdout} {}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test]

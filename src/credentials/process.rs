@@ -85,7 +85,9 @@ pub(super) async fn output(mut command: Command) -> io::Result<Output> {
     // Not before both are at their end is the leader waited for: until then its id is the group's, and nobody else's.
     let (stdout, stderr) = (group.leader.stdout().take(), group.leader.stderr().take());
     let (stdout, stderr) = tokio::try_join!(read(stdout), read(stderr))?;
-    let status = group.leader.wait().await?;
+    // And it alone: where orphans fall to this program, as to the first of a container, the group would be waited for
+    // until all that the tool has left in the background is at its end.
+    let status = group.leader.inner_mut().wait().await?;
     group.ended = true;
     Ok(Output { status, stdout, stderr })
 }
