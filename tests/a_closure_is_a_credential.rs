@@ -2,7 +2,10 @@
 
 mod support;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
 
 use azure_core::{
     credentials::AccessToken,
@@ -11,7 +14,7 @@ use azure_core::{
 };
 use azure_healthcare_auth::{
     Audience, Authenticator,
-    credentials::{TokenRequest, Unavailable, from_fn},
+    credentials::{ChainedCredential, TokenRequest, Unavailable, from_fn},
 };
 use support::{HOUR, bearer, fhir};
 
@@ -74,6 +77,36 @@ async fn any_error_is_told_without_what_looks_like_a_secret() {
         let shown = format!("{error} {error:?}");
         assert!(shown.contains(told) && !shown.contains("canary"), "{fails:?}: {shown}");
         assert_eq!(error.is_transient(), transient, "{fails:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_broke_may_pass_and_a_file_that_is_not_there_does_not() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("the broker cannot be asked")]
+    struct Broker(#[source] io::Error);
+
+    for (kind, transient) in [
+        (io::ErrorKind::ConnectionRefused, true),
+        (io::ErrorKind::ConnectionReset, true),
+        (io::ErrorKind::ConnectionAborted, true),
+        (io::ErrorKind::HostUnreachable, true),
+        (io::ErrorKind::NetworkUnreachable, true),
+        (io::ErrorKind::NetworkDown, true),
+        (io::ErrorKind::BrokenPipe, true),
+        (io::ErrorKind::TimedOut, true),
+        (io::ErrorKind::UnexpectedEof, true),
+        (io::ErrorKind::NotFound, false),
+        (io::ErrorKind::PermissionDenied, false),
+        (io::ErrorKind::InvalidData, false),
+        (io::ErrorKind::Other, false),
+    ] {
+        let bare = from_fn(move |_| std::future::ready(Err(io::Error::from(kind).into())));
+        let inside = from_fn(move |_| std::future::ready(Err(Broker(kind.into()).into())));
+        for credential in [bare.clone(), inside, Arc::new(ChainedCredential::new().with("broker", bare))] {
+            let error = Authenticator::new(fhir(), credential).authorization().await.unwrap_err();
+            assert_eq!(error.is_transient(), transient, "{kind:?}: {error}");
+        }
     }
 }
 

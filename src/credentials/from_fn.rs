@@ -19,7 +19,9 @@ use crate::scope;
 /// # Errors
 ///
 /// Whatever the closure returns by `?`. Its text is shown and logged, after words that look like a secret are left out
-/// of it; what led to it is not. [`Unavailable`] lets a [chain](super::ChainedCredential) go on to its next member.
+/// of it; what led to it is not. It may pass by itself where a [`std::io::Error`] of a connection that broke or of a
+/// time-out led to it: see [`Error::is_transient`](crate::Error::is_transient). [`Unavailable`] lets a
+/// [chain](super::ChainedCredential) go on to its next member.
 ///
 /// ```
 /// use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What a credential said when it gave no token, without what must not be shown.
 
 use azure_core::error::ErrorKind as Kind;
-use std::error::Error as StdError;
+use std::{error::Error as StdError, io};
 
 use super::machine_refusal;
 use crate::{Error, ErrorKind, text::is_guid};
@@ -34,14 +34,34 @@ fn told(what: &str, error: &azure_core::Error) -> Error {
     Error::new(ErrorKind::Credential, format!("{what}: {said}")).transient(may_pass(error))
 }
 
-/// Whether the cause can go away by itself.
+/// Whether the cause can go away by itself: a credential of `azure_core` tells it by the kind of its errors, another by
+/// the connection that broke.
 pub(crate) fn may_pass(error: &azure_core::Error) -> bool {
     let telling = kinds(error).find_map(|kind| match kind {
         Kind::Connection | Kind::Io => Some(true),
         Kind::HttpResponse { status, .. } => Some(is_busy(u16::from(*status))),
         _ => None,
     });
-    telling == Some(true)
+    telling.unwrap_or_else(|| causes(error).filter_map(|cause| cause.downcast_ref()).any(is_broken))
+}
+
+fn is_broken(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkDown,
+        NetworkUnreachable, TimedOut, UnexpectedEof,
+    };
+    matches!(
+        error.kind(),
+        ConnectionRefused
+            | ConnectionReset
+            | ConnectionAborted
+            | HostUnreachable
+            | NetworkUnreachable
+            | NetworkDown
+            | BrokenPipe
+            | TimedOut
+            | UnexpectedEof
+    )
 }
 
 /// Whether an answer of this status may be another one soon.
