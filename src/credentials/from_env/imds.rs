@@ -12,15 +12,20 @@ use async_trait::async_trait;
 use azure_core::{
     credentials::{AccessToken, TokenCredential, TokenRequestOptions},
     error::{Error, ErrorKind},
-    http::{Context, Method, Request, Transport, Url},
+    http::{
+        Context, Method, Request, Transport, Url,
+        headers::{HeaderName, Headers},
+    },
 };
 
+use super::patience::is_page;
 use crate::{
     credentials::Unavailable,
     token::complaint::{is_busy, kinds},
 };
 
 const ENDPOINT: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
+const VIA: HeaderName = HeaderName::from_static("via");
 /// The address is in the machine's own network, where it is there at all. Elsewhere packets to it are often lost.
 const WAIT: Duration = Duration::from_secs(1);
 
@@ -49,11 +54,14 @@ impl Probed {
     async fn look(&self) -> azure_core::Result<()> {
         let transport = self.transport.clone().unwrap_or_default();
         // Without the header `Metadata: true` it gives no token and answers 400, or that it is busy or being updated.
-        // A proxy answers 502 or 504, another cloud's machine 404.
+        // A proxy answers 502, 504, or 503 with a page for people; another cloud's machine 404.
         let mut request = Request::new(Url::parse(ENDPOINT)?, Method::Get);
         let context = Context::new();
         match tokio::time::timeout(WAIT, transport.send(&context, &mut request)).await {
-            Ok(Ok(response)) if matches!(u16::from(response.status()), 400 | 408 | 410 | 429 | 500 | 503) => {
+            Ok(Ok(response))
+                if matches!(u16::from(response.status()), 400 | 408 | 410 | 429 | 500 | 503)
+                    && !is_proxys(response.headers()) =>
+            {
                 Ok(())
             }
             _ => {
@@ -62,6 +70,11 @@ impl Probed {
             }
         }
     }
+}
+
+/// Whether an answer is not the machine's own, to which a proxy has no way.
+fn is_proxys(headers: &Headers) -> bool {
+    is_page(headers) || headers.get_optional_str(&VIA).is_some()
 }
 
 #[async_trait]

@@ -11,7 +11,7 @@ use azure_core::{
     http::{
         AsyncRawResponse, ClientOptions, Context, ExponentialRetryOptions, Request, RetryOptions, StatusCode,
         Transport,
-        headers::CONTENT_TYPE,
+        headers::{CONTENT_TYPE, Headers},
         policies::{Policy, PolicyResult},
     },
     time::Duration as CoreDuration,
@@ -124,17 +124,20 @@ async fn pass_on(ctx: &Context<'_>, request: &mut Request, next: &[Arc<dyn Polic
 /// The answer, unless no token can be in it and no word of Entra.
 fn judged(response: AsyncRawResponse, host: &str) -> PolicyResult {
     let status = response.status();
-    let is_page =
-        response.headers().get_optional_str(&CONTENT_TYPE).is_some_and(|kind| kind.contains("html"));
     let code = u16::from(status);
     let message = if is_busy(code) {
         format!("{host} answered {code}")
-    } else if is_page {
+    } else if is_page(response.headers()) {
         format!("{host} answered {code} with a page for people: is there a proxy in between?")
     } else {
         return Ok(response);
     };
     Err(http(status, message))
+}
+
+/// Whether an answer is for people. Neither Entra nor a machine gives such a one.
+pub(super) fn is_page(headers: &Headers) -> bool {
+    headers.get_optional_str(&CONTENT_TYPE).is_some_and(|kind| kind.contains("html"))
 }
 
 fn http(status: StatusCode, message: String) -> Error {

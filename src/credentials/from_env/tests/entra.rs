@@ -29,6 +29,8 @@ pub(super) enum Answer {
     Status(u16, &'static str),
     /// A page for people, with this status.
     Page(u16),
+    /// From a proxy, with this status and without a page.
+    Proxied(u16),
     /// 503, and not before so many seconds.
     Later(&'static str),
     /// A connection that fails with this cause.
@@ -87,6 +89,9 @@ impl HttpClient for Entra {
             if let Answer::Later(seconds) = answer {
                 headers.insert(RETRY_AFTER, seconds);
             }
+            if let Answer::Proxied(_) = answer {
+                headers.insert("via", "1.1 proxy.contoso.example (squid/6.10)");
+            }
             Ok(AsyncRawResponse::from_bytes(status.into(), headers, body))
         };
         const JSON: &str = "application/json; charset=utf-8";
@@ -102,6 +107,7 @@ impl HttpClient for Entra {
                 respond(status, JSON, body)
             }
             Answer::Page(status) => respond(status, "text/html", "<html>canary</html>".into()),
+            Answer::Proxied(status) => respond(status, "text/plain", String::new()),
             Answer::Later(_) => respond(503, JSON, "{}".into()),
             Answer::Broken(cause) => {
                 let cause = io::Error::other(cause);

@@ -12,7 +12,7 @@ use super::{
         plan::{App, Env, Member},
     },
     entra::{
-        Answer::{self, Broken, Never, Status, Token},
+        Answer::{self, Broken, Never, Page, Proxied, Status, Token},
         Entra,
     },
 };
@@ -50,6 +50,9 @@ async fn one_that_is_not_there_is_passed_over_within_a_second() {
         (&[Status(404, ""), Token("of-the-app")], Duration::ZERO),
         (&[Status(502, ""), Token("of-the-app")], Duration::ZERO),
         (&[Status(504, ""), Token("of-the-app")], Duration::ZERO),
+        (&[Page(503), Token("of-the-app")], Duration::ZERO),
+        (&[Page(400), Token("of-the-app")], Duration::ZERO),
+        (&[Proxied(503), Token("of-the-app")], Duration::ZERO),
         // Docker Desktop.
         (&[Status(403, "unreachable"), Token("of-the-app")], Duration::ZERO),
         (&[there, Status(400, "Identity not found"), Token("of-the-app")], Duration::ZERO),
