@@ -13,7 +13,8 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use azure_healthcare_auth::{Authenticator, FhirAudience, HealthcareAuth, credentials::StaticToken};
+use azure_core::{credentials::AccessToken, time::OffsetDateTime};
+use azure_healthcare_auth::{Authenticator, FhirAudience, HealthcareAuth, credentials::from_fn};
 use criterion::Criterion;
 use http::HeaderValue;
 use tokio::{runtime::Runtime, task::JoinSet};
@@ -142,8 +143,10 @@ fn main() {
     let runtime = Runtime::new().expect("a runtime");
     let audience = FhirAudience::workspace("contoso", "records").build().expect("an audience");
     // As long as those of Entra are, and good for as long.
-    let token = StaticToken::ending(&"e".repeat(1_600), SystemTime::now() + Duration::from_secs(3_600));
-    let ours = Authenticator::new(audience, Arc::new(token.unwrap()));
+    let credential = from_fn(async |_| {
+        Ok(AccessToken::new("e".repeat(1_600), OffsetDateTime::now_utc() + Duration::from_secs(3_600)))
+    });
+    let ours = Authenticator::new(audience, credential);
     let value = runtime.block_on(ours.authorization()).expect("a value");
     let seam: Seam = Arc::new(ours.clone());
     let until = SystemTime::now() + Duration::from_secs(3600);
