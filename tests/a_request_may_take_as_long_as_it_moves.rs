@@ -104,6 +104,15 @@ async fn but_not_where_nothing_moves() {
 }
 
 #[tokio::test]
+async fn nor_where_an_upload_comes_to_a_halt() {
+    let (audience, _) = sending(b"", b"").await;
+    let client = HealthcareClient::new(audience, credential()).with_idle_timeout(Duration::from_millis(20));
+    let halting = || Body::stream(Slowly { pieces: 1, wait: Some(Box::pin(std::future::pending())) });
+    let error = client.post("Patient").body_stream(halting).send().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+}
+
+#[tokio::test]
 async fn and_an_idle_time_may_be_longer_than_any_clock_runs() {
     let server = service().await;
     let client = HealthcareClient::new(fhir(&server), credential());

@@ -1,4 +1,4 @@
-//! Media types, time-outs, and where a request can be sent from.
+//! Media types, its sender, time-outs, and where a request can be sent from.
 
 #![cfg(feature = "client")]
 
@@ -40,6 +40,14 @@ async fn in_the_media_type_of_the_service() {
     assert_eq!(sent[1], types("application/dicom+json", "application/dicom+json"));
     assert_eq!(sent[2], types("c/d", "a/b"));
     assert_eq!(sent[3], (Some("application/fhir+json".to_owned()), None));
+}
+
+#[tokio::test]
+async fn and_by_what_it_is_sent() {
+    let server = service().await;
+    HealthcareClient::new(fhir(&server), credential()).get("Patient").send().await.unwrap();
+    let sender = concat!("azure_healthcare_auth/", env!("CARGO_PKG_VERSION"));
+    assert_eq!(server.received_requests().await.unwrap()[0].headers["user-agent"], sender);
 }
 
 #[tokio::test]
