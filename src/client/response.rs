@@ -272,15 +272,12 @@ impl Stream for StreamedResponse {
         if self.failed.is_some() {
             return Poll::Ready(None);
         }
-        Poll::Ready(match ready!(self.body.poll_piece(context)) {
-            Some(Err(broken)) => {
-                let error = Failure::new(self.head.service, &self.origin, broken).error;
-                self.failed = Some(error.clone());
-                Some(Err(error))
-            }
-            Some(Ok(piece)) => Some(Ok(piece)),
-            None => None,
-        })
+        let piece = ready!(self.body.poll_piece(context))
+            .map(|piece| piece.map_err(|broken| Failure::new(self.head.service, &self.origin, broken).error));
+        if let Some(Err(error)) = &piece {
+            self.failed = Some(error.clone());
+        }
+        Poll::Ready(piece)
     }
 }
 

@@ -122,10 +122,10 @@ impl<A: Audience> HealthcareClient<A> {
         let sending = self.connections.client()?.execute(request);
         let mut response = match while_it_moves(sending, flow.as_ref(), self.idle_timeout).await {
             Ok(response) => response,
-            Err(_) if flow.is_some_and(|flow| flow.broke_off()) => {
-                return Ok(Attempt::Failed(None, failed(Broken::Given)));
+            Err(broken) => {
+                let given = flow.is_some_and(|flow| flow.broke_off());
+                return Ok(Attempt::Failed(None, failed(if given { Broken::Given } else { broken })));
             }
-            Err(broken) => return Ok(Attempt::Failed(None, failed(broken))),
         };
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
