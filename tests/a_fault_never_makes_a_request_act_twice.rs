@@ -18,12 +18,20 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    task::JoinSet,
 };
 use wire::{HALF, answering, count, credential, fhir};
 use wiremock::ResponseTemplate;
 
 /// How many checks go on at once: with all of them, a busy machine would let a request's 30 s for repeats go by.
 const AT_ONCE: usize = 16;
+
+/// Waits until one more can begin.
+async fn room(checks: &mut JoinSet<()>) {
+    if checks.len() == AT_ONCE {
+        checks.join_next().await.unwrap().unwrap();
+    }
+}
 
 /// What the service does with each connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -124,13 +132,11 @@ fn requests(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn however_the_connection_fails() {
-    let mut checks = tokio::task::JoinSet::new();
+    let mut checks = JoinSet::new();
     for fault in FAULTS {
         for index in 0..requests(&HealthcareClient::new("http://[::1]".parse().unwrap(), credential())).len()
         {
-            if checks.len() == AT_ONCE {
-                checks.join_next().await.unwrap().unwrap();
-            }
+            room(&mut checks).await;
             checks.spawn(async move {
                 let (audience, seen) = failing(fault).await;
                 let client = HealthcareClient::new(audience, credential());
@@ -177,12 +183,10 @@ async fn whatever_a_busy_service_asks_for() {
         ("retry-after", "soon\u{e9}", true),
         ("x-ms-retry-after-ms", "1e3", true),
     ];
-    let mut checks = tokio::task::JoinSet::new();
+    let mut checks = JoinSet::new();
     for status in [408, 429, 500, 502, 503, 504] {
         for (header, value, waited) in WAITS {
-            if checks.len() == AT_ONCE {
-                checks.join_next().await.unwrap().unwrap();
-            }
+            room(&mut checks).await;
             checks.spawn(async move {
                 let server = answering(ResponseTemplate::new(status).insert_header(header, value)).await;
                 let client = HealthcareClient::new(fhir(&server), credential());
@@ -211,9 +215,10 @@ async fn whatever_a_busy_service_asks_for() {
 
 #[tokio::test]
 async fn and_a_caller_s_deadline_cuts_it_anywhere() {
-    let server = answering(ResponseTemplate::new(503).insert_header("retry-after", "0")).await;
+    let server = answering(ResponseTemplate::new(503).insert_header("x-ms-retry-after-ms", "20")).await;
     let client = HealthcareClient::new(fhir(&server), credential());
-    // At its first poll, at its second, and so on, until one comes to its end. Where nobody polls it, nothing is sent.
+    // At its first poll, at its second, and so on, waits between two sends among them, until one comes to its end.
+    // Where nobody polls it, nothing is sent.
     let mut most = 0;
     for polls in 1.. {
         most += 4.min(polls - 1);
