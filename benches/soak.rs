@@ -28,7 +28,7 @@ use azure_core::{
     error::ErrorKind as CredentialErrorKind,
     time::OffsetDateTime,
 };
-use azure_healthcare_auth::{ErrorKind, FhirAudience, HealthcareClient, credentials::ForcedRefresh};
+use azure_healthcare_auth::{ErrorKind, FhirAudience, HealthcareClient, credentials::ForceRefresh};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -201,7 +201,7 @@ impl TokenCredential for Provider {
         _: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        let forced = ForcedRefresh::is_in(options.as_ref());
+        let forced = ForceRefresh::is_in(options.as_ref());
         let began = Instant::now();
         sleep(Duration::from_millis(50)).await;
         let mut calls = self.calls.lock().unwrap();

@@ -181,7 +181,7 @@ async fn all_refused(auth: &Authenticator<FhirAudience>) -> Vec<Felt> {
         let (auth, revoked) = (auth.clone(), revoked.clone());
         async move {
             sleep(Duration::from_millis(number as u64 % 50)).await;
-            let (mut felt, other) = Felt::of(auth.renew(&revoked)).await;
+            let (mut felt, other) = Felt::of(auth.refresh_rejected(&revoked)).await;
             felt.failed = other.flatten().is_none_or(|value: HeaderValue| value == revoked);
             felt
         }

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use azure_healthcare_auth::{Body, DicomAudience, HealthcareClient, credentials::StaticToken};
+use azure_healthcare_auth::{Body, DicomAudience, HealthcareClient, credentials::StaticTokenCredential};
 use bytes::Bytes;
 
 const SIZE: usize = 1 << 30;
@@ -35,7 +35,10 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let ends = SystemTime::now() + Duration::from_secs(3_600);
-        let client = HealthcareClient::new(audience, Arc::new(StaticToken::ending("fixed", ends).unwrap()));
+        let client = HealthcareClient::new(
+            audience,
+            Arc::new(StaticTokenCredential::with_expiry("fixed", ends).unwrap()),
+        );
         // What a first request needs is there before.
         client.post("studies").body("x").send().await.unwrap();
         println!("{:<22} {:>8} {:>10}", "", "seconds", "peak MiB");

@@ -13,7 +13,7 @@
 
 mod support;
 
-use azure_healthcare_auth::{Audience, Authenticator, Result, testing::StandIn};
+use azure_healthcare_auth::{Audience, Authenticator, Result, testing::FakeServer};
 use support::{Credential, Options, say};
 
 const USAGE: &str = "\
@@ -38,8 +38,8 @@ async fn run(options: &Options) -> Result<()> {
         }
         Some(url) => print_token(options.fhir(url)?, options.credential()?, header).await,
         None => {
-            let stand_in = StandIn::start().await;
-            print_token(stand_in.fhir(), Credential::of(&stand_in), header).await?;
+            let fake_server = FakeServer::start().await;
+            print_token(fake_server.fhir(), Credential::of(&fake_server), header).await?;
             say("to go live", "az login, then give the URL of your service:");
             say(
                 "",

@@ -21,7 +21,7 @@ mod support;
 use std::time::Instant;
 
 use azure_healthcare_auth::{
-    Authenticator, DicomAudience, DicomVersion, HealthcareClient, Result, testing::StandIn,
+    Authenticator, DicomAudience, DicomVersion, HealthcareClient, Result, testing::FakeServer,
 };
 use serde_json::Value;
 use support::{Credential, Options, say};
@@ -39,7 +39,7 @@ async fn main() {
     let options = Options::read(USAGE, &[], &["--resource"]);
     support::end(match &options.url {
         Some(url) => live(&options, url).await,
-        None => stand_in().await,
+        None => fake_server().await,
     });
 }
 
@@ -47,9 +47,9 @@ async fn live(options: &Options, url: &str) -> Result<()> {
     print_changes(options.dicom(url)?, options.credential()?).await
 }
 
-async fn stand_in() -> Result<()> {
-    let stand_in = StandIn::start().await;
-    print_changes(stand_in.dicom(DicomVersion::V2), Credential::of(&stand_in)).await?;
+async fn fake_server() -> Result<()> {
+    let fake_server = FakeServer::start().await;
+    print_changes(fake_server.dicom(DicomVersion::V2), Credential::of(&fake_server)).await?;
     say("to go live", "az login, then give the URL of your service:");
     say(
         "",
@@ -66,7 +66,7 @@ async fn print_changes(audience: DicomAudience, credential: Credential) -> Resul
     let client = HealthcareClient::from(auth);
     let started = Instant::now();
     let response = client.get("changefeed").send().await?;
-    support::answered("GET changefeed", &response, started);
+    support::print_response("GET changefeed", &response, started);
     let changes: Value = response.json()?;
 
     say("changes", &format!("{} on this page", changes.as_array().map_or(0, Vec::len)));

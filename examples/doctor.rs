@@ -11,8 +11,8 @@ use std::{
 
 use azure_core::time::parse_rfc7231;
 use azure_healthcare_auth::{
-    Audience, Authenticator, Claims, Error, FhirAudience, HealthcareClient, Service,
-    testing::{StandIn, StandInCredential, Wording},
+    Audience, Authenticator, Error, FhirAudience, HealthcareClient, ServiceKind, UnverifiedClaims,
+    testing::{ChallengeFormat, FakeCredential, FakeServer},
 };
 use http::HeaderMap;
 use serde_json::{Value, json};
@@ -58,10 +58,13 @@ async fn walk(options: &Options, report: &mut Report) -> Option<()> {
         None => {
             let cause = options.value("--simulate");
             // An open-source server says which audience it wants; of a slash alone the managed one gives no hint.
-            let wording =
-                if cause == Some("trailing-slash") { Wording::OpenSource } else { Wording::Managed };
-            let stand_in = StandIn::builder().wording(wording).start().await;
-            let (audience, credential, path) = simulate(&stand_in, cause);
+            let wording = if cause == Some("trailing-slash") {
+                ChallengeFormat::OpenSource
+            } else {
+                ChallengeFormat::Managed
+            };
+            let fake_server = FakeServer::builder().wording(wording).start().await;
+            let (audience, credential, path) = simulate(&fake_server, cause);
             let audience = report.or_fail("address", audience)?;
             examine(report, audience, Credential::from(credential), path).await
         }
@@ -70,12 +73,12 @@ async fn walk(options: &Options, report: &mut Report) -> Option<()> {
 
 /// What leads to the failure that is asked for, on the stand-in.
 fn simulate(
-    stand_in: &StandIn,
+    fake_server: &FakeServer,
     cause: Option<&str>,
-) -> (azure_healthcare_auth::Result<FhirAudience>, StandInCredential, &'static str) {
-    let (right, path) = (stand_in.fhir(), "Patient?_count=1");
+) -> (azure_healthcare_auth::Result<FhirAudience>, FakeCredential, &'static str) {
+    let (right, path) = (fake_server.fhir(), "Patient?_count=1");
     let wrong = |resource: &str| FhirAudience::endpoint(right.endpoint().as_str()).resource(resource).build();
-    let credential = StandInCredential::new();
+    let credential = FakeCredential::new();
     match cause {
         None => (Ok(right), credential, path),
         // This one stands in old templates, and no service takes it.
@@ -103,14 +106,14 @@ async fn examine<A: Audience>(
     let auth = Authenticator::new(audience, credential.tokens.clone());
     let started = Instant::now();
     let value = report.or_fail("token", auth.authorization().await)?;
-    let from = credential.answered().map(|name| format!(" from {name}")).unwrap_or_default();
+    let from = credential.selected().map(|name| format!(" from {name}")).unwrap_or_default();
     report.well("token", format!("received{from} in {}", words(started.elapsed())));
-    match Claims::from_authorization(&value) {
+    match UnverifiedClaims::from_authorization(&value) {
         Some(claims) => describe(report, &claims, auth.audience().resource()),
         None => report.note("claims", "the token is not a JWT: only the service can read it".into()),
     }
 
-    if auth.audience().service() == Service::Fhir {
+    if auth.audience().service() == ServiceKind::Fhir {
         open_door(report, auth.audience()).await?;
     }
 
@@ -156,14 +159,14 @@ fn place(audience: &dyn Audience) -> String {
 }
 
 /// The claims that matter, in words.
-fn describe(report: &mut Report, claims: &Claims, wanted: &str) {
+fn describe(report: &mut Report, claims: &UnverifiedClaims, wanted: &str) {
     let unknown = "unknown";
     let right = match claims.audiences() {
         [one] if one == wanted => "as asked for",
         _ => "not what was asked for",
     };
     let now = SystemTime::now();
-    let end = match claims.expires() {
+    let end = match claims.expires_on() {
         None => "end unknown".to_owned(),
         Some(end) => match end.duration_since(now) {
             Ok(left) => format!("ends in {}", words(left)),
@@ -173,10 +176,10 @@ fn describe(report: &mut Report, claims: &Claims, wanted: &str) {
     let seen = format!(
         "for {} ({right}); of tenant {}; for the {} with object id {}, by application {}; {end}",
         claims.audiences().join(", "),
-        claims.tenant().unwrap_or(unknown),
-        claims.kind().unwrap_or("principal"),
-        claims.object().unwrap_or(unknown),
-        claims.app().unwrap_or(unknown),
+        claims.tenant_id().unwrap_or(unknown),
+        claims.principal_type().unwrap_or("principal"),
+        claims.object_id().unwrap_or(unknown),
+        claims.app_id().unwrap_or(unknown),
     );
     report.note("claims", seen);
 }

@@ -20,7 +20,7 @@ mod support;
 use std::time::Instant;
 
 use azure_healthcare_auth::{
-    Audience, Authenticator, FhirAudience, HealthcareClient, Result, testing::StandIn,
+    Audience, Authenticator, FhirAudience, HealthcareClient, Result, testing::FakeServer,
 };
 use serde_json::Value;
 use support::{Credential, Options, say};
@@ -37,7 +37,7 @@ async fn main() {
     let options = Options::read(USAGE, &[], &["--resource"]);
     support::end(match &options.url {
         Some(url) => live(&options, url).await,
-        None => stand_in().await,
+        None => fake_server().await,
     });
 }
 
@@ -45,9 +45,9 @@ async fn live(options: &Options, url: &str) -> Result<()> {
     print_patients(options.fhir(url)?, options.credential()?).await
 }
 
-async fn stand_in() -> Result<()> {
-    let stand_in = StandIn::start().await;
-    print_patients(stand_in.fhir(), Credential::of(&stand_in)).await?;
+async fn fake_server() -> Result<()> {
+    let fake_server = FakeServer::start().await;
+    print_patients(fake_server.fhir(), Credential::of(&fake_server)).await?;
     say("to go live", "az login, then give the URL of your service:");
     say(
         "",
@@ -64,7 +64,7 @@ async fn print_patients(audience: FhirAudience, credential: Credential) -> Resul
     let client = HealthcareClient::from(auth);
     let started = Instant::now();
     let response = client.get("Patient").send().await?;
-    support::answered("GET Patient", &response, started);
+    support::print_response("GET Patient", &response, started);
     let bundle: Value = response.json()?;
 
     let entries = bundle["entry"].as_array().map_or(0, Vec::len);

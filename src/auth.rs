@@ -44,8 +44,8 @@ use crate::{Audience, Result};
 /// assert!(auth.authorization_for(&"https://contoso.example/".parse().unwrap()).await.is_err());
 ///
 /// // Nothing is held, and there is no other value: a 401 reaches the caller.
-/// assert_eq!(auth.held(), None);
-/// assert_eq!(auth.renew(&value).await?, None);
+/// assert_eq!(auth.cached_authorization(), None);
+/// assert_eq!(auth.refresh_rejected(&value).await?, None);
 /// # Ok(()) }
 /// ```
 #[async_trait]
@@ -67,7 +67,7 @@ pub trait HealthcareAuth: Send + Sync {
     ///
     /// It spares the future of [`authorization`](Self::authorization), which is asked wherever this is `None`. The
     /// default holds none.
-    fn held(&self) -> Option<HeaderValue> {
+    fn cached_authorization(&self) -> Option<HeaderValue> {
         None
     }
 
@@ -75,10 +75,10 @@ pub trait HealthcareAuth: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ForeignUrl`](crate::ErrorKind::ForeignUrl), before any token is fetched, unless the URL is on
+    /// [`ErrorKind::UrlNotAllowed`](crate::ErrorKind::UrlNotAllowed), before any token is fetched, unless the URL is on
     /// the audience's origin and below its base path; else as [`authorization`](Self::authorization).
     async fn authorization_for(&self, url: &Url) -> Result<HeaderValue> {
-        self.audience().admit(url)?;
+        self.audience().check_url(url)?;
         self.authorization().await
     }
 
@@ -89,7 +89,7 @@ pub trait HealthcareAuth: Send + Sync {
     /// # Errors
     ///
     /// As [`authorization`](Self::authorization), where no value is held any more.
-    async fn renew(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
+    async fn refresh_rejected(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
         let _ = refused;
         Ok(None)
     }
@@ -101,7 +101,7 @@ pub(crate) fn sensitive(mut value: HeaderValue) -> HeaderValue {
     value
 }
 
-/// What [`HealthcareAuth::renew`] brought, where it is another value. An error is why there is none: that the service
+/// What [`HealthcareAuth::refresh_rejected`] brought, where it is another value. An error is why there is none: that the service
 /// refused is still the news.
 pub(crate) fn other_than(refused: &HeaderValue, renewed: Result<Option<HeaderValue>>) -> Option<HeaderValue> {
     renewed.ok().flatten().filter(|other| other != refused)

@@ -25,7 +25,7 @@ use crate::{
 /// from 1 s to 30 s (to 5 s before the first success). A call that has failed while there is no token is answered to
 /// all who ask, until that moment has passed.
 ///
-/// Clones, and what [`at`](Self::at) makes, share the credential and its tokens: one for each *scope*, so all DICOM
+/// Clones, and what [`for_audience`](Self::for_audience) makes, share the credential and its tokens: one for each *scope*, so all DICOM
 /// services together use one.
 ///
 /// It can be built anywhere, outside a runtime and in a `static` too: nothing is started by it. A fetch needs a Tokio
@@ -43,11 +43,11 @@ use crate::{
 ///
 /// ```
 /// use azure_healthcare_auth::{Audience, Authenticator, DicomAudience, FhirAudience};
-/// # use azure_healthcare_auth::testing::StandIn;
+/// # use azure_healthcare_auth::testing::FakeServer;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
-/// # let credential = StandIn::start().await.credential();
+/// # let credential = FakeServer::start().await.credential();
 /// let fhir = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, credential);
 /// assert_eq!(fhir.expires_on(), None); // nothing is fetched before it is needed
 /// let value = fhir.authorization().await?;
@@ -59,11 +59,11 @@ use crate::{
 /// assert!(fhir.authorization_for(&"https://contoso.example/".parse().unwrap()).await.is_err());
 ///
 /// // Where the service refuses it all the same, with 401: another, if the credential has one.
-/// if let Some(other) = fhir.renew(&value).await? {
+/// if let Some(other) = fhir.refresh_rejected(&value).await? {
 ///     assert_eq!(fhir.authorization().await?, other);
 /// }
 ///
-/// let dicom = fhir.at(DicomAudience::workspace("contoso", "imaging").build()?);
+/// let dicom = fhir.for_audience(DicomAudience::workspace("contoso", "imaging").build()?);
 /// assert_ne!(dicom.authorization().await?, value);
 /// # Ok(()) }
 /// ```
@@ -145,7 +145,7 @@ impl<A: Audience> Authenticator<A> {
 
     /// The same credential and tokens, for another audience.
     #[must_use]
-    pub fn at<B: Audience>(&self, audience: B) -> Authenticator<B> {
+    pub fn for_audience<B: Audience>(&self, audience: B) -> Authenticator<B> {
         Authenticator::from_source(Arc::new(audience), self.source.clone())
     }
 
@@ -186,17 +186,17 @@ impl<A: Audience> Authenticator<A> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ForeignUrl`](crate::ErrorKind::ForeignUrl), before any token is fetched, unless the URL is on
+    /// [`ErrorKind::UrlNotAllowed`](crate::ErrorKind::UrlNotAllowed), before any token is fetched, unless the URL is on
     /// the audience's origin and below its base path; else as [`authorization`](Self::authorization).
     pub async fn authorization_for(&self, url: &Url) -> Result<HeaderValue> {
-        self.audience.admit(url)?;
+        self.audience.check_url(url)?;
         self.authorization().await
     }
 
     /// Another value than the one that the service has just refused with 401, or `None` where there is none.
     ///
     /// If the refused value is still held, the credential is called once with
-    /// [`ForcedRefresh`](crate::credentials::ForcedRefresh), for all who saw the refusal together; the value stays in
+    /// [`ForceRefresh`](crate::credentials::ForceRefresh), for all who saw the refusal together; the value stays in
     /// service for everybody else. It is `None` if that call brings the same value or fails, and if none may be made:
     /// there is none within 30 s of the last, and no other once it has brought the same value. A value that was replaced
     /// so does not come back while the new one lives, even where the credential hands it out again.
@@ -205,8 +205,8 @@ impl<A: Audience> Authenticator<A> {
     ///
     /// As [`authorization`](Self::authorization), where no value is held any more; and
     /// [`NoRuntime`](crate::ErrorKind::NoRuntime) where the credential would be called and this is not a Tokio runtime.
-    pub async fn renew(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
-        self.slot.renew(refused).await
+    pub async fn refresh_rejected(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
+        self.slot.refresh_rejected(refused).await
     }
 }
 
@@ -222,12 +222,12 @@ impl<A: Audience> HealthcareAuth for Authenticator<A> {
         self.slot.authorization().await
     }
 
-    fn held(&self) -> Option<HeaderValue> {
+    fn cached_authorization(&self) -> Option<HeaderValue> {
         self.slot.fresh()
     }
 
-    async fn renew(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
-        self.slot.renew(refused).await
+    async fn refresh_rejected(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
+        self.slot.refresh_rejected(refused).await
     }
 }
 

@@ -5,13 +5,13 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use url::Url;
 
 use crate::{
-    Service,
-    audience::admit_uri,
+    ServiceKind,
+    audience::check_uri,
     denial::{Denial, Evidence, Renewal},
 };
 
 pub fn admits(endpoint: &Url, uri: &Uri) -> bool {
-    admit_uri(endpoint, uri).is_ok()
+    check_uri(endpoint, uri).is_ok()
 }
 
 pub fn denial(status: u16, challenge: &[u8], body: &[u8], token: &[u8]) -> String {
@@ -23,7 +23,7 @@ pub fn denial(status: u16, challenge: &[u8], body: &[u8], token: &[u8]) -> Strin
     let resource = "https://contoso-records.fhir.azurehealthcareapis.com";
     let Ok(endpoint) = Url::parse(resource) else { return String::new() };
     let denial = Denial::new(Evidence {
-        service: Service::Fhir,
+        service: ServiceKind::Fhir,
         endpoint: &endpoint,
         resource,
         status: StatusCode::from_u16(status).unwrap_or_default(),

@@ -10,7 +10,7 @@
 //!         ErrorKind::Audience => "clouds",
 //!         ErrorKind::Credential | ErrorKind::NoRuntime => "token_life",
 //!         ErrorKind::Denied => "when_a_service_says_no",
-//!         ErrorKind::ForeignUrl => "security",
+//!         ErrorKind::UrlNotAllowed => "security",
 //!         _ => "none: the error says it all",
 //!     }
 //! }

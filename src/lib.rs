@@ -14,7 +14,7 @@
 //! let fhir = HealthcareClient::new(FhirAudience::workspace("contoso", "records").build()?, credential);
 //! let patients: serde_json::Value = fhir.get("Patient").query("_count", "10").send().await?.json()?;
 //!
-//! let dicom = fhir.at(DicomAudience::workspace("contoso", "imaging").build()?)?;
+//! let dicom = fhir.for_audience(DicomAudience::workspace("contoso", "imaging").build()?)?;
 //! let changes: serde_json::Value = dicom.get("changefeed").send().await?.json()?;
 //! # Ok(()) }
 //! ```
@@ -64,11 +64,11 @@
 //! Without Azure: with the feature `testing`, both services are on this machine.
 //!
 //! ```
-//! use azure_healthcare_auth::{HealthcareClient, testing::StandIn};
+//! use azure_healthcare_auth::{HealthcareClient, testing::FakeServer};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> azure_healthcare_auth::Result<()> {
-//! let azure = StandIn::start().await;
+//! let azure = FakeServer::start().await;
 //! let fhir = HealthcareClient::new(azure.fhir(), azure.credential());
 //! let patient: serde_json::Value = fhir.get("Patient/example-0001").send().await?.json()?;
 //! assert_eq!(patient["resourceType"], "Patient");
@@ -129,19 +129,19 @@ mod token;
 
 pub use audience::{
     Audience, Cloud, DicomAudience, DicomAudienceBuilder, DicomVersion, FhirAudience, FhirAudienceBuilder,
-    Service,
+    ServiceKind,
 };
 pub use auth::HealthcareAuth;
 pub use authenticator::Authenticator;
 #[cfg(any(feature = "client", feature = "identity"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "client", feature = "identity"))))]
-pub use claims::Claims;
+pub use claims::UnverifiedClaims;
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub use client::{Body, HealthcareClient, RequestBuilder, Response, StreamedResponse, default_http};
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
-pub use denial::{Cause, Challenge, Denial};
+pub use denial::{Challenge, Denial, DenialCause};
 pub use error::{Error, ErrorKind, Result};
 
 /// The doors to what is private, for the fuzz targets alone.

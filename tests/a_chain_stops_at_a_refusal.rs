@@ -24,7 +24,7 @@ use azure_core::{
 };
 use azure_healthcare_auth::{
     Authenticator, FhirAudience,
-    credentials::{ChainedCredential, Unavailable, from_fn},
+    credentials::{ChainedTokenCredential, CredentialUnavailableError, from_fn},
 };
 use azure_identity::{AzureCliCredential, AzureCliCredentialOptions, Executor};
 use support::{HOUR, fhir};
@@ -35,7 +35,7 @@ const SCOPE: &str = "https://contoso-records.fhir.azurehealthcareapis.com/.defau
 #[derive(Clone, Copy, Debug)]
 enum Does {
     Gives,
-    /// Says by [`Unavailable`] that it is not there.
+    /// Says by [`CredentialUnavailableError`] that it is not there.
     IsAbsent,
     /// Is Azure CLI in which nobody is signed in, asked by `azure_identity`.
     NeedsLogin,
@@ -72,7 +72,7 @@ fn member(name: &'static str, does: Does, asked: &Arc<Mutex<Vec<&'static str>>>)
         async move {
             match does {
                 Gives => Ok(AccessToken::new(name, OffsetDateTime::now_utc() + HOUR)),
-                IsAbsent => Err(Unavailable::new("no broker runs here").into()),
+                IsAbsent => Err(CredentialUnavailableError::new("no broker runs here").into()),
                 NeedsLogin => Ok(logged_out().get_token(&[SCOPE], None).await?),
                 IsRefused => Err("AADSTS7000215: Invalid client secret provided.".into()),
                 SaysLogin => Err("the broker refuses: run `az login` as somebody who may".into()),
@@ -84,11 +84,12 @@ fn member(name: &'static str, does: Does, asked: &Arc<Mutex<Vec<&'static str>>>)
 
 const NAMES: [&str; 3] = ["first", "second", "third"];
 
-fn chain(does: &[Does]) -> (Arc<ChainedCredential>, Arc<Mutex<Vec<&'static str>>>) {
+fn chain(does: &[Does]) -> (Arc<ChainedTokenCredential>, Arc<Mutex<Vec<&'static str>>>) {
     let asked = Arc::default();
     let members = does.iter().zip(NAMES);
-    let chain = members
-        .fold(ChainedCredential::new(), |chain, (does, name)| chain.with(name, member(name, *does, &asked)));
+    let chain = members.fold(ChainedTokenCredential::new(), |chain, (does, name)| {
+        chain.with(name, member(name, *does, &asked))
+    });
     (Arc::new(chain), asked)
 }
 
@@ -110,7 +111,7 @@ async fn it_goes_on_from_what_is_not_there_and_stops_at_a_refusal() {
         let (chain, asked) = chain(does);
         let token = chain.get_token(&[SCOPE], None).await;
         assert_eq!(token.ok().as_ref().map(|token| token.token.secret()), *who, "{does:?}");
-        assert_eq!(chain.answered(), *who, "{does:?}");
+        assert_eq!(chain.selected(), *who, "{does:?}");
         assert_eq!(*asked.lock().unwrap(), *whom, "{does:?}");
     }
 }
@@ -120,8 +121,8 @@ async fn the_first_that_worked_is_asked_from_then_on_a_forced_refresh_too() {
     let (chain, asked) = chain(&[IsAbsent, Gives, Gives]);
     let auth = Authenticator::new(fhir(), chain);
     let value = auth.authorization().await.unwrap();
-    auth.at(FhirAudience::account("contoso").build().unwrap()).authorization().await.unwrap();
-    auth.renew(&value).await.unwrap();
+    auth.for_audience(FhirAudience::account("contoso").build().unwrap()).authorization().await.unwrap();
+    auth.refresh_rejected(&value).await.unwrap();
     assert_eq!(*asked.lock().unwrap(), ["first", "second", "second", "second"]);
 }
 
@@ -133,13 +134,13 @@ async fn a_member_that_fails_after_it_worked_is_not_passed_over() {
         async move {
             match first {
                 true => Ok(AccessToken::new("first", OffsetDateTime::now_utc() + HOUR)),
-                false => Err(Unavailable::new("signed out").into()),
+                false => Err(CredentialUnavailableError::new("signed out").into()),
             }
         }
     });
     let asked = Arc::default();
     let chain =
-        ChainedCredential::new().with("first", fickle).with("second", member("second", Gives, &asked));
+        ChainedTokenCredential::new().with("first", fickle).with("second", member("second", Gives, &asked));
     chain.get_token(&[SCOPE], None).await.unwrap();
     let error = chain.get_token(&[SCOPE], None).await.unwrap_err();
     assert!(error.to_string().contains("first: signed out"), "{error}");
@@ -173,9 +174,9 @@ async fn one_error_tells_what_each_said() {
 #[tokio::test]
 async fn what_many_members_say_stays_short_and_holds_no_secret() {
     let secret = "abc8Q~canary0123456789canary0123456789AB";
-    let chain = (0..8).fold(ChainedCredential::new(), |chain, _| {
+    let chain = (0..8).fold(ChainedTokenCredential::new(), |chain, _| {
         let text = format!("client_secret={secret} {} the end; run az login", "word ".repeat(200));
-        let absent = Unavailable::new(text);
+        let absent = CredentialUnavailableError::new(text);
         chain.with("member", from_fn(move |_| std::future::ready(Err(absent.clone().into()))))
     });
     let error = chain.get_token(&[SCOPE], None).await.unwrap_err();
@@ -192,7 +193,7 @@ async fn what_one_of_many_members_says_is_told_whole() {
     let text = format!("AADSTS700213: No matching federated identity: {}the end", "word ".repeat(80));
     let (said, asked) = (text.clone(), Arc::default());
     let refused = from_fn(move |_| std::future::ready(Err(said.clone().into())));
-    let chain = NAMES.iter().fold(ChainedCredential::new().with("refused", refused), |chain, name| {
+    let chain = NAMES.iter().fold(ChainedTokenCredential::new().with("refused", refused), |chain, name| {
         chain.with(*name, member(name, Gives, &asked))
     });
     let told = Authenticator::new(fhir(), Arc::new(chain)).authorization().await.unwrap_err().to_string();
@@ -203,7 +204,8 @@ async fn what_one_of_many_members_says_is_told_whole() {
 async fn a_chain_that_has_nothing_is_passed_over_in_another() {
     let (inner, _) = chain(&[IsAbsent, NeedsLogin]);
     let asked = Arc::default();
-    let outer = ChainedCredential::new().with("tools", inner).with("last", member("last", Gives, &asked));
+    let outer =
+        ChainedTokenCredential::new().with("tools", inner).with("last", member("last", Gives, &asked));
     assert_eq!(outer.get_token(&[SCOPE], None).await.unwrap().token.secret(), "last");
 }
 
@@ -212,7 +214,8 @@ async fn a_chain_that_stopped_is_not_passed_over_in_another() {
     for does in [[NeedsLogin, Breaks], [NeedsLogin, IsRefused], [IsAbsent, SaysLogin]] {
         let (inner, _) = chain(&does);
         let asked = Arc::default();
-        let outer = ChainedCredential::new().with("tools", inner).with("last", member("last", Gives, &asked));
+        let outer =
+            ChainedTokenCredential::new().with("tools", inner).with("last", member("last", Gives, &asked));
         let error = outer.get_token(&[SCOPE], None).await.unwrap_err();
         assert!(error.to_string().starts_with("tools: first: "), "{does:?}: {error}");
         assert!(asked.lock().unwrap().is_empty(), "{does:?}");

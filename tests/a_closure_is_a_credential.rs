@@ -14,7 +14,7 @@ use azure_core::{
 };
 use azure_healthcare_auth::{
     Audience, Authenticator,
-    credentials::{ChainedCredential, TokenRequest, Unavailable, from_fn},
+    credentials::{ChainedTokenCredential, CredentialUnavailableError, TokenRequest, from_fn},
 };
 use support::{HOUR, bearer, fhir};
 
@@ -34,9 +34,10 @@ async fn it_is_told_what_the_token_is_for_and_whether_the_last_was_refused() {
     for _ in 0..3 {
         assert_eq!(auth.authorization().await.unwrap(), bearer("token-1"));
     }
-    assert_eq!(auth.renew(&bearer("token-1")).await.unwrap(), Some(bearer("token-2")));
+    assert_eq!(auth.refresh_rejected(&bearer("token-1")).await.unwrap(), Some(bearer("token-2")));
     let calls = calls.lock().unwrap();
-    let seen: Vec<_> = calls.iter().map(|call| (call.scope(), call.resource(), call.is_forced())).collect();
+    let seen: Vec<_> =
+        calls.iter().map(|call| (call.scope(), call.resource(), call.force_refresh())).collect();
     let (scope, resource) = (auth.audience().scope(), auth.audience().resource());
     assert_eq!(seen, [(scope, resource, false), (scope, resource, true)]);
 }
@@ -67,7 +68,7 @@ async fn any_error_is_told_without_what_looks_like_a_secret() {
                         Fails::Words => Err("the broker said: key=abc8Q~canary0123456789canary0123456789AB")?,
                         Fails::Io => drop(std::fs::read("/nowhere/token")?),
                         Fails::Azure => Err(Error::with_message(ErrorKind::Io, "connection reset"))?,
-                        Fails::Unavailable => Err(Unavailable::new("start it by `brokerd`"))?,
+                        Fails::Unavailable => Err(CredentialUnavailableError::new("start it by `brokerd`"))?,
                     }
                     Ok(AccessToken::new("never", OffsetDateTime::now_utc() + HOUR))
                 }
@@ -103,7 +104,8 @@ async fn a_connection_that_broke_may_pass_and_a_file_that_is_not_there_does_not(
     ] {
         let bare = from_fn(move |_| std::future::ready(Err(io::Error::from(kind).into())));
         let inside = from_fn(move |_| std::future::ready(Err(Broker(kind.into()).into())));
-        for credential in [bare.clone(), inside, Arc::new(ChainedCredential::new().with("broker", bare))] {
+        for credential in [bare.clone(), inside, Arc::new(ChainedTokenCredential::new().with("broker", bare))]
+        {
             let error = Authenticator::new(fhir(), credential).authorization().await.unwrap_err();
             assert_eq!(error.is_transient(), transient, "{kind:?}: {error}");
         }

@@ -119,14 +119,14 @@ fn requests(
         ("PUT", client.put("Patient/1").body(vec![7; BODY]), true),
         ("DELETE", client.delete("Patient/1"), true),
         ("POST _search", form.body("name=x"), true),
-        ("POST, told to be repeatable", client.post("Patient").body(vec![7; BODY]).repeatable(), true),
+        ("POST, told to be repeatable", client.post("Patient").body(vec![7; BODY]).idempotent(), true),
         ("POST", client.post("Patient").body(vec![7; BODY]), false),
         ("POST of a transaction", client.post("").body("{}"), false),
         ("PATCH", client.patch("Patient/1").body("[]"), false),
         ("conditional PUT", client.put("Patient?identifier=x").body("{}"), false),
         ("conditional DELETE", client.delete("Patient?identifier=x"), false),
         ("respond-async", client.get("$export").header("prefer", "respond-async"), false),
-        ("respond-async, told", client.get("$export").header("prefer", "respond-async").repeatable(), false),
+        ("respond-async, told", client.get("$export").header("prefer", "respond-async").idempotent(), false),
     ]
 }
 
@@ -236,5 +236,5 @@ async fn and_a_caller_s_deadline_cuts_it_anywhere() {
     }
     // It was harmless: the client goes on.
     let well = wire::service().await;
-    assert_eq!(client.at(fhir(&well)).unwrap().get("Patient").send().await.unwrap().status(), 200);
+    assert_eq!(client.for_audience(fhir(&well)).unwrap().get("Patient").send().await.unwrap().status(), 200);
 }

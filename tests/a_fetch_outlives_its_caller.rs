@@ -73,7 +73,7 @@ async fn a_credential_that_hangs_is_given_up_in_time_with_an_error_for_all_and_i
     }
     assert_eq!((credential.calls(), credential.under_way()), (1, 0));
     credential.clock.forward(SECOND);
-    let auth = auth.at(fhir());
+    let auth = auth.for_audience(fhir());
     assert_eq!(count(&requests(&auth).ended().await, "A"), MANY);
     assert_eq!(credential.calls(), 2);
 }
@@ -88,7 +88,7 @@ async fn the_time_for_a_token_does_not_count_while_its_call_waits_for_its_turn()
     let auth = authenticator(&credential);
     let began = Instant::now();
     let hanging = ["hangs-1", "hangs-2", "hangs-3", "hangs-4"].map(|service| {
-        let auth = auth.at(FhirAudience::workspace("contoso", service).build().unwrap());
+        let auth = auth.for_audience(FhirAudience::workspace("contoso", service).build().unwrap());
         tokio::spawn(async move { (auth.authorization().await.unwrap_err().kind(), Instant::now()) })
     });
     credential.called(2).await;

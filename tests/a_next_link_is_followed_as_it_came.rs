@@ -4,7 +4,7 @@
 
 mod wire;
 
-use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::StandIn};
+use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::FakeServer};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use wire::{count, credential, fhir, service};
@@ -15,8 +15,8 @@ fn next(bundle: &Value) -> Option<&str> {
 
 #[tokio::test]
 async fn to_the_last_page() {
-    let stand_in = StandIn::start().await;
-    let client = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+    let fake_server = FakeServer::start().await;
+    let client = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
     let (mut ids, mut pages) = (BTreeSet::new(), 0);
     let mut page: Value = client.get("Patient").query("_count", "4").send().await.unwrap().json().unwrap();
     loop {
@@ -28,7 +28,7 @@ async fn to_the_last_page() {
         page = client.get(url).send().await.unwrap().json().unwrap();
     }
     assert_eq!((ids.len(), pages), (25, 7));
-    assert_eq!(stand_in.credential().calls(), 1);
+    assert_eq!(fake_server.credential().calls(), 1);
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn and_nowhere_else() {
     let client = HealthcareClient::new(fhir(&server), tokens.clone());
     let error =
         client.get(format!("{}/export/Patient-1.ndjson?sig=canary", blobs.uri())).send().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ForeignUrl);
+    assert_eq!(error.kind(), ErrorKind::UrlNotAllowed);
     let text = error.to_string();
     assert!(
         text.contains(&server.uri()) && text.contains(&blobs.uri()) && !text.contains("canary"),

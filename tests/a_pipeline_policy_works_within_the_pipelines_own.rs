@@ -79,7 +79,7 @@ async fn its_own_errors_are_credential_errors_that_are_not_tried_again() {
     let mut foreign = request(&server);
     foreign.url_mut().set_port(Some(1)).unwrap();
     for (mut request, kind, calls) in
-        [(foreign, ErrorKind::ForeignUrl, 0), (request(&server), ErrorKind::Credential, 1)]
+        [(foreign, ErrorKind::UrlNotAllowed, 0), (request(&server), ErrorKind::Credential, 1)]
     {
         let error = pipeline.send(&Context::new(), &mut request, None).await.unwrap_err();
         assert_eq!(*error.kind(), Kind::Credential);

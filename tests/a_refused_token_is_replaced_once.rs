@@ -5,9 +5,9 @@
 mod wire;
 
 use azure_healthcare_auth::{
-    Authenticator, Body, Cause, DicomVersion, ErrorKind, FhirAudience, HealthcareAuth, HealthcareClient,
-    Result,
-    testing::{StandIn, StandInCredential, Wording},
+    Authenticator, Body, DenialCause, DicomVersion, ErrorKind, FhirAudience, HealthcareAuth,
+    HealthcareClient, Result,
+    testing::{ChallengeFormat, FakeCredential, FakeServer},
 };
 use http::{HeaderValue, Method};
 use std::{
@@ -74,31 +74,31 @@ async fn by_all_who_saw_the_refusal_together() {
 
 #[tokio::test]
 async fn and_a_refusal_that_stands_says_why_and_what_to_do() {
-    type Change = fn(StandInCredential) -> StandInCredential;
-    let cases: [(Change, Cause, &str); 5] = [
+    type Change = fn(FakeCredential) -> FakeCredential;
+    let cases: [(Change, DenialCause, &str); 5] = [
         (
             |credential| credential.with_audience("https://wrong.example"),
-            Cause::WrongAudience,
+            DenialCause::WrongAudience,
             "https://wrong.example",
         ),
         (
             |credential| credential.with_audience("https://dicom.healthcareapis.azure.com/"),
-            Cause::TrailingSlash,
+            DenialCause::TrailingSlash,
             "slash",
         ),
-        (StandInCredential::expired, Cause::Ended, "ended"),
+        (FakeCredential::expired, DenialCause::Expired, "ended"),
         (
             |credential| credential.with_tenant("99999999-0000-4000-8000-000000000000"),
-            Cause::WrongTenant,
+            DenialCause::WrongTenant,
             "99999999-0000-4000-8000-000000000000",
         ),
-        (StandInCredential::without_role, Cause::NoRole, "DICOM Data Reader"),
+        (FakeCredential::without_role, DenialCause::MissingRole, "DICOM Data Reader"),
     ];
-    for wording in [Wording::Managed, Wording::OpenSource] {
-        let stand_in = StandIn::builder().wording(wording).start().await;
+    for wording in [ChallengeFormat::Managed, ChallengeFormat::OpenSource] {
+        let fake_server = FakeServer::builder().wording(wording).start().await;
         for (change, cause, said) in &cases {
-            let credential = Arc::new(change(StandInCredential::new()));
-            let client = HealthcareClient::new(stand_in.dicom(DicomVersion::V2), credential);
+            let credential = Arc::new(change(FakeCredential::new()));
+            let client = HealthcareClient::new(fake_server.dicom(DicomVersion::V2), credential);
             let error = client.get("changefeed").send().await.unwrap_err();
             let denial = error.denial().unwrap();
             assert_eq!(denial.cause(), *cause, "{wording:?}: {error}");
@@ -113,13 +113,13 @@ async fn and_a_refusal_is_explained_by_the_clock_that_tokens_are_kept_by() {
     // It is ahead, and it stands still.
     let time = SystemTime::now() + Duration::from_secs(2 * 60 * 60);
     let now = move || time;
-    let stand_in = StandIn::builder().with_clock(now).start().await;
-    let credential = Arc::new(StandInCredential::new().expired().with_clock(now));
-    let auth = Authenticator::new(stand_in.fhir(), credential).with_clock(now);
+    let fake_server = FakeServer::builder().with_clock(now).start().await;
+    let credential = Arc::new(FakeCredential::new().expired().with_clock(now));
+    let auth = Authenticator::new(fake_server.fhir(), credential).with_clock(now);
     let error = HealthcareClient::from(auth).get("Patient").send().await.unwrap_err();
     let denial = error.denial().unwrap();
     assert!(denial.reason().starts_with("the token ended 60 s ago"), "{denial}");
-    assert_eq!(denial.time(), time);
+    assert_eq!(denial.received_at(), time);
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn and_a_refusal_whose_body_never_ends_is_not_waited_for_beyond_its_time()
             Ok(HeaderValue::from_static("Bearer x"))
         }
 
-        async fn renew(&self, _: &HeaderValue) -> Result<Option<HeaderValue>> {
+        async fn refresh_rejected(&self, _: &HeaderValue) -> Result<Option<HeaderValue>> {
             // The half body came in one piece with the head, so nothing that is still to come is real: the clock moves
             // on when all tasks have done what they can.
             tokio::time::pause();
@@ -206,7 +206,7 @@ async fn even_by_one_who_always_has_another() {
             Ok(HeaderValue::from_static("Bearer x"))
         }
 
-        async fn renew(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
+        async fn refresh_rejected(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
             Ok(Some(HeaderValue::try_from(format!("{}x", refused.to_str().unwrap())).unwrap()))
         }
     }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use azure_core::error::ErrorKind as Kind;
 use azure_healthcare_auth::{
     Body, ErrorKind, FhirAudience, HealthcareAuth, HealthcareClient, Result, default_http,
-    testing::{Fault, StandIn},
+    testing::{FakeServer, Fault},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method};
@@ -71,7 +71,7 @@ async fn after_an_answer_that_says_busy() {
 async fn or_says_it_is_safe() {
     let server = answering(busy(503)).await;
     let client = HealthcareClient::new(fhir(&server), credential());
-    let response = client.post("Patient").repeatable().send().await.unwrap();
+    let response = client.post("Patient").idempotent().send().await.unwrap();
     assert_eq!((response.attempts(), count(&server).await), (4, 4));
 }
 
@@ -228,7 +228,7 @@ async fn and_never_where_the_body_that_was_given_broke_off() {
         let client = HealthcareClient::new(fhir(&server), credential()).with_http(http);
         let made = Arc::new(AtomicUsize::new(0));
         let count = made.clone();
-        let request = client.request(method, "Patient/1").repeatable().body_stream(move || {
+        let request = client.request(method, "Patient/1").idempotent().body_stream(move || {
             count.fetch_add(1, Ordering::Relaxed);
             let http = reqwest::Client::builder().no_proxy().build().unwrap();
             let download = http.get(format!("http://{nowhere}/canary?canary")).send();
@@ -271,25 +271,25 @@ impl futures_core::Stream for Once {
 
 #[tokio::test]
 async fn so_a_patient_is_created_once() {
-    let stand_in = StandIn::start().await;
-    let client = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+    let fake_server = FakeServer::start().await;
+    let client = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
     let patient = serde_json::json!({ "resourceType": "Patient", "name": [{ "family": "Example" }] });
-    stand_in.fail_next(2, Fault::Throttled(Duration::ZERO));
+    fake_server.inject_fault(2, Fault::Throttled(Duration::ZERO));
     let response = client.post("Patient").json(&patient).send().await.unwrap();
     assert_eq!((response.status().as_u16(), response.attempts()), (201, 3));
-    let created = stand_in.received().iter().filter(|request| request.status() == 201).count();
+    let created = fake_server.received().iter().filter(|request| request.status() == 201).count();
     assert_eq!(created, 1);
 }
 
 #[tokio::test]
 async fn and_once_where_the_answer_to_it_is_cut() {
-    let stand_in = StandIn::builder().patients(0).start().await;
-    let client = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
-    stand_in.fail_next(1, Fault::Cut);
+    let fake_server = FakeServer::builder().patients(0).start().await;
+    let client = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
+    fake_server.inject_fault(1, Fault::TruncatedBody);
     let patient = serde_json::json!({ "resourceType": "Patient" });
     let error = client.post("Patient").json(&patient).send().await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::Connection, Some(http::StatusCode::CREATED)));
     let patients: serde_json::Value =
         client.get("Patient").query("_total", "accurate").send().await.unwrap().json().unwrap();
-    assert_eq!((patients["total"].as_u64(), stand_in.received().len()), (Some(1), 2));
+    assert_eq!((patients["total"].as_u64(), fake_server.received().len()), (Some(1), 2));
 }

@@ -4,7 +4,7 @@
 
 mod wire;
 
-use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::StandIn};
+use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::FakeServer};
 use std::{sync::Arc, time::Duration};
 use wire::{Fixed, answering, count, credential, dicom, fhir, service};
 use wiremock::{Mock, ResponseTemplate, matchers::path};
@@ -13,7 +13,7 @@ use wiremock::{Mock, ResponseTemplate, matchers::path};
 async fn in_the_media_type_of_the_service() {
     let server = service().await;
     let records = HealthcareClient::new(fhir(&server), credential());
-    let imaging = records.at(dicom(&server)).unwrap();
+    let imaging = records.for_audience(dicom(&server)).unwrap();
     records.put("Patient/1").json(&1).send().await.unwrap();
     imaging.post("workitems").json(&1).send().await.unwrap();
     records
@@ -64,13 +64,13 @@ async fn but_a_patch_names_its_own() {
 
 #[tokio::test]
 async fn with_what_is_asked_for_encoded() {
-    let stand_in = StandIn::start().await;
-    let client = HealthcareClient::new(stand_in.dicom(Default::default()), stand_in.credential());
+    let fake_server = FakeServer::start().await;
+    let client = HealthcareClient::new(fake_server.dicom(Default::default()), fake_server.credential());
     let since = "2024-01-01T08:00:00+00:00";
     let response =
         client.get("changefeed").query("startTime", since).query("limit", "1").send().await.unwrap();
     assert_eq!(response.json::<Vec<serde_json::Value>>().unwrap().len(), 1);
-    let received = stand_in.received();
+    let received = fake_server.received();
     assert_eq!(received[0].url().query(), Some("startTime=2024-01-01T08%3A00%3A00%2B00%3A00&limit=1"));
 }
 

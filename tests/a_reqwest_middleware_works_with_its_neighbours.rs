@@ -78,7 +78,7 @@ async fn and_a_foreign_url_is_not_tried_again() {
     let client = builder.with(retries()).with(bearer(&server, &tokens)).build();
     let error = client.get("http://127.0.0.1:1/Patient/canary").send().await.unwrap_err();
     let ours = ours(&error).unwrap();
-    assert_eq!((ours.kind(), ours.is_transient()), (ErrorKind::ForeignUrl, false));
+    assert_eq!((ours.kind(), ours.is_transient()), (ErrorKind::UrlNotAllowed, false));
     assert!(!format!("{error} {error:?}").contains("canary"));
     assert_eq!((tokens.calls(), count(&server).await), (0, 0));
 }

@@ -161,7 +161,7 @@ fn outside_a_runtime_a_token_that_has_to_be_fetched_is_an_error_and_the_next_fet
     for _ in 0..2 {
         let error = at_once(auth.authorization()).unwrap().unwrap_err();
         assert_eq!((error.kind(), error.retry_after()), (ErrorKind::NoRuntime, None));
-        let error = at_once(auth.renew(&bearer("A"))).unwrap().unwrap_err();
+        let error = at_once(auth.refresh_rejected(&bearer("A"))).unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NoRuntime);
     }
     assert_eq!(credential.calls(), 0);

@@ -11,8 +11,11 @@ async fn of_each_service() {
     let fhir = FhirAudience::workspace("contoso", "records").build().unwrap();
     let auth = Authenticator::new(fhir, tokens.clone());
     auth.authorization().await.unwrap();
-    auth.at(FhirAudience::account("contoso").build().unwrap()).authorization().await.unwrap();
-    auth.at(DicomAudience::workspace("contoso", "imaging").build().unwrap()).authorization().await.unwrap();
+    auth.for_audience(FhirAudience::account("contoso").build().unwrap()).authorization().await.unwrap();
+    auth.for_audience(DicomAudience::workspace("contoso", "imaging").build().unwrap())
+        .authorization()
+        .await
+        .unwrap();
     assert_eq!(
         tokens.scopes(),
         [
@@ -31,7 +34,7 @@ async fn with_a_slash_where_the_resource_has_one() {
     let auth = Authenticator::new(with("api://contoso"), tokens.clone());
     for resource in ["api://contoso", "api://contoso/", "https://contoso.example/", "https://contoso.example"]
     {
-        auth.at(with(resource)).authorization().await.unwrap();
+        auth.for_audience(with(resource)).authorization().await.unwrap();
     }
     assert_eq!(
         tokens.scopes(),
@@ -56,7 +59,7 @@ async fn once_for_all_dicom_services() {
         DicomAudience::workspace("fabrikam", "imaging"),
         DicomAudience::endpoint("https://dicom.contoso.example"),
     ] {
-        assert_eq!(auth.at(other.build().unwrap()).authorization().await.unwrap(), value);
+        assert_eq!(auth.for_audience(other.build().unwrap()).authorization().await.unwrap(), value);
     }
     assert_eq!(tokens.calls(), 1);
 }
@@ -66,7 +69,7 @@ async fn and_never_one_service_s_for_the_other() {
     let tokens = credential();
     let fhir =
         Authenticator::new(FhirAudience::workspace("contoso", "records").build().unwrap(), tokens.clone());
-    let dicom = fhir.at(DicomAudience::workspace("contoso", "imaging").build().unwrap());
+    let dicom = fhir.for_audience(DicomAudience::workspace("contoso", "imaging").build().unwrap());
     let (to_fhir, to_dicom) = tokio::join!(fhir.authorization(), dicom.authorization());
     assert_ne!(to_fhir.unwrap(), to_dicom.unwrap());
     assert_ne!(fhir.audience().scope(), dicom.audience().scope());

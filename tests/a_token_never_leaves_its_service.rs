@@ -69,16 +69,16 @@ async fn by_a_url_and_no_token_is_fetched_for_it() {
         let given = fill(hostile);
         for method in [Method::GET, Method::POST] {
             let error = client.request(method, &given).send().await.expect_err(&given);
-            assert_eq!(error.kind(), ErrorKind::ForeignUrl, "{given}: {error}");
+            assert_eq!(error.kind(), ErrorKind::UrlNotAllowed, "{given}: {error}");
         }
         let error = client.get(&given).query("a", "b").stream().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ForeignUrl, "{given}");
+        assert_eq!(error.kind(), ErrorKind::UrlNotAllowed, "{given}");
     }
     // The same decision for a URL that was parsed, and so has lost what the parser mends.
     for foreign in FOREIGN {
         let url = Url::parse(&fill(foreign)).unwrap();
-        assert_eq!(auth.authorization_for(&url).await.unwrap_err().kind(), ErrorKind::ForeignUrl, "{url}");
-        assert_eq!(audience.admit(&url).unwrap_err().kind(), ErrorKind::ForeignUrl, "{url}");
+        assert_eq!(auth.authorization_for(&url).await.unwrap_err().kind(), ErrorKind::UrlNotAllowed, "{url}");
+        assert_eq!(audience.check_url(&url).unwrap_err().kind(), ErrorKind::UrlNotAllowed, "{url}");
     }
     assert_eq!((tokens.calls(), count(&server).await), (0, 0));
 
@@ -139,7 +139,7 @@ async fn by_a_proxy_that_a_service_elsewhere_is_reached_by() {
     let elsewhere: FhirAudience = "https://fhir.contoso.example".parse().unwrap();
     let builder = azure_healthcare_auth::default_http().proxy(reqwest::Proxy::all(proxy.uri()).unwrap());
     let client = HealthcareClient::new(elsewhere, credential()).with_http(builder);
-    client.at(fhir(&server)).unwrap().get("Patient").send().await.unwrap();
+    client.for_audience(fhir(&server)).unwrap().get("Patient").send().await.unwrap();
     assert_eq!((count(&server).await, count(&proxy).await), (1, 0));
 }
 
@@ -147,7 +147,7 @@ async fn by_a_proxy_that_a_service_elsewhere_is_reached_by() {
 async fn to_another_service_of_the_same_credential() {
     let (records, imaging, tokens) = (service().await, service().await, credential());
     let fhir = HealthcareClient::new(fhir(&records), tokens.clone());
-    let dicom = fhir.at(dicom(&imaging)).unwrap();
+    let dicom = fhir.for_audience(dicom(&imaging)).unwrap();
     for _ in 0..3 {
         fhir.get("Patient").send().await.unwrap();
         dicom.get("changefeed").send().await.unwrap();
@@ -159,7 +159,7 @@ async fn to_another_service_of_the_same_credential() {
         [format!("{}/.default", records.uri()), "https://dicom.healthcareapis.azure.com/.default".into()]
     );
     let foreign = fhir.get(format!("{}/v2/changefeed", imaging.uri())).send().await.unwrap_err();
-    assert_eq!(foreign.kind(), ErrorKind::ForeignUrl);
+    assert_eq!(foreign.kind(), ErrorKind::UrlNotAllowed);
 }
 
 #[tokio::test]

@@ -153,7 +153,7 @@ struct Stream {
 #[tokio::test]
 async fn a_body_that_cannot_be_made_again_is_sent_once() {
     let layer =
-        || BearerLayer::with_replay(auth(), |body: &Stream| body.empty.then_some(Stream { empty: true }));
+        || BearerLayer::with_clone_body(auth(), |body: &Stream| body.empty.then_some(Stream { empty: true }));
     for (empty, status, sends) in [(true, 200, 2), (false, 401, 1)] {
         let strict = Strict::new(&[401, 200]);
         let request = Request::post(BASE).body(Stream { empty }).unwrap();
@@ -211,7 +211,7 @@ async fn with_the_uri_that_was_checked() {
         let Ok(uri) = uri.parse::<Uri>() else { continue };
         let service = BearerLayer::new(auth.clone()).layer(strict.clone());
         let error = service.oneshot(Request::get(uri.clone()).body("").unwrap()).await.unwrap_err();
-        assert_eq!(error.downcast_ref::<Error>().unwrap().kind(), ErrorKind::ForeignUrl, "{uri}");
+        assert_eq!(error.downcast_ref::<Error>().unwrap().kind(), ErrorKind::UrlNotAllowed, "{uri}");
         assert!(strict.seen.lock().unwrap().is_empty());
     }
     assert_eq!(auth.expires_on(), None);
@@ -240,7 +240,7 @@ async fn a_redirect_is_checked_where_it_is_followed_outside() {
     let stack = ServiceBuilder::new().layer(FollowRedirectLayer::new()).layer(BearerLayer::new(auth()));
     let request = Request::get(format!("{BASE}Patient")).body(String::new()).unwrap();
     let error = stack.service(strict.clone()).oneshot(request).await.unwrap_err();
-    assert_eq!(error.downcast_ref::<Error>().unwrap().kind(), ErrorKind::ForeignUrl);
+    assert_eq!(error.downcast_ref::<Error>().unwrap().kind(), ErrorKind::UrlNotAllowed);
     assert_eq!(strict.seen.lock().unwrap().len(), 1);
 }
 

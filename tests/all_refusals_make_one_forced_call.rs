@@ -34,7 +34,7 @@ async fn all_who_saw_the_refusal_get_the_new_token_of_one_forced_call() {
     assert_eq!(count(&others_at_work.ended().await, "A"), MANY);
     credential.release();
     assert!(others(refused.ended().await).iter().all(|other| *other == Some(bearer("B"))));
-    assert_eq!((credential.calls(), credential.forced()), (2, 1));
+    assert_eq!((credential.calls(), credential.forced_calls()), (2, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -59,7 +59,7 @@ async fn refusals_that_trickle_in_before_during_and_after_make_one_forced_call()
         assert!(others(late.ended().await).iter().all(|other| *other == Some(bearer("B"))));
         credential.clock.forward(MINUTE);
     }
-    assert_eq!((credential.calls(), credential.forced()), (2, 1));
+    assert_eq!((credential.calls(), credential.forced_calls()), (2, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -74,7 +74,7 @@ async fn nobody_is_served_the_refused_token_after_somebody_was_served_the_new_on
             let mut replaced = false;
             for turn in 0..20 {
                 if number % 10 == 0 && turn == 10 {
-                    replaced |= auth.renew(&a).await.unwrap() == Some(b.clone());
+                    replaced |= auth.refresh_rejected(&a).await.unwrap() == Some(b.clone());
                 }
                 let served = auth.authorization().await.unwrap();
                 assert!(served == b || (served == a && !replaced));
@@ -86,7 +86,7 @@ async fn nobody_is_served_the_refused_token_after_somebody_was_served_the_new_on
     });
     let replaced = at_work.ended().await.into_iter().filter(|replaced| *replaced).count();
     assert!(replaced >= MANY / 10);
-    assert_eq!((credential.calls(), credential.forced()), (2, 1));
+    assert_eq!((credential.calls(), credential.forced_calls()), (2, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -107,7 +107,7 @@ async fn a_credential_that_keeps_its_token_for_hours_is_forced_once() {
         assert!(others(refused.ended().await).iter().all(Option::is_none));
         assert_eq!(count(&requests(&auth).ended().await, "A"), MANY);
     }
-    assert_eq!((credential.calls(), credential.forced()), (2, 1));
+    assert_eq!((credential.calls(), credential.forced_calls()), (2, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -129,7 +129,7 @@ async fn a_forced_call_that_fails_is_nobody_elses_error_and_is_repeated_after_30
             assert_eq!(refused.waiting().await, 0);
             assert!(others(refused.ended().await).iter().all(Option::is_none));
             assert_eq!(count(&requests(&auth).ended().await, "A"), MANY);
-            assert_eq!((credential.calls(), credential.forced()), (1 + calls, calls));
+            assert_eq!((credential.calls(), credential.forced_calls()), (1 + calls, calls));
             credential.clock.forward(Duration::from_millis(1));
         }
     }
@@ -140,11 +140,11 @@ async fn a_new_token_that_is_refused_within_30_s_is_not_forced() {
     let credential = after_a(|call| lives(format!("B{}", call.number), HOUR));
     let auth = authenticator(&credential);
     auth.authorization().await.unwrap();
-    assert_eq!(auth.renew(&bearer("A")).await.unwrap(), Some(bearer("B2")));
+    assert_eq!(auth.refresh_rejected(&bearer("A")).await.unwrap(), Some(bearer("B2")));
     assert!(others(refusals(&auth, "B2").ended().await).iter().all(Option::is_none));
     credential.clock.forward(30 * SECOND);
     assert!(others(refusals(&auth, "B2").ended().await).iter().all(|other| *other == Some(bearer("B3"))));
-    assert_eq!((credential.calls(), credential.forced()), (3, 2));
+    assert_eq!((credential.calls(), credential.forced_calls()), (3, 2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -156,7 +156,7 @@ async fn a_refused_token_that_is_not_held_is_answered_with_the_held_one_at_once(
     let mut refused = refusals(&auth, "older");
     assert_eq!(refused.waiting().await, 0);
     assert!(others(refused.ended().await).iter().all(|other| *other == Some(bearer("A"))));
-    assert_eq!(at_once(auth.renew(&bearer("older"))).unwrap().unwrap(), Some(bearer("A")));
+    assert_eq!(at_once(auth.refresh_rejected(&bearer("older"))).unwrap().unwrap(), Some(bearer("A")));
     assert_eq!(credential.calls(), 1);
 }
 
@@ -170,7 +170,7 @@ async fn a_refusal_with_no_token_held_is_one_ordinary_call() {
         assert_eq!(refused.waiting().await, MANY);
         credential.release();
         assert!(others(refused.ended().await).iter().all(|other| *other == found));
-        assert_eq!((credential.calls(), credential.forced()), (1, 0));
+        assert_eq!((credential.calls(), credential.forced_calls()), (1, 0));
     }
 }
 
@@ -193,7 +193,7 @@ async fn a_refusal_during_a_refresh_waits_for_that_and_forces_a_call_only_if_it_
         assert_eq!(credential.calls(), 2);
         credential.release();
         assert!(others(refused.ended().await).iter().all(|other| *other == Some(bearer(found))));
-        assert_eq!((credential.calls(), credential.forced()), (calls, forced));
+        assert_eq!((credential.calls(), credential.forced_calls()), (calls, forced));
     }
 }
 
@@ -211,7 +211,7 @@ async fn a_token_that_ends_while_it_is_renewed_is_fetched_by_that_call() {
     credential.release();
     assert_eq!(count(&all.ended().await, "B"), MANY);
     assert!(others(refused.ended().await).iter().all(|other| *other == Some(bearer("B"))));
-    assert_eq!((credential.calls(), credential.forced()), (2, 1));
+    assert_eq!((credential.calls(), credential.forced_calls()), (2, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -224,7 +224,7 @@ async fn a_refused_token_does_not_come_back_by_an_ordinary_refresh() {
     });
     let auth = authenticator(&credential);
     auth.authorization().await.unwrap();
-    assert_eq!(auth.renew(&bearer("A")).await.unwrap(), Some(bearer("B")));
+    assert_eq!(auth.refresh_rejected(&bearer("A")).await.unwrap(), Some(bearer("B")));
     credential.clock.forward(58 * MINUTE);
     for _ in 0..2 {
         assert_eq!(count(&requests(&auth).ended().await, "B"), MANY);
@@ -242,7 +242,7 @@ fn a_forced_call_that_dies_with_its_runtime_is_made_again_from_another() {
     first.block_on(auth.authorization()).unwrap();
     credential.hold();
     let refused = auth.clone();
-    first.spawn(async move { refused.renew(&bearer("A")).await });
+    first.spawn(async move { refused.refresh_rejected(&bearer("A")).await });
     first.block_on(credential.called(2));
     let all = second.block_on(async {
         let mut all = refusals(&auth, "A");
@@ -255,5 +255,5 @@ fn a_forced_call_that_dies_with_its_runtime_is_made_again_from_another() {
         credential.release();
         assert!(others(all.ended().await).iter().all(|other| *other == Some(bearer("B"))));
     });
-    assert_eq!((credential.calls(), credential.forced()), (3, 2));
+    assert_eq!((credential.calls(), credential.forced_calls()), (3, 2));
 }

@@ -18,7 +18,7 @@ use azure_core::{
     credentials::{AccessToken, TokenCredential},
     error::ErrorKind,
 };
-use azure_healthcare_auth::credentials::{AzurePowerShellCredential, Unavailable};
+use azure_healthcare_auth::credentials::{AzurePowerShellCredential, CredentialUnavailableError};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use tool::{Folder, Held};
 
@@ -27,19 +27,19 @@ const TOKEN: &str = "eyJhbGciOiJub25lIn0.canary-canary-canary-0123456789.c2ln";
 const END: i64 = 1_900_000_000;
 
 /// A stand-in for PowerShell in a folder of its own.
-struct StandIn(Folder);
+struct FakeServer(Folder);
 
-impl StandIn {
+impl FakeServer {
     fn running(answer: &str) -> Self {
         Self(Folder::of_a_power_shell(answer))
     }
 
     fn writing(stdout: &str, stderr: &str, status: u8) -> Self {
-        let stand_in =
+        let fake_server =
             Self::running(&format!("cat \"$here/stdout\"; cat \"$here/stderr\" >&2; exit {status}"));
-        fs::write(stand_in.0.join("stdout"), stdout).unwrap();
-        fs::write(stand_in.0.join("stderr"), stderr).unwrap();
-        stand_in
+        fs::write(fake_server.0.join("stdout"), stdout).unwrap();
+        fs::write(fake_server.0.join("stderr"), stderr).unwrap();
+        fake_server
     }
 
     fn credential(&self) -> AzurePowerShellCredential {
@@ -91,21 +91,21 @@ fn told(error: &Error) -> String {
 }
 
 fn is_unavailable(error: &Error) -> bool {
-    error.source().is_some_and(|cause| cause.is::<Unavailable>())
+    error.source().is_some_and(|cause| cause.is::<CredentialUnavailableError>())
 }
 
 #[tokio::test]
 async fn it_is_asked_for_the_resource_of_the_scope_in_the_tenant_given() {
     let script = include_str!("../src/credentials/powershell/get_token.ps1");
-    let stand_in = StandIn::writing(&answer(), "", 0);
-    stand_in.token().await.unwrap();
+    let fake_server = FakeServer::writing(&answer(), "", 0);
+    fake_server.token().await.unwrap();
     let resource = "$resource = 'https://contoso-records.fhir.azurehealthcareapis.com'";
-    assert_eq!(stand_in.script(), format!("{resource}\n$tenant = ''\n{script}"));
+    assert_eq!(fake_server.script(), format!("{resource}\n$tenant = ''\n{script}"));
 
-    let credential = stand_in.credential().with_tenant("contoso.onmicrosoft.com").unwrap();
+    let credential = fake_server.credential().with_tenant("contoso.onmicrosoft.com").unwrap();
     credential.get_token(&["https://dicom.healthcareapis.azure.com//.default"], None).await.unwrap();
     let resource = "$resource = 'https://dicom.healthcareapis.azure.com/'";
-    assert_eq!(stand_in.script(), format!("{resource}\n$tenant = 'contoso.onmicrosoft.com'\n{script}"));
+    assert_eq!(fake_server.script(), format!("{resource}\n$tenant = 'contoso.onmicrosoft.com'\n{script}"));
     for part in [
         "-MinimumVersion 2.2.0",
         "ResourceUrl",
@@ -121,9 +121,9 @@ async fn it_is_asked_for_the_resource_of_the_scope_in_the_tenant_given() {
 
 #[tokio::test]
 async fn it_runs_where_nobody_can_have_put_a_program() {
-    let stand_in = StandIn::writing(&answer(), "", 0);
-    stand_in.token().await.unwrap();
-    assert_eq!(stand_in.kept("folder"), "/\n");
+    let fake_server = FakeServer::writing(&answer(), "", 0);
+    fake_server.token().await.unwrap();
+    assert_eq!(fake_server.kept("folder"), "/\n");
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn each_version_s_answer_is_read() {
             "noise",
         ),
     ] {
-        let got = StandIn::writing(&stdout, stderr, 0).token().await.expect(version);
+        let got = FakeServer::writing(&stdout, stderr, 0).token().await.expect(version);
         assert_eq!(got.token.secret(), TOKEN, "{version}");
         assert_eq!(got.expires_on.unix_timestamp(), END, "{version}");
     }
@@ -182,7 +182,7 @@ async fn what_is_not_there_says_what_to_do_and_a_chain_goes_on() {
             "run `Connect-AzAccount`",
         ),
     ] {
-        let error = StandIn::writing(&stdout, stderr, status).token().await.unwrap_err();
+        let error = FakeServer::writing(&stdout, stderr, status).token().await.unwrap_err();
         assert!(told(&error).contains(says), "{error}");
         assert!(is_unavailable(&error), "{error:?}");
     }
@@ -218,7 +218,7 @@ async fn what_is_refused_says_why_and_a_chain_stops() {
         ),
         (String::new(), "", 1, "exit status: 1"),
     ] {
-        let error = StandIn::writing(&stdout, stderr, status).token().await.unwrap_err();
+        let error = FakeServer::writing(&stdout, stderr, status).token().await.unwrap_err();
         let told = told(&error);
         assert!(told.contains(says) && told.len() < 1_000, "{told}");
         assert!(!is_unavailable(&error), "{error:?}");
@@ -241,12 +241,12 @@ async fn an_answer_that_cannot_be_read_is_not_shown() {
         format!("{mark}{{\"token\":\"\",\"expires_on\":{END},\"other\":\"{TOKEN}\"}}"),
     ] {
         for stderr in ["", TOKEN] {
-            let error = StandIn::writing(&stdout, stderr, 0).token().await.unwrap_err();
+            let error = FakeServer::writing(&stdout, stderr, 0).token().await.unwrap_err();
             told(&error);
             assert!(!is_unavailable(&error), "{stdout}");
         }
     }
-    let error = StandIn::running("exec yes canary").token().await.unwrap_err();
+    let error = FakeServer::running("exec yes canary").token().await.unwrap_err();
     assert!(told(&error).contains("1 MiB"), "{error}");
 }
 
@@ -254,9 +254,9 @@ async fn an_answer_that_cannot_be_read_is_not_shown() {
 #[tokio::test(start_paused = true)]
 async fn one_that_takes_too_long_is_ended_with_all_that_it_started() {
     let holds = "exec 3>\"$here/held\"; echo ready >&3; exec sleep 60";
-    let stand_in = StandIn::running(&format!("({holds}) & {holds}"));
-    let held = Held::by_writers_of(stand_in.0.pipe("held"));
-    let credential = stand_in.credential().with_timeout(Duration::from_millis(1_500));
+    let fake_server = FakeServer::running(&format!("({holds}) & {holds}"));
+    let held = Held::by_writers_of(fake_server.0.pipe("held"));
+    let credential = fake_server.credential().with_timeout(Duration::from_millis(1_500));
     let call = tokio::spawn(async move { credential.get_token(&[SCOPE], None).await });
     for _ in 0..2 {
         assert_eq!(held.next().await.as_deref(), Some("ready"));
@@ -270,17 +270,17 @@ async fn one_that_takes_too_long_is_ended_with_all_that_it_started() {
 
 #[tokio::test]
 async fn what_could_change_the_script_starts_nothing() {
-    let stand_in = StandIn::writing(&answer(), "", 0);
+    let fake_server = FakeServer::writing(&answer(), "", 0);
     for hostile in ["'; rm -r x; '", "$(calc)", "`n", "\n", "\u{2018}; calc; \u{2019}", "\"", " "] {
         let error = AzurePowerShellCredential::new().with_tenant(hostile).unwrap_err();
         assert_eq!(error.kind(), azure_healthcare_auth::ErrorKind::Credential);
         let scope = format!("https://{hostile}/.default");
-        told(&stand_in.credential().get_token(&[&scope], None).await.unwrap_err());
+        told(&fake_server.credential().get_token(&[&scope], None).await.unwrap_err());
     }
     for scopes in [&[][..], &[SCOPE, SCOPE], &["https://contoso.example"]] {
-        told(&stand_in.credential().get_token(scopes, None).await.unwrap_err());
+        told(&fake_server.credential().get_token(scopes, None).await.unwrap_err());
     }
-    assert!(!stand_in.0.join("arguments").exists());
+    assert!(!fake_server.0.join("arguments").exists());
 }
 
 #[test]

@@ -77,7 +77,7 @@ async fn made_by_whatever_implements_the_trait() {
     let client = HealthcareClient::from_auth(Arc::new(Fixed(fhir(&server))));
     client.get("Patient").send().await.unwrap();
     assert_eq!(authorizations(&server).await, ["Bearer fixed"]);
-    assert!(client.at(dicom(&server)).is_err());
+    assert!(client.for_audience(dicom(&server)).is_err());
 }
 
 #[tokio::test]

@@ -131,12 +131,12 @@ async fn nothing_leaves_the_service<S: Subject>() {
     let mut refused = 0;
     for hostile in HOSTILE.iter().map(|hostile| fill(hostile)) {
         // What is mended before the subject sees it may lead inside: then that is what it is given, and what it sends.
-        if S::MENDS && Url::parse(&hostile).is_ok_and(|url| audience.admit(&url).is_ok()) {
+        if S::MENDS && Url::parse(&hostile).is_ok_and(|url| audience.check_url(&url).is_ok()) {
             continue;
         }
         for method in [Method::GET, Method::POST] {
             let outcome = subject.send(Sent::new(method, &hostile)).await;
-            let failed = outcome == Outcome::Failed(ErrorKind::ForeignUrl);
+            let failed = outcome == Outcome::Failed(ErrorKind::UrlNotAllowed);
             assert!(failed || outcome == Outcome::Unspeakable, "{hostile}: {outcome:?}");
             refused += usize::from(failed);
         }
@@ -163,7 +163,7 @@ async fn nothing_leaves_it_under_another_host_or_by_a_method_that_shows_it<S: Su
         Sent::new("TRACK".parse().unwrap(), patients(&server)),
     ] {
         let outcome = subject.send(request).await;
-        let refused = [ErrorKind::ForeignUrl, ErrorKind::Request].map(Outcome::Failed).contains(&outcome);
+        let refused = [ErrorKind::UrlNotAllowed, ErrorKind::Request].map(Outcome::Failed).contains(&outcome);
         assert!(refused || outcome == Outcome::Unspeakable, "{outcome:?}");
     }
     assert_eq!((tokens.calls(), count(&server).await), (0, 0));
@@ -192,7 +192,7 @@ async fn even_where_who_gives_the_token_would_let_it<S: Subject>() {
     let (server, elsewhere) = (service().await, service().await);
     let subject = S::new(Arc::new(Careless(fhir(&server))));
     let outcome = subject.send(Sent::get(patients(&elsewhere))).await;
-    assert_eq!(outcome, Outcome::Failed(ErrorKind::ForeignUrl));
+    assert_eq!(outcome, Outcome::Failed(ErrorKind::UrlNotAllowed));
     assert_eq!(count(&elsewhere).await, 0);
 }
 
@@ -241,7 +241,7 @@ async fn not_with_the_same_token<S: Subject>() {
             Ok(HeaderValue::from_static("Bearer same"))
         }
 
-        async fn renew(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
+        async fn refresh_rejected(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
             Ok(Some(refused.clone()))
         }
     }
@@ -262,7 +262,7 @@ async fn not_where_there_is_no_other<S: Subject>() {
         let outcome = scripted::<S>(&server, &credential).send(Sent::get(patients(&server))).await;
         // The refusal is the news, not that there was no other token.
         assert_eq!(outcome, Outcome::Answered(401));
-        assert_eq!((credential.forced(), count(&server).await), (1, 1));
+        assert_eq!((credential.forced_calls(), count(&server).await), (1, 1));
     }
 }
 

@@ -42,18 +42,18 @@ async fn while_a_refresh_is_slow_all_are_served_the_old_token() {
 async fn a_value_counts_as_held_while_there_is_nothing_to_be_done_about_it() {
     let credential = after_a(HOUR, |_| lives("B", HOUR));
     let auth = authenticator(&credential);
-    assert_eq!(auth.held(), None);
+    assert_eq!(auth.cached_authorization(), None);
     auth.authorization().await.unwrap();
-    assert_eq!(auth.held(), Some(bearer("A")));
+    assert_eq!(auth.cached_authorization(), Some(bearer("A")));
     // A refresh is due, and begun by who asks for the value itself.
     credential.clock.forward(58 * MINUTE);
-    assert_eq!((auth.held(), credential.calls()), (None, 1));
+    assert_eq!((auth.cached_authorization(), credential.calls()), (None, 1));
     assert_eq!(auth.authorization().await.unwrap(), bearer("A"));
     credential.called(2).await;
     quiet().await;
-    assert_eq!(auth.held(), Some(bearer("B")));
+    assert_eq!(auth.cached_authorization(), Some(bearer("B")));
     credential.clock.forward(HOUR);
-    assert_eq!((auth.held(), credential.calls()), (None, 2));
+    assert_eq!((auth.cached_authorization(), credential.calls()), (None, 2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -89,7 +89,8 @@ async fn five_hundred_scopes_are_five_hundred_calls_and_never_more_than_two_at_o
     let first = authenticator(&credential);
     let auths: Vec<_> = (0..SCOPES)
         .map(|number| {
-            first.at(FhirAudience::workspace("contoso", format!("records{number}")).build().unwrap())
+            first
+                .for_audience(FhirAudience::workspace("contoso", format!("records{number}")).build().unwrap())
         })
         .collect();
     credential.hold();
@@ -114,7 +115,7 @@ async fn five_hundred_dicom_services_share_one_call() {
     credential.hold();
     let mut all = storm(MANY, |number| {
         let service = format!("imaging{}", number % 500);
-        let auth = fhir.at(DicomAudience::workspace("contoso", service).build().unwrap());
+        let auth = fhir.for_audience(DicomAudience::workspace("contoso", service).build().unwrap());
         async move { auth.authorization().await }
     });
     assert_eq!(all.waiting().await, MANY);

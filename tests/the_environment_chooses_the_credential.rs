@@ -52,7 +52,7 @@ async fn called() -> bool {
         Ok(chain) => {
             let audience = FhirAudience::workspace("contoso", "records").build().unwrap();
             match Authenticator::new(audience, chain.clone()).authorization().await {
-                Ok(value) => format!("{} by {}", value.to_str().unwrap(), chain.answered().unwrap()),
+                Ok(value) => format!("{} by {}", value.to_str().unwrap(), chain.selected().unwrap()),
                 Err(error) => format!("{error}; may pass: {}", error.is_transient()),
             }
         }

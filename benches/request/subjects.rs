@@ -13,7 +13,7 @@ use azure_core::http::{
 use azure_healthcare_auth::{
     Authenticator, FhirAudience, HealthcareClient,
     adapters::{BearerLayer, BearerMiddleware, BearerPolicy},
-    credentials::StaticToken,
+    credentials::StaticTokenCredential,
     default_http,
 };
 use bytes::Bytes;
@@ -133,8 +133,10 @@ fn pipeline(per_try_policies: Vec<Arc<dyn Policy>>) -> Pipeline {
     Pipeline::new(None, None, options, vec![], vec![], None)
 }
 
-fn fixed(token: &str) -> Arc<StaticToken> {
-    Arc::new(StaticToken::ending(token, SystemTime::now() + Duration::from_secs(3_600)).unwrap())
+fn fixed(token: &str) -> Arc<StaticTokenCredential> {
+    Arc::new(
+        StaticTokenCredential::with_expiry(token, SystemTime::now() + Duration::from_secs(3_600)).unwrap(),
+    )
 }
 
 fn authenticator(url: &str, token: &str) -> Arc<Authenticator<FhirAudience>> {

@@ -16,8 +16,8 @@ use std::{
 use azure_core::credentials::TokenCredential;
 use azure_healthcare_auth::{
     Audience, Authenticator, DicomAudience, FhirAudience, Result,
-    credentials::{ChainedCredential, StaticToken, by_name, developer_tools, from_env},
-    testing::{StandIn, StandInCredential},
+    credentials::{ChainedTokenCredential, StaticTokenCredential, by_name, developer_tools, from_env},
+    testing::{FakeCredential, FakeServer},
 };
 
 /// What was written behind `--`: the URL of a service, switches, and options with a value.
@@ -115,7 +115,7 @@ impl Options {
                 let Ok(token) = std::env::var("AZURE_HEALTHCARE_TOKEN") else {
                     refuse("AZURE_HEALTHCARE_TOKEN is not set", self.usage)
                 };
-                return Ok(Credential { tokens: Arc::new(StaticToken::new(&token)?), chain: None });
+                return Ok(Credential { tokens: Arc::new(StaticTokenCredential::new(&token)?), chain: None });
             }
             Some(other) => refuse(&format!("no credential is called `{other}`"), self.usage),
         };
@@ -128,24 +128,24 @@ impl Options {
 /// Where tokens come from.
 pub(crate) struct Credential {
     pub(crate) tokens: Arc<dyn TokenCredential>,
-    chain: Option<Arc<ChainedCredential>>,
+    chain: Option<Arc<ChainedTokenCredential>>,
 }
 
 impl Credential {
     /// What the stand-in takes, and nobody else.
-    pub(crate) fn of(stand_in: &StandIn) -> Self {
+    pub(crate) fn of(fake_server: &FakeServer) -> Self {
         say("credential", "the stand-in's own (no Azure account is used, and nothing leaves this machine)");
-        Self { tokens: stand_in.credential(), chain: None }
+        Self { tokens: fake_server.credential(), chain: None }
     }
 
     /// One of the stand-in's that fails in a way that was chosen.
-    pub(crate) fn from(credential: StandInCredential) -> Self {
+    pub(crate) fn from(credential: FakeCredential) -> Self {
         Self { tokens: Arc::new(credential), chain: None }
     }
 
     /// Which of several gave the token.
-    pub(crate) fn answered(&self) -> Option<&str> {
-        self.chain.as_ref()?.answered()
+    pub(crate) fn selected(&self) -> Option<&str> {
+        self.chain.as_ref()?.selected()
     }
 }
 
@@ -168,7 +168,7 @@ pub(crate) async fn announce<A: Audience>(auth: &Authenticator<A>, credential: &
     say("audience", audience.resource());
     let started = Instant::now();
     auth.authorization().await?;
-    if let Some(name) = credential.answered() {
+    if let Some(name) = credential.selected() {
         say("answered by", name);
     }
     let left =
@@ -179,7 +179,7 @@ pub(crate) async fn announce<A: Audience>(auth: &Authenticator<A>, credential: &
 
 /// Says how a request went that was sent at `started`.
 #[cfg(feature = "client")]
-pub(crate) fn answered(request: &str, response: &azure_healthcare_auth::Response, started: Instant) {
+pub(crate) fn print_response(request: &str, response: &azure_healthcare_auth::Response, started: Instant) {
     let repeats = match response.attempts() {
         1 => String::new(),
         attempts => format!(", sent {attempts} times"),

@@ -143,7 +143,7 @@ fn refuse(
         .map(|_| {
             let (slot, refused, replaced) = (slot.clone(), refused.clone(), replaced.clone());
             runtime.spawn(async move {
-                let other = slot.renew(&refused).await.expect("a valid token is held");
+                let other = slot.refresh_rejected(&refused).await.expect("a valid token is held");
                 if let Some(other) = &other {
                     assert_ne!(*other, refused);
                     replaced.store(true, Ordering::SeqCst);

@@ -28,12 +28,12 @@ use crate::{Audience, HealthcareAuth, Result};
 /// use azure_core::http::{ClientOptions, Context, Method, Pipeline, Request};
 /// use azure_healthcare_auth::{Audience, Authenticator, adapters::BearerPolicy};
 /// use std::sync::Arc;
-/// # use azure_healthcare_auth::testing::StandIn;
+/// # use azure_healthcare_auth::testing::FakeServer;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_core::Result<()> {
-/// # let stand_in = StandIn::start().await;
-/// # let (audience, credential) = (stand_in.fhir(), stand_in.credential());
+/// # let fake_server = FakeServer::start().await;
+/// # let (audience, credential) = (fake_server.fhir(), fake_server.credential());
 /// # let patients = audience.url("Patient").unwrap();
 /// let policy = BearerPolicy::new(Arc::new(Authenticator::new(audience, credential)));
 /// let options = ClientOptions { per_try_policies: vec![Arc::new(policy)], ..ClientOptions::default() };
@@ -86,11 +86,11 @@ impl<A: Audience> BearerPolicy<A> {
         Self(Bearer(auth))
     }
 
-    fn admit(&self, request: &Request) -> Result<()> {
-        self.0.audience().admit(request.url())?;
+    fn check_url(&self, request: &Request) -> Result<()> {
+        self.0.audience().check_url(request.url())?;
         // Looking it up makes an error where there is none, which costs more than all the rest.
         let host = request.headers().iter().find(|(name, _)| name.as_str() == "host");
-        host.map_or(Ok(()), |(_, host)| self.0.admit_host(host.as_str().as_bytes()))
+        host.map_or(Ok(()), |(_, host)| self.0.check_host(host.as_str().as_bytes()))
     }
 }
 
@@ -107,7 +107,7 @@ impl<A: Audience> Policy for BearerPolicy<A> {
                 "behind this policy there is nothing to send by",
             ));
         };
-        self.admit(request).map_err(error)?;
+        self.check_url(request).map_err(error)?;
         let value = self.0.value().await.map_err(error)?;
         let text = text_of(&value).map_err(error)?;
         let response = send_with(text, context, request, first, rest).await?;

@@ -10,7 +10,7 @@
 //! every request:
 //!
 //! * One to another origin, or outside the base path, is an [`Error`](crate::Error) of
-//!   [`ErrorKind::ForeignUrl`](crate::ErrorKind::ForeignUrl): no token is fetched and nothing is sent. The
+//!   [`ErrorKind::UrlNotAllowed`](crate::ErrorKind::UrlNotAllowed): no token is fetched and nothing is sent. The
 //!   [audience itself](Audience::admit) decides that, whatever implements the trait. `CONNECT`, `TRACE` and `TRACK` are refused
 //!   too.
 //! * It carries one `Authorization` header, whose value is marked sensitive where the stack can do that. The caller's
@@ -26,12 +26,12 @@
 //! use azure_core::http::{ClientOptions, Context, Method, Pipeline, Request, Url};
 //! use azure_healthcare_auth::{Audience, Authenticator, Error, ErrorKind, adapters::BearerPolicy};
 //! use std::{error::Error as _, iter::successors, sync::Arc};
-//! # use azure_healthcare_auth::testing::StandIn;
+//! # use azure_healthcare_auth::testing::FakeServer;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let stand_in = StandIn::start().await;
-//! # let (audience, credential) = (stand_in.fhir(), stand_in.credential());
+//! # let fake_server = FakeServer::start().await;
+//! # let (audience, credential) = (fake_server.fhir(), fake_server.credential());
 //! let patient = audience.url("Patient/example-0001")?;
 //! let policy = BearerPolicy::new(Arc::new(Authenticator::new(audience, credential.clone())));
 //! let options = ClientOptions { per_try_policies: vec![Arc::new(policy)], ..ClientOptions::default() };
@@ -44,7 +44,7 @@
 //! // A reference in somebody's Bundle leads to another host.
 //! let refused = get(Url::parse("https://elsewhere.example/Patient/1")?).await.unwrap_err();
 //! let ours = successors(refused.source(), |&cause| cause.source()).find_map(|cause| cause.downcast_ref::<Error>());
-//! assert_eq!((ours.map(Error::kind), credential.calls()), (Some(ErrorKind::ForeignUrl), 0));
+//! assert_eq!((ours.map(Error::kind), credential.calls()), (Some(ErrorKind::UrlNotAllowed), 0));
 //!
 //! assert_eq!(u16::from(get(patient).await?.status()), 200);
 //! assert_eq!(credential.calls(), 1);
@@ -83,10 +83,10 @@ use http::HeaderValue;
 use http::{HeaderMap, Method, header};
 
 #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
-use crate::audience::admit_method;
+use crate::audience::check_method;
 use crate::{
     Audience, HealthcareAuth, Result,
-    audience::admit_host,
+    audience::check_host,
     auth::{other_than, sensitive},
 };
 
@@ -108,31 +108,31 @@ impl<A: Audience> Bearer<A> {
 
     /// Refuses a head that leads elsewhere although the URL does not.
     #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
-    fn admit(&self, method: &Method, headers: &HeaderMap) -> Result<()> {
-        admit_method(method)?;
-        headers.get_all(header::HOST).iter().try_for_each(|host| self.admit_host(host.as_bytes()))
+    fn check_url(&self, method: &Method, headers: &HeaderMap) -> Result<()> {
+        check_method(method)?;
+        headers.get_all(header::HOST).iter().try_for_each(|host| self.check_host(host.as_bytes()))
     }
 
-    fn admit_host(&self, host: &[u8]) -> Result<()> {
-        admit_host(self.audience().endpoint(), host)
+    fn check_host(&self, host: &[u8]) -> Result<()> {
+        check_host(self.audience().endpoint(), host)
     }
 
     /// The value for a request that was admitted.
     async fn value(&self) -> Result<HeaderValue> {
-        match self.held() {
+        match self.cached_authorization() {
             Some(value) => Ok(value),
             None => self.0.authorization().await.map(sensitive),
         }
     }
 
     /// The same, where it need not be waited for.
-    fn held(&self) -> Option<HeaderValue> {
-        self.0.held().map(sensitive)
+    fn cached_authorization(&self) -> Option<HeaderValue> {
+        self.0.cached_authorization().map(sensitive)
     }
 
     /// Another value than one that was refused.
     async fn renewed(&self, refused: &HeaderValue) -> Option<HeaderValue> {
-        other_than(refused, self.0.renew(refused).await).map(sensitive)
+        other_than(refused, self.0.refresh_rejected(refused).await).map(sensitive)
     }
 }
 

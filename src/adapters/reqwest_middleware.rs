@@ -30,12 +30,12 @@ use crate::{Audience, HealthcareAuth};
 /// use azure_healthcare_auth::{Authenticator, adapters::BearerMiddleware};
 /// use reqwest::redirect::Policy;
 /// use std::{sync::Arc, time::Duration};
-/// # use azure_healthcare_auth::testing::StandIn;
+/// # use azure_healthcare_auth::testing::FakeServer;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let stand_in = StandIn::start().await;
-/// # let (audience, credential) = (stand_in.fhir(), stand_in.credential());
+/// # let fake_server = FakeServer::start().await;
+/// # let (audience, credential) = (fake_server.fhir(), fake_server.credential());
 /// # let patients = azure_healthcare_auth::Audience::url(&audience, "Patient")?;
 /// let authenticator = Authenticator::new(audience, credential);
 /// let http = reqwest::Client::builder().redirect(Policy::none()).read_timeout(Duration::from_secs(60));
@@ -88,9 +88,9 @@ impl<A: Audience> BearerMiddleware<A> {
         Self(Bearer(auth))
     }
 
-    fn admit(&self, request: &Request) -> crate::Result<()> {
-        self.0.audience().admit(request.url())?;
-        self.0.admit(request.method(), request.headers())
+    fn check_url(&self, request: &Request) -> crate::Result<()> {
+        self.0.audience().check_url(request.url())?;
+        self.0.check_url(request.method(), request.headers())
     }
 
     /// Sends what was refused with another value, if there is one.
@@ -117,7 +117,7 @@ impl<A: Audience> Middleware for BearerMiddleware<A> {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        self.admit(&request).map_err(Error::middleware)?;
+        self.check_url(&request).map_err(Error::middleware)?;
         let value = self.0.value().await.map_err(Error::middleware)?;
         let again = request.try_clone().map(Box::new);
         request.headers_mut().insert(header::AUTHORIZATION, value.clone());

@@ -14,7 +14,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Bearer;
-use crate::{Audience, HealthcareAuth, audience::admit_uri};
+use crate::{Audience, HealthcareAuth, audience::check_uri};
 
 /// The error of a stack: one of this crate, or that of the service below, as it was.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -30,12 +30,12 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 /// use std::sync::Arc;
 /// use tower::{Service, ServiceBuilder, ServiceExt};
-/// # use azure_healthcare_auth::{Audience, testing::StandIn};
+/// # use azure_healthcare_auth::{Audience, testing::FakeServer};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-/// # let stand_in = StandIn::start().await;
-/// # let (audience, credential) = (stand_in.fhir(), stand_in.credential());
+/// # let fake_server = FakeServer::start().await;
+/// # let (audience, credential) = (fake_server.fhir(), fake_server.credential());
 /// # let patients = audience.url("Patient")?.to_string();
 /// let authenticator = Authenticator::new(audience, credential);
 /// let mut client = ServiceBuilder::new()
@@ -82,7 +82,7 @@ impl<A: Audience, B> BearerLayer<A, B> {
     where
         B: Clone,
     {
-        Self::with_replay(auth, |body| Some(body.clone()))
+        Self::with_clone_body(auth, |body| Some(body.clone()))
     }
 
     /// The same for other bodies: `replay` makes one that can be sent in the place of a body, before that is sent.
@@ -96,10 +96,10 @@ impl<A: Audience, B> BearerLayer<A, B> {
     /// use std::sync::Arc;
     ///
     /// fn layer(auth: Authenticator<FhirAudience>) -> BearerLayer<FhirAudience, BoxBody<bytes::Bytes, hyper::Error>> {
-    ///     BearerLayer::with_replay(Arc::new(auth), |body| body.is_end_stream().then(BoxBody::default))
+    ///     BearerLayer::with_clone_body(Arc::new(auth), |body| body.is_end_stream().then(BoxBody::default))
     /// }
     /// ```
-    pub fn with_replay(auth: Arc<dyn HealthcareAuth<Audience = A>>, replay: fn(&B) -> Option<B>) -> Self {
+    pub fn with_clone_body(auth: Arc<dyn HealthcareAuth<Audience = A>>, replay: fn(&B) -> Option<B>) -> Self {
         Self { bearer: Bearer(auth), replay }
     }
 }
@@ -122,7 +122,7 @@ impl<S, A: Audience, B> Layer<S> for BearerLayer<A, B> {
 /// use hyper_util::{client::legacy::{Client, connect::HttpConnector}, rt::TokioExecutor};
 /// use std::sync::Arc;
 /// use tower::{Layer, ServiceExt};
-/// # use azure_healthcare_auth::{Audience, testing::StandIn};
+/// # use azure_healthcare_auth::{Audience, testing::FakeServer};
 ///
 /// type Body = Empty<bytes::Bytes>;
 ///
@@ -139,8 +139,8 @@ impl<S, A: Audience, B> Layer<S> for BearerLayer<A, B> {
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-/// # let stand_in = StandIn::start().await;
-/// # let (audience, credential) = (stand_in.fhir(), stand_in.credential());
+/// # let fake_server = FakeServer::start().await;
+/// # let (audience, credential) = (fake_server.fhir(), fake_server.credential());
 /// # let patients = audience.url("Patient")?.to_string();
 /// let records = Records::new(Authenticator::new(audience, credential));
 /// let request = http::Request::get(patients).body(Body::new())?;
@@ -173,10 +173,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let layer = &self.layer;
-        if let Err(error) = layer.admit(&request) {
+        if let Err(error) = layer.check_url(&request) {
             return Box::pin(ready(Err(error.into())));
         }
-        if let Some(value) = layer.bearer.held() {
+        if let Some(value) = layer.bearer.cached_authorization() {
             return Box::pin(layer.send(&mut self.inner, request, value));
         }
         // The one that is ready is called, and its clone is asked the next time.
@@ -190,9 +190,9 @@ where
 }
 
 impl<A: Audience, B> BearerLayer<A, B> {
-    fn admit(&self, request: &Request<B>) -> crate::Result<()> {
-        admit_uri(self.bearer.audience().endpoint(), request.uri())?;
-        self.bearer.admit(request.method(), request.headers())
+    fn check_url(&self, request: &Request<B>) -> crate::Result<()> {
+        check_uri(self.bearer.audience().endpoint(), request.uri())?;
+        self.bearer.check_url(request.method(), request.headers())
     }
 
     /// Calls `inner`, which is ready.

@@ -6,7 +6,7 @@ use url::Url;
 use crate::{Error, ErrorKind, Result};
 
 /// Whether `url` is on the origin of `endpoint` and below its base path.
-pub(super) fn admit(endpoint: &Url, url: &Url) -> Result<()> {
+pub(super) fn check_url(endpoint: &Url, url: &Url) -> Result<()> {
     // What begins with the whole endpoint, as nearly all do, is on its origin and names no user.
     if !url.as_str().starts_with(endpoint.as_str()) {
         if !same_origin(endpoint, url) {
@@ -24,7 +24,7 @@ pub(super) fn admit(endpoint: &Url, url: &Url) -> Result<()> {
 
 /// The same for a URI that is sent as it stands. A [`Url`] made of it would be mended, and not be what is sent.
 #[cfg(feature = "tower")]
-pub(crate) fn admit_uri(endpoint: &Url, uri: &http::Uri) -> Result<()> {
+pub(crate) fn check_uri(endpoint: &Url, uri: &http::Uri) -> Result<()> {
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return Err(refused(endpoint, "names no host: write the whole of it"));
     };
@@ -40,7 +40,7 @@ pub(crate) fn admit_uri(endpoint: &Url, uri: &http::Uri) -> Result<()> {
 
 /// Refuses what would show the token to who reads the answer (RFC 9110 section 9.3.8), or is for proxies.
 #[cfg(any(feature = "client", feature = "reqwest-middleware", feature = "tower"))]
-pub(crate) fn admit_method(method: &http::Method) -> Result<()> {
+pub(crate) fn check_method(method: &http::Method) -> Result<()> {
     // Some servers do not look at the case of a method.
     if ["CONNECT", "TRACE", "TRACK"].iter().any(|refused| refused.eq_ignore_ascii_case(method.as_str())) {
         let message = "CONNECT, TRACE and TRACK are not for these services; nothing was sent";
@@ -50,7 +50,7 @@ pub(crate) fn admit_method(method: &http::Method) -> Result<()> {
 }
 
 /// Refuses a `Host` header that names another host than the URL: what stands between may go by it.
-pub(crate) fn admit_host(endpoint: &Url, host: &[u8]) -> Result<()> {
+pub(crate) fn check_host(endpoint: &Url, host: &[u8]) -> Result<()> {
     match str::from_utf8(host).is_ok_and(|host| same_host(endpoint, host)) {
         true => Ok(()),
         false => Err(foreign(format!("the `Host` header is not that of {}", origin(endpoint)))),
@@ -105,7 +105,7 @@ pub(super) fn resolve(endpoint: &Url, given: &str) -> Result<Url> {
         url.set_query(query);
         url
     };
-    admit(endpoint, &url)?;
+    check_url(endpoint, &url)?;
     Ok(url)
 }
 
@@ -198,7 +198,7 @@ fn elsewhere(endpoint: &Url, theirs: &str) -> Error {
 }
 
 fn foreign(message: String) -> Error {
-    Error::new(ErrorKind::ForeignUrl, format!("{message}; nothing was sent"))
+    Error::new(ErrorKind::UrlNotAllowed, format!("{message}; nothing was sent"))
 }
 
 /// The origin as text: scheme, host and port, nothing else.
@@ -231,9 +231,9 @@ mod tests {
             (own, "fhir.contoso.example:443", false),
             (own, "fhir.contoso.example", false),
         ] {
-            let admitted = admit_host(&Url::parse(endpoint).unwrap(), host.as_bytes());
+            let admitted = check_host(&Url::parse(endpoint).unwrap(), host.as_bytes());
             assert_eq!(admitted.is_ok(), same, "{endpoint} {host}");
         }
-        assert!(admit_host(&Url::parse(standard).unwrap(), b"\xff").is_err());
+        assert!(check_host(&Url::parse(standard).unwrap(), b"\xff").is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use url::Url;
 
 use super::{
-    Audience, Cloud, Service,
+    Audience, Cloud, ServiceKind,
     address::{self, Address, Place, Site},
     refusal::Refusal,
     sealed,
@@ -241,8 +241,8 @@ impl sealed::Sealed for DicomAudience {
 }
 
 impl Audience for DicomAudience {
-    fn service(&self) -> Service {
-        Service::Dicom
+    fn service(&self) -> ServiceKind {
+        ServiceKind::Dicom
     }
 }
 

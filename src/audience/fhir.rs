@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use url::Url;
 
 use super::{
-    Audience, Cloud, Service,
+    Audience, Cloud, ServiceKind,
     address::{self, Address, Name, Place, Site},
     refusal::Refusal,
     sealed,
@@ -157,8 +157,8 @@ impl sealed::Sealed for FhirAudience {
 }
 
 impl Audience for FhirAudience {
-    fn service(&self) -> Service {
-        Service::Fhir
+    fn service(&self) -> ServiceKind {
+        ServiceKind::Fhir
     }
 }
 

@@ -18,11 +18,11 @@ pub(crate) use address::Place;
 pub(crate) use address::is_loopback;
 #[cfg(any(feature = "client", feature = "identity"))]
 pub(crate) use address::place;
-pub(crate) use boundary::admit_host;
+pub(crate) use boundary::check_host;
 #[cfg(any(feature = "client", feature = "reqwest-middleware", feature = "tower"))]
-pub(crate) use boundary::admit_method;
+pub(crate) use boundary::check_method;
 #[cfg(feature = "tower")]
-pub(crate) use boundary::admit_uri;
+pub(crate) use boundary::check_uri;
 #[cfg(any(feature = "client", feature = "identity"))]
 pub(crate) use dicom::PUBLIC_DICOM;
 pub use dicom::{DicomAudience, DicomAudienceBuilder, DicomVersion};
@@ -64,7 +64,7 @@ mod sealed {
 /// ```
 pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// Which service it is.
-    fn service(&self) -> Service;
+    fn service(&self) -> ServiceKind;
 
     /// The base URL. It ends in `/`, and every request goes below it.
     fn endpoint(&self) -> &Url {
@@ -90,7 +90,7 @@ pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + '
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ForeignUrl`](crate::ErrorKind::ForeignUrl) for what leads out of the audience, or might on some
+    /// [`ErrorKind::UrlNotAllowed`](crate::ErrorKind::UrlNotAllowed) for what leads out of the audience, or might on some
     /// server: another origin, a path outside the base, `..`, `//host`, a backslash, a control character, an encoded
     /// dot, slash, backslash, `?`, `#` or percent sign in the path, user info, a fragment.
     ///
@@ -121,26 +121,26 @@ pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + '
     /// let audience = FhirAudience::workspace("contoso", "records").build()?;
     /// // A `next` link comes out of an answer's body, or was kept in a queue: it may say anything.
     /// let next = "https://contoso-records.fhir.azurehealthcareapis.com/Patient?ct=W3sidG9r".parse().unwrap();
-    /// assert!(audience.admit(&next).is_ok());
+    /// assert!(audience.check_url(&next).is_ok());
     /// let foreign = "https://contoso-records.example/Patient?ct=W3sidG9r".parse().unwrap();
-    /// assert!(audience.admit(&foreign).is_err());
+    /// assert!(audience.check_url(&foreign).is_err());
     /// # Ok(()) }
     /// ```
-    fn admit(&self, url: &Url) -> Result<()> {
-        boundary::admit(self.endpoint(), url)
+    fn check_url(&self, url: &Url) -> Result<()> {
+        boundary::check_url(self.endpoint(), url)
     }
 }
 
 /// A kind of service of Azure Health Data Services.
 ///
 /// ```
-/// use azure_healthcare_auth::{Audience, DicomAudience, Service};
+/// use azure_healthcare_auth::{Audience, DicomAudience, ServiceKind};
 ///
 /// /// The least role with which a service can be read.
 /// fn reader(audience: &impl Audience) -> Option<&'static str> {
 ///     match audience.service() {
-///         Service::Fhir => Some("FHIR Data Reader"),
-///         Service::Dicom => Some("DICOM Data Reader"),
+///         ServiceKind::Fhir => Some("FHIR Data Reader"),
+///         ServiceKind::Dicom => Some("DICOM Data Reader"),
 ///         _ => None,
 ///     }
 /// }
@@ -153,14 +153,14 @@ pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + '
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Service {
+pub enum ServiceKind {
     /// The FHIR service, and its predecessor Azure API for FHIR.
     Fhir,
     /// The DICOM service.
     Dicom,
 }
 
-impl Service {
+impl ServiceKind {
     fn name(self) -> &'static str {
         match self {
             Self::Fhir => "FHIR",
@@ -169,7 +169,7 @@ impl Service {
     }
 }
 
-impl fmt::Display for Service {
+impl fmt::Display for ServiceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

@@ -1,4 +1,4 @@
-//! [`Claims`]: those of an access token, read without verification.
+//! [`UnverifiedClaims`]: those of an access token, read without verification.
 
 #[cfg(test)]
 pub(crate) mod samples;
@@ -40,18 +40,18 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// ```
 /// use std::time::Duration;
 ///
-/// use azure_healthcare_auth::{Audience, Claims};
+/// use azure_healthcare_auth::{Audience, UnverifiedClaims};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
-/// # let stand_in = azure_healthcare_auth::testing::StandIn::start().await;
-/// # let credential = azure_healthcare_auth::testing::StandInCredential::new().with_roles(&["Records.Read"]);
-/// # let auth = azure_healthcare_auth::Authenticator::new(stand_in.fhir(), std::sync::Arc::new(credential));
-/// let claims = Claims::from_authorization(&auth.authorization().await?).unwrap_or_default();
+/// # let fake_server = azure_healthcare_auth::testing::FakeServer::start().await;
+/// # let credential = azure_healthcare_auth::testing::FakeCredential::new().with_roles(&["Records.Read"]);
+/// # let auth = azure_healthcare_auth::Authenticator::new(fake_server.fhir(), std::sync::Arc::new(credential));
+/// let claims = UnverifiedClaims::from_authorization(&auth.authorization().await?).unwrap_or_default();
 ///
 /// // Who asks, as the owner of the service knows it:
-/// println!("{} {}", claims.kind().unwrap_or("principal"), claims.object().unwrap_or("without an id"));
-/// println!("of application {:?}, in tenant {:?} of {:?}", claims.app(), claims.tenant(), claims.issuer());
+/// println!("{} {}", claims.principal_type().unwrap_or("principal"), claims.object_id().unwrap_or("without an id"));
+/// println!("of application {:?}, in tenant {:?} of {:?}", claims.app_id(), claims.tenant_id(), claims.issuer());
 ///
 /// // What the token is for, and what it allows: an application has roles, a signed-in user scopes.
 /// assert_eq!(claims.audiences(), [auth.audience().resource()]);
@@ -59,12 +59,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// assert!(claims.scopes().is_empty());
 ///
 /// // From when to when:
-/// assert_eq!(claims.not_before(), claims.issued());
-/// assert_eq!(claims.expires(), claims.issued().map(|issued| issued + Duration::from_secs(60 * 60)));
+/// assert_eq!(claims.not_before(), claims.issued_at());
+/// assert_eq!(claims.expires_on(), claims.issued_at().map(|issued| issued + Duration::from_secs(60 * 60)));
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Claims {
+pub struct UnverifiedClaims {
     audiences: Vec<String>,
     issuer: Option<String>,
     tenant: Option<String>,
@@ -78,7 +78,7 @@ pub struct Claims {
     issued: Option<SystemTime>,
 }
 
-impl Claims {
+impl UnverifiedClaims {
     /// `aud`: what the token is for. Empty where the token does not say.
     pub fn audiences(&self) -> &[String] {
         &self.audiences
@@ -90,22 +90,22 @@ impl Claims {
     }
 
     /// `tid`, or the id in `iss`: the tenant that issued it.
-    pub fn tenant(&self) -> Option<&str> {
+    pub fn tenant_id(&self) -> Option<&str> {
         self.tenant.as_deref()
     }
 
     /// `appid` (v1 tokens) or `azp` (v2 tokens): the application that asked for it.
-    pub fn app(&self) -> Option<&str> {
+    pub fn app_id(&self) -> Option<&str> {
         self.app.as_deref()
     }
 
     /// `oid`: the principal whose roles count.
-    pub fn object(&self) -> Option<&str> {
+    pub fn object_id(&self) -> Option<&str> {
         self.object.as_deref()
     }
 
     /// `idtyp`: `app` or `user`, where the token says so.
-    pub fn kind(&self) -> Option<&str> {
+    pub fn principal_type(&self) -> Option<&str> {
         self.kind.as_deref()
     }
 
@@ -120,7 +120,7 @@ impl Claims {
     }
 
     /// `exp`: when it ends.
-    pub fn expires(&self) -> Option<SystemTime> {
+    pub fn expires_on(&self) -> Option<SystemTime> {
         self.expires
     }
 
@@ -130,7 +130,7 @@ impl Claims {
     }
 
     /// `iat`: when it was issued.
-    pub fn issued(&self) -> Option<SystemTime> {
+    pub fn issued_at(&self) -> Option<SystemTime> {
         self.issued
     }
 

@@ -5,7 +5,7 @@ use super::*;
 use serde_json::json;
 
 fn expires(token: &str) -> Option<SystemTime> {
-    Claims::from_token(token)?.expires()
+    UnverifiedClaims::from_token(token)?.expires_on()
 }
 
 fn seconds(claims: Value) -> Option<u64> {
@@ -14,7 +14,7 @@ fn seconds(claims: Value) -> Option<u64> {
 
 #[test]
 fn the_claims_that_matter_are_read() {
-    let claims = Claims::from_token(&jws(&json!({
+    let claims = UnverifiedClaims::from_token(&jws(&json!({
         "aud": "https://dicom.healthcareapis.azure.com", "iss": "https://sts.windows.net/T/", "tid": "T",
         "appid": "A", "azp": "no", "oid": "O", "idtyp": "app", "roles": ["R1", "R2"], "scp": "a  b",
         "exp": 3, "nbf": 2, "iat": 1,
@@ -22,24 +22,24 @@ fn the_claims_that_matter_are_read() {
     .unwrap();
     assert_eq!(claims.audiences(), ["https://dicom.healthcareapis.azure.com"]);
     assert_eq!(claims.issuer(), Some("https://sts.windows.net/T/"));
-    assert_eq!((claims.tenant(), claims.app(), claims.object()), (Some("T"), Some("A"), Some("O")));
+    assert_eq!((claims.tenant_id(), claims.app_id(), claims.object_id()), (Some("T"), Some("A"), Some("O")));
     assert_eq!(
-        (claims.kind(), claims.roles(), claims.scopes()),
+        (claims.principal_type(), claims.roles(), claims.scopes()),
         (Some("app"), &["R1".into(), "R2".into()][..], &["a".into(), "b".into()][..])
     );
     let at = |s| Some(SystemTime::UNIX_EPOCH + Duration::from_secs(s));
-    assert_eq!((claims.issued(), claims.not_before(), claims.expires()), (at(1), at(2), at(3)));
+    assert_eq!((claims.issued_at(), claims.not_before(), claims.expires_on()), (at(1), at(2), at(3)));
 }
 
 #[test]
 fn a_claim_has_more_than_one_spelling() {
-    let claims = |value| Claims::from_token(&jws(&value)).unwrap();
+    let claims = |value| UnverifiedClaims::from_token(&jws(&value)).unwrap();
     assert_eq!(claims(json!({"aud": ["a", 1, "b"]})).audiences(), ["a", "b"]);
-    assert_eq!(claims(json!({"azp": "v2"})).app(), Some("v2"));
+    assert_eq!(claims(json!({"azp": "v2"})).app_id(), Some("v2"));
     assert_eq!(claims(json!({"roles": "one"})).roles(), ["one"]);
     let (id, v2) = ("72f988bf-86f1-41af-91ab-2d7cd011db47", "https://login.microsoftonline.com/");
-    assert_eq!(claims(json!({"iss": format!("{v2}{id}/v2.0")})).tenant(), Some(id));
-    assert_eq!(claims(json!({"aud": 1, "oid": [], "exp": {}})), Claims::default());
+    assert_eq!(claims(json!({"iss": format!("{v2}{id}/v2.0")})).tenant_id(), Some(id));
+    assert_eq!(claims(json!({"aud": 1, "oid": [], "exp": {}})), UnverifiedClaims::default());
 }
 
 #[test]
@@ -68,15 +68,15 @@ fn base64url_is_read_with_and_without_padding() {
     // `>` and `?` in a claim bring the two letters in which base64url differs from base64.
     let token = jws(&json!({"oid": "~~~>>>???"}));
     assert!(token.contains('-') || token.contains('_'));
-    assert_eq!(Claims::from_token(&token).unwrap().object(), Some("~~~>>>???"));
+    assert_eq!(UnverifiedClaims::from_token(&token).unwrap().object_id(), Some("~~~>>>???"));
 }
 
 #[test]
 fn a_token_is_read_up_to_64_kib() {
     let token = jws(&json!({ "oid": "o" }));
     let padded = |length: usize| format!("{token}{}", "A".repeat(length - token.len()));
-    assert_eq!(Claims::from_token(&padded(64 * 1024)).unwrap().object(), Some("o"));
-    assert_eq!(Claims::from_token(&padded(64 * 1024 + 1)), None);
+    assert_eq!(UnverifiedClaims::from_token(&padded(64 * 1024)).unwrap().object_id(), Some("o"));
+    assert_eq!(UnverifiedClaims::from_token(&padded(64 * 1024 + 1)), None);
 }
 
 #[test]
@@ -84,22 +84,22 @@ fn what_is_no_jws_has_no_claims() {
     let good = jws(&json!({"exp": 1}));
     let long = format!("{good}{}", "s".repeat(MAX_TOKEN));
     for token in ["", "opaque", "a.b", "a.b.c", "..", "h.W10.s", &format!("{good}.x.y"), &long] {
-        assert_eq!(Claims::from_token(token), None);
+        assert_eq!(UnverifiedClaims::from_token(token), None);
     }
-    let read = |value: &str| Claims::from_authorization(&value.parse().unwrap());
+    let read = |value: &str| UnverifiedClaims::from_authorization(&value.parse().unwrap());
     assert!(read(&format!("bearer  {good}")).is_some());
     assert_eq!((read(&format!("Basic {good}")), read(&good)), (None, None));
 }
 
 #[test]
 fn foreign_text_cannot_forge_a_line_or_fill_a_log() {
-    let claims = Claims::from_token(&jws(&json!({
+    let claims = UnverifiedClaims::from_token(&jws(&json!({
         "aud": vec!["x\n\u{202e}y"; 999], "oid": "o".repeat(9_999), "scp": "s ".repeat(999),
     })))
     .unwrap();
     assert_eq!((claims.audiences().len(), claims.scopes().len()), (MAX_ITEMS, MAX_ITEMS));
     assert_eq!(claims.audiences()[0], "x??y");
-    assert_eq!(claims.object().unwrap().len(), SHORT + 3);
+    assert_eq!(claims.object_id().unwrap().len(), SHORT + 3);
 }
 
 #[test]
@@ -108,9 +108,9 @@ fn any_text_is_read_without_a_panic() {
     for _ in 0..2_000 {
         let bytes = noise.bytes(60, b"{}[]\":,aud1e9.-\\u");
         let payload = BASE64.encode(&bytes);
-        let _ = Claims::from_token(&format!("h.{payload}.s"));
-        let _ = Claims::from_token(&String::from_utf8_lossy(&bytes));
+        let _ = UnverifiedClaims::from_token(&format!("h.{payload}.s"));
+        let _ = UnverifiedClaims::from_token(&String::from_utf8_lossy(&bytes));
     }
     let deep = BASE64.encode("{\"aud\":".to_owned() + &"[".repeat(40_000));
-    assert_eq!(Claims::from_token(&format!("h.{deep}.s")), None);
+    assert_eq!(UnverifiedClaims::from_token(&format!("h.{deep}.s")), None);
 }

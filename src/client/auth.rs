@@ -36,10 +36,10 @@ impl<A: Audience> Auth<A> {
         }
     }
 
-    pub(super) async fn renew(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
+    pub(super) async fn refresh_rejected(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
         match self {
-            Self::Own(auth) => auth.renew(refused).await,
-            Self::Given(auth) => auth.renew(refused).await,
+            Self::Own(auth) => auth.refresh_rejected(refused).await,
+            Self::Given(auth) => auth.refresh_rejected(refused).await,
         }
     }
 }

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 /// use std::path::PathBuf;
 /// use tokio::fs::File;
 /// use tokio_util::io::ReaderStream;
-/// # use azure_healthcare_auth::{DicomAudience, HealthcareClient, testing::StandInCredential};
+/// # use azure_healthcare_auth::{DicomAudience, HealthcareClient, testing::FakeCredential};
 /// # use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 ///
 /// /// One file. Its content must not hold the boundary, so it is a number that nobody else would draw.
@@ -41,7 +41,7 @@ use tokio::time::Instant;
 /// # let server = MockServer::start().await;
 /// # Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
 /// # let audience: DicomAudience = server.uri().parse()?;
-/// # let dicom = HealthcareClient::new(audience, std::sync::Arc::new(StandInCredential::new()));
+/// # let dicom = HealthcareClient::new(audience, std::sync::Arc::new(FakeCredential::new()));
 /// # let file = PathBuf::from("Cargo.toml");
 /// let stored = dicom
 ///     .post("studies")

@@ -88,7 +88,7 @@ fn make(mut builder: ClientBuilder, loopback: bool) -> reqwest::Result<Client> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{FhirAudience, HealthcareClient, credentials::StaticToken};
+    use crate::{FhirAudience, HealthcareClient, credentials::StaticTokenCredential};
     use std::{
         sync::Arc,
         time::{Duration, SystemTime},
@@ -99,11 +99,12 @@ mod tests {
         let records = FhirAudience::workspace("contoso", "records").build().unwrap();
         let other = FhirAudience::workspace("contoso", "other").build().unwrap();
         let local: FhirAudience = "http://127.0.0.1:8080".parse().unwrap();
-        let token = StaticToken::ending("t", SystemTime::now() + Duration::from_secs(60)).unwrap();
+        let token =
+            StaticTokenCredential::with_expiry("t", SystemTime::now() + Duration::from_secs(60)).unwrap();
         let there = HealthcareClient::new(records.clone(), Arc::new(token));
-        let here = there.at(local).unwrap();
+        let here = there.for_audience(local).unwrap();
         assert!(!there.connections.loopback() && here.connections.loopback());
-        assert!(!here.at(records).unwrap().connections.loopback());
-        assert!(Arc::ptr_eq(&there.connections, &there.at(other).unwrap().connections));
+        assert!(!here.for_audience(records).unwrap().connections.loopback());
+        assert!(Arc::ptr_eq(&there.connections, &there.for_audience(other).unwrap().connections));
     }
 }

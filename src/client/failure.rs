@@ -3,7 +3,7 @@
 use std::{error::Error as StdError, iter::successors, time::Duration};
 
 use super::{body::BrokeOff, retry::Outcome};
-use crate::{Error, ErrorKind, Service};
+use crate::{Error, ErrorKind, ServiceKind};
 
 /// The longest cause that is printed, in characters: over HTTP/2 it can hold what the other end says.
 const LONGEST_CAUSE: usize = 200;
@@ -32,7 +32,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    pub(super) fn new(service: Service, origin: &str, broken: Broken) -> Self {
+    pub(super) fn new(service: ServiceKind, origin: &str, broken: Broken) -> Self {
         let there = format!("the {service} service at {origin}");
         let (outcome, kind, message) = match &broken {
             Broken::Given => (

@@ -15,7 +15,7 @@ impl<A: Audience> HealthcareClient<A> {
     /// The life of a record, by this and its companions:
     ///
     /// ```
-    /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient, testing::StandInCredential};
+    /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient, testing::FakeCredential};
     /// # use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
@@ -24,7 +24,7 @@ impl<A: Audience> HealthcareClient<A> {
     /// # let answer = answer.set_body_json(serde_json::json!({ "resourceType": "Patient", "id": "p1" }));
     /// # Mock::given(any()).respond_with(answer).mount(&server).await;
     /// # let audience: FhirAudience = server.uri().parse()?;
-    /// # let fhir = HealthcareClient::new(audience, std::sync::Arc::new(StandInCredential::new()));
+    /// # let fhir = HealthcareClient::new(audience, std::sync::Arc::new(FakeCredential::new()));
     /// use serde_json::{Value, json};
     /// let read = fhir.get("Patient/p1").send().await?;
     /// let mut patient: Value = read.json()?;
@@ -55,11 +55,11 @@ impl<A: Audience> HealthcareClient<A> {
     /// `Content-Location` of an export.
     ///
     /// ```
-    /// # use azure_healthcare_auth::{HealthcareClient, testing::StandIn};
+    /// # use azure_healthcare_auth::{HealthcareClient, testing::FakeServer};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
-    /// # let stand_in = StandIn::start().await;
-    /// # let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+    /// # let fake_server = FakeServer::start().await;
+    /// # let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
     /// let mut patients = 0;
     /// let mut next = Some("Patient?_count=10".to_owned());
     /// while let Some(url) = next {

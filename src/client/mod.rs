@@ -35,29 +35,29 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// * After a 401 the token is renewed and the request sent once more, if there is another token. Where there is none,
 ///   the error says [why](crate::Denial).
 /// * A request is repeated only where it cannot act twice, at most 3 times, and no repeat begins later than 30 s after
-///   the first send: see [`RequestBuilder::repeatable`]. To bound the whole of it, use [`tokio::time::timeout`]: giving
+///   the first send: see [`RequestBuilder::idempotent`]. To bound the whole of it, use [`tokio::time::timeout`]: giving
 ///   a request up harms nothing here, but one that was on its way may have acted.
 ///
-/// Clones, and what [`at`](Self::at) makes, share tokens and connections. Requests are sent from within a Tokio runtime
+/// Clones, and what [`for_audience`](Self::for_audience) makes, share tokens and connections. Requests are sent from within a Tokio runtime
 /// that has I/O and time enabled, as `#[tokio::main]` has.
 ///
 /// ```
-/// use azure_healthcare_auth::{Audience, HealthcareClient, Service};
+/// use azure_healthcare_auth::{Audience, HealthcareClient, ServiceKind};
 /// use serde_json::{Value, json};
-/// # use azure_healthcare_auth::{DicomVersion, testing::StandIn};
+/// # use azure_healthcare_auth::{DicomVersion, testing::FakeServer};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
-/// # let stand_in = StandIn::start().await;
-/// # let (records, imaging, credential) = (stand_in.fhir(), stand_in.dicom(DicomVersion::V2), stand_in.credential());
+/// # let fake_server = FakeServer::start().await;
+/// # let (records, imaging, credential) = (fake_server.fhir(), fake_server.dicom(DicomVersion::V2), fake_server.credential());
 /// let fhir = HealthcareClient::new(records, credential);
 /// let bundle: Value = fhir.get("Patient").query("_count", "10").send().await?.json()?;
 /// assert_eq!(bundle["resourceType"], "Bundle");
 /// fhir.post("Patient").json(&json!({ "resourceType": "Patient" })).send().await?.error_for_status()?;
 ///
 /// // The imaging service of the same workspace, by the same credential.
-/// let dicom = fhir.at(imaging)?;
-/// assert_eq!(dicom.audience().service(), Service::Dicom);
+/// let dicom = fhir.for_audience(imaging)?;
+/// assert_eq!(dicom.audience().service(), ServiceKind::Dicom);
 /// let changes: Vec<Value> = dicom.get("changefeed").query("limit", "20").send().await?.json()?;
 /// assert_eq!(changes.len(), 20);
 /// # Ok(()) }
@@ -78,17 +78,17 @@ impl<A: Audience> HealthcareClient<A> {
     /// A client that gets its tokens from `auth`: a fixed value in a test, or one that is shared with other code.
     ///
     /// For an [`Authenticator`], `HealthcareClient::from(authenticator)` does more: the client can be moved to another
-    /// audience by [`at`](Self::at), and explains refusals by the authenticator's clock.
+    /// audience by [`for_audience`](Self::for_audience), and explains refusals by the authenticator's clock.
     ///
     /// ```
     /// use azure_healthcare_auth::{Authenticator, HealthcareClient};
     /// use std::sync::Arc;
-    /// # use azure_healthcare_auth::testing::StandIn;
+    /// # use azure_healthcare_auth::testing::FakeServer;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
-    /// # let stand_in = StandIn::start().await;
-    /// # let (audience, credential) = (stand_in.fhir(), stand_in.credential());
+    /// # let fake_server = FakeServer::start().await;
+    /// # let (audience, credential) = (fake_server.fhir(), fake_server.credential());
     /// let auth = Arc::new(Authenticator::new(audience, credential.clone()));
     /// let fhir = HealthcareClient::from_auth(auth.clone());
     /// fhir.get("Patient").send().await?.error_for_status()?;
@@ -115,12 +115,12 @@ impl<A: Audience> HealthcareClient<A> {
     /// ```
     /// use azure_healthcare_auth::{ErrorKind, HealthcareClient, default_http};
     /// use std::time::Duration;
-    /// # use azure_healthcare_auth::testing::StandIn;
+    /// # use azure_healthcare_auth::testing::FakeServer;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
-    /// # let stand_in = StandIn::start().await;
-    /// # let (audience, credential) = (stand_in.fhir(), stand_in.credential());
+    /// # let fake_server = FakeServer::start().await;
+    /// # let (audience, credential) = (fake_server.fhir(), fake_server.credential());
     /// // A search that counts may be quiet for minutes, and what it brings has to fit into a small container.
     /// let fhir = HealthcareClient::new(audience, credential)
     ///     .with_http(default_http().user_agent("contoso-statistics/2.1"))
@@ -164,7 +164,7 @@ impl<A: Audience> HealthcareClient<A> {
     ///
     /// [`ErrorKind::Request`](crate::ErrorKind::Request) for a client that was made by
     /// [`from_auth`](Self::from_auth): it has tokens for its own audience alone.
-    pub fn at<B: Audience>(&self, audience: B) -> Result<HealthcareClient<B>> {
+    pub fn for_audience<B: Audience>(&self, audience: B) -> Result<HealthcareClient<B>> {
         let Auth::Own(authenticator) = &self.auth else {
             let message =
                 "a client made by `from_auth` has tokens for its own audience alone: make another one";
@@ -175,7 +175,7 @@ impl<A: Audience> HealthcareClient<A> {
             true => self.connections.clone(),
             false => Arc::new(Connections::new(loopback)),
         };
-        let auth = Auth::Own(authenticator.at(audience));
+        let auth = Auth::Own(authenticator.for_audience(audience));
         Ok(HealthcareClient {
             auth,
             connections,

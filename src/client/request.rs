@@ -12,7 +12,7 @@ use super::{
     body::{Body, Content},
     response::{Response, StreamedResponse},
 };
-use crate::{Audience, Error, ErrorKind, Result, Service, audience::admit_method};
+use crate::{Audience, Error, ErrorKind, Result, ServiceKind, audience::check_method};
 
 /// A request that is being put together. Made by [`HealthcareClient::request`] and its companions.
 ///
@@ -22,11 +22,11 @@ use crate::{Audience, Error, ErrorKind, Result, Service, audience::admit_method}
 /// `application/dicom+json`.
 ///
 /// ```
-/// # use azure_healthcare_auth::{HealthcareClient, testing::StandIn};
+/// # use azure_healthcare_auth::{HealthcareClient, testing::FakeServer};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
-/// # let stand_in = StandIn::start().await;
-/// # let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+/// # let fake_server = FakeServer::start().await;
+/// # let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
 /// use serde_json::{Value, json};
 ///
 /// let patient = json!({ "resourceType": "Patient", "name": [{ "family": "Example" }] });
@@ -55,7 +55,7 @@ pub(super) struct Parts {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) content: Content,
-    pub(super) repeatable: bool,
+    pub(super) idempotent: bool,
     json: bool,
 }
 
@@ -65,13 +65,13 @@ const REFUSED_HEADERS: [HeaderName; 4] =
 
 impl<A: Audience> RequestBuilder<A> {
     pub(super) fn new(client: HealthcareClient<A>, method: Method, path: &str) -> Self {
-        let url = admit_method(&method).and_then(|()| client.audience().url(path));
+        let url = check_method(&method).and_then(|()| client.audience().url(path));
         let parts = url.map(|url| Parts {
             method,
             url,
             headers: HeaderMap::new(),
             content: Content::None,
-            repeatable: false,
+            idempotent: false,
             json: false,
         });
         Self { client, parts }
@@ -147,7 +147,7 @@ impl<A: Audience> RequestBuilder<A> {
     /// repeat, the body is needed anew. How a file is streamed is shown at [`Body`].
     ///
     /// ```
-    /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient, testing::StandInCredential};
+    /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient, testing::FakeCredential};
     /// # use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
@@ -156,7 +156,7 @@ impl<A: Audience> RequestBuilder<A> {
     /// # Mock::given(any()).respond_with(busy).up_to_n_times(1).mount(&server).await;
     /// # Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
     /// # let audience: FhirAudience = server.uri().parse()?;
-    /// # let fhir = HealthcareClient::new(audience, std::sync::Arc::new(StandInCredential::new()));
+    /// # let fhir = HealthcareClient::new(audience, std::sync::Arc::new(FakeCredential::new()));
     /// use azure_healthcare_auth::Body;
     ///
     /// let request = fhir.put("Patient/p1").header("content-type", "application/fhir+json");
@@ -184,7 +184,7 @@ impl<A: Audience> RequestBuilder<A> {
     /// For a `POST` that only reads, such as an operation that checks what it is given:
     ///
     /// ```
-    /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient, testing::StandInCredential};
+    /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient, testing::FakeCredential};
     /// # use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
@@ -193,16 +193,16 @@ impl<A: Audience> RequestBuilder<A> {
     /// # Mock::given(any()).respond_with(busy).up_to_n_times(1).mount(&server).await;
     /// # Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
     /// # let audience: FhirAudience = server.uri().parse()?;
-    /// # let fhir = HealthcareClient::new(audience, std::sync::Arc::new(StandInCredential::new()));
+    /// # let fhir = HealthcareClient::new(audience, std::sync::Arc::new(FakeCredential::new()));
     /// let patient = serde_json::json!({ "resourceType": "Patient", "active": true });
-    /// let checked = fhir.post("Patient/$validate").json(&patient).repeatable().send().await?;
+    /// let checked = fhir.post("Patient/$validate").json(&patient).idempotent().send().await?;
     /// // Busy at first (503), and asked again. A `POST` to `Patient` would not have been: it may have created one.
     /// assert_eq!((checked.status().as_u16(), checked.attempts()), (200, 2));
     /// # Ok(()) }
     /// ```
-    pub fn repeatable(self) -> Self {
+    pub fn idempotent(self) -> Self {
         self.change(|parts| {
-            parts.repeatable = true;
+            parts.idempotent = true;
             Ok(())
         })
     }
@@ -214,7 +214,7 @@ impl<A: Audience> RequestBuilder<A> {
     ///
     /// # Errors
     ///
-    /// Before anything is sent: [`ForeignUrl`](ErrorKind::ForeignUrl), [`Request`](ErrorKind::Request), and whatever
+    /// Before anything is sent: [`UrlNotAllowed`](ErrorKind::UrlNotAllowed), [`Request`](ErrorKind::Request), and whatever
     /// [`Authenticator::authorization`](crate::Authenticator::authorization) gives. After: [`Denied`](ErrorKind::Denied)
     /// for a 401 or 403, [`Connection`](ErrorKind::Connection), [`Timeout`](ErrorKind::Timeout), [`Body`](ErrorKind::Body),
     /// [`TooLarge`](ErrorKind::TooLarge).
@@ -227,12 +227,12 @@ impl<A: Audience> RequestBuilder<A> {
     /// and never looks like the end, where the answer tells its length or, over HTTP/1.1, is chunked.
     ///
     /// ```
-    /// # use azure_healthcare_auth::{HealthcareClient, testing::{Fault, StandIn}};
+    /// # use azure_healthcare_auth::{HealthcareClient, testing::{Fault, FakeServer}};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
-    /// # let stand_in = StandIn::start().await;
-    /// # let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
-    /// # stand_in.fail_next(1, Fault::Cut);
+    /// # let fake_server = FakeServer::start().await;
+    /// # let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
+    /// # fake_server.inject_fault(1, Fault::TruncatedBody);
     /// use azure_healthcare_auth::ErrorKind;
     ///
     /// // The connection will break in the middle of the page.
@@ -272,10 +272,10 @@ impl<A: Audience> RequestBuilder<A> {
     }
 }
 
-fn media_type(service: Service) -> HeaderValue {
+fn media_type(service: ServiceKind) -> HeaderValue {
     HeaderValue::from_static(match service {
-        Service::Fhir => "application/fhir+json",
-        Service::Dicom => "application/dicom+json",
+        ServiceKind::Fhir => "application/fhir+json",
+        ServiceKind::Dicom => "application/dicom+json",
     })
 }
 

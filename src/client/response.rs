@@ -17,12 +17,12 @@ use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
 use super::{failure::Failure, incoming::Incoming, retry};
-use crate::{Error, ErrorKind, Result, Service, denial};
+use crate::{Error, ErrorKind, Result, ServiceKind, denial};
 
 /// What both kinds of answer have.
 #[derive(Clone)]
 pub(super) struct Head {
-    pub(super) service: Service,
+    pub(super) service: ServiceKind,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) attempts: u32,
@@ -70,12 +70,12 @@ impl fmt::Debug for Head {
 /// `Debug` shows no header and nothing of the body.
 ///
 /// ```
-/// # use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::{Fault, StandIn}};
+/// # use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::{Fault, FakeServer}};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let stand_in = StandIn::start().await;
-/// # let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
-/// # let dicom = fhir.at(stand_in.dicom(DicomVersion::V2))?;
+/// # let fake_server = FakeServer::start().await;
+/// # let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
+/// # let dicom = fhir.for_audience(fake_server.dicom(DicomVersion::V2))?;
 /// use serde_json::{Value, json};
 /// use std::time::Duration;
 ///
@@ -95,7 +95,7 @@ impl fmt::Debug for Head {
 /// assert!(refused.error_for_status_ref().is_err());
 /// assert!(refused.text()?.starts_with("The query parameter 'limit' is invalid."));
 ///
-/// # stand_in.fail_next(1, Fault::Throttled(Duration::from_secs(120)));
+/// # fake_server.inject_fault(1, Fault::Throttled(Duration::from_secs(120)));
 /// // Busy for longer than the client waits by itself: whoever plans the work comes back later.
 /// let busy = fhir.get("Patient").send().await?;
 /// assert_eq!((busy.status().as_u16(), busy.attempts()), (429, 1));
@@ -113,11 +113,11 @@ pub struct Response {
 /// `Debug` shows no header and nothing of the body.
 ///
 /// ```
-/// # use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::StandIn};
+/// # use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::FakeServer};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let stand_in = StandIn::start().await;
-/// # let dicom = HealthcareClient::new(stand_in.dicom(DicomVersion::V2), stand_in.credential());
+/// # let fake_server = FakeServer::start().await;
+/// # let dicom = HealthcareClient::new(fake_server.dicom(DicomVersion::V2), fake_server.credential());
 /// # let mut file = Vec::new();
 /// use std::io::Write;
 ///

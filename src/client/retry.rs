@@ -9,7 +9,7 @@ use azure_core::time::parse_rfc7231;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use url::Url;
 
-const MOST_REPEATS: u32 = 3;
+const MAX_RETRIES: u32 = 3;
 /// From the first send to the last: who waits for the answer gets one within this time and one attempt more.
 pub(super) const LONGEST: Duration = Duration::from_secs(30);
 /// Before the first repeat, where the service does not say; doubled for each further one.
@@ -21,7 +21,7 @@ pub(super) enum Safety {
     /// Nothing that the first has not.
     Repeatable,
     /// It could act again, so it is only sent where the first cannot have acted.
-    OnlyIfUnseen,
+    OnlyIfNotProcessed,
     /// The first may have started work that goes on by itself.
     Never,
 }
@@ -38,7 +38,7 @@ pub(super) fn safety(method: &Method, url: &Url, headers: &HeaderMap, told_repea
         Method::POST => url.path().ends_with("/_search"),
         _ => false,
     };
-    if harmless || told_repeatable { Safety::Repeatable } else { Safety::OnlyIfUnseen }
+    if harmless || told_repeatable { Safety::Repeatable } else { Safety::OnlyIfNotProcessed }
 }
 
 /// `Prefer: respond-async` (RFC 7240 section 4.1), wherever it stands and whatever stands beside it.
@@ -89,10 +89,10 @@ pub(super) fn repeat_after(
     };
     let allowed = match safety {
         Safety::Repeatable => true,
-        Safety::OnlyIfUnseen => unseen,
+        Safety::OnlyIfNotProcessed => unseen,
         Safety::Never => false,
     };
-    if !allowed || repeats >= MOST_REPEATS {
+    if !allowed || repeats >= MAX_RETRIES {
         return None;
     }
     // Not sooner than asked, and spread, so that those who were turned away together do not come back together.
@@ -133,28 +133,28 @@ mod tests {
 
     #[test]
     fn only_what_cannot_act_twice_is_repeatable() {
-        use Safety::{Never, OnlyIfUnseen, Repeatable};
+        use Safety::{Never, OnlyIfNotProcessed, Repeatable};
         for (method, path, prefer, told, expected) in [
             ("GET", "Patient", None, false, Repeatable),
             ("GET", "Patient?name=x", None, false, Repeatable),
             ("HEAD", "Patient/1", None, false, Repeatable),
             ("OPTIONS", "", None, false, Repeatable),
             ("PUT", "Patient/1", None, false, Repeatable),
-            ("PUT", "Patient?identifier=1", None, false, OnlyIfUnseen),
-            ("PUT", "Patient?", None, false, OnlyIfUnseen),
+            ("PUT", "Patient?identifier=1", None, false, OnlyIfNotProcessed),
+            ("PUT", "Patient?", None, false, OnlyIfNotProcessed),
             ("DELETE", "Patient/1", None, false, Repeatable),
-            ("DELETE", "Patient?name=x", None, false, OnlyIfUnseen),
-            ("POST", "Patient", None, false, OnlyIfUnseen),
-            ("POST", "", None, false, OnlyIfUnseen),
+            ("DELETE", "Patient?name=x", None, false, OnlyIfNotProcessed),
+            ("POST", "Patient", None, false, OnlyIfNotProcessed),
+            ("POST", "", None, false, OnlyIfNotProcessed),
             ("POST", "Patient/_search", None, false, Repeatable),
             ("POST", "_search", None, false, Repeatable),
             ("POST", "Patient/_search?_count=1", None, false, Repeatable),
-            ("POST", "Patient/x_search", None, false, OnlyIfUnseen),
-            ("POST", "Patient?x=/_search", None, false, OnlyIfUnseen),
-            ("PATCH", "Patient/1", None, false, OnlyIfUnseen),
+            ("POST", "Patient/x_search", None, false, OnlyIfNotProcessed),
+            ("POST", "Patient?x=/_search", None, false, OnlyIfNotProcessed),
+            ("PATCH", "Patient/1", None, false, OnlyIfNotProcessed),
             ("PATCH", "Patient/1", None, true, Repeatable),
             ("POST", "Patient", None, true, Repeatable),
-            ("PURGE", "Patient/1", None, false, OnlyIfUnseen),
+            ("PURGE", "Patient/1", None, false, OnlyIfNotProcessed),
             ("GET", "$export", Some("respond-async"), false, Never),
             ("GET", "$export", Some("return=minimal, Respond-Async; wait=10"), true, Never),
             ("GET", "$export", Some("respond-async=true"), true, Never),
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn what_happened_decides_together_with_what_it_was() {
         use Outcome::{Answered, Broken, BrokenOff, NotConnected, Unsendable};
-        use Safety::{Never, OnlyIfUnseen, Repeatable};
+        use Safety::{Never, OnlyIfNotProcessed, Repeatable};
         let answered = |status| Answered(StatusCode::from_u16(status).unwrap());
         for (outcome, repeatable, unseen_only) in [
             (NotConnected, true, true),
@@ -190,7 +190,7 @@ mod tests {
         ] {
             let again = |safety| repeat_after(safety, outcome, None, 0, Duration::ZERO, 0.5).is_some();
             assert_eq!(again(Repeatable), repeatable, "{outcome:?}");
-            assert_eq!(again(OnlyIfUnseen), unseen_only, "{outcome:?}");
+            assert_eq!(again(OnlyIfNotProcessed), unseen_only, "{outcome:?}");
             assert!(!again(Never), "{outcome:?}");
         }
     }

@@ -59,7 +59,7 @@ impl<A: Audience> HealthcareClient<A> {
                 "a request is sent from within a Tokio runtime, and there is none here",
             )
         })?;
-        let safety = retry::safety(&parts.method, &parts.url, &parts.headers, parts.repeatable);
+        let safety = retry::safety(&parts.method, &parts.url, &parts.headers, parts.idempotent);
         let (mut attempts, mut repeats) = (0, 0);
         let mut renewal = Renewal::NotTried;
         let mut value = self.auth.authorization_for(&parts.url).await?;
@@ -69,7 +69,7 @@ impl<A: Audience> HealthcareClient<A> {
             let (outcome, asked, given_up) = match self.attempt(parts, &value, attempts, read).await? {
                 Attempt::Refused(head, response) => {
                     if head.status == StatusCode::UNAUTHORIZED && renewal == Renewal::NotTried {
-                        match other_than(&value, self.auth.renew(&value).await) {
+                        match other_than(&value, self.auth.refresh_rejected(&value).await) {
                             Some(other) => {
                                 (value, renewal) = (other, Renewal::Replayed);
                                 continue;

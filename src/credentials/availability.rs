@@ -2,7 +2,7 @@
 
 use azure_core::error::{Error, ErrorKind};
 
-use super::Unavailable;
+use super::CredentialUnavailableError;
 use crate::token::{
     complaint::{causes, kinds},
     machine_refusal,
@@ -32,7 +32,7 @@ const UNSUPPORTED: [&str; 4] = ["Azure Arc", "Azure ML", "CloudShell", "Service 
 /// Whether the error means "not available here", so that a chain goes on. Everything else is a refusal: to go on from
 /// one would take another identity than the one that was meant, and hide why.
 pub(super) fn is_unavailable(error: &Error) -> bool {
-    if causes(error).any(|cause| cause.is::<Unavailable>()) {
+    if causes(error).any(|cause| cause.is::<CredentialUnavailableError>()) {
         return true;
     }
     // Only what begins as those of `azure_identity` do: others quote them, as a chain does that stopped at a refusal.
@@ -131,8 +131,8 @@ mod tests {
     fn only_what_is_not_there_is_passed_over() {
         let docker = "The request failed: A socket operation was attempted to an unreachable network";
         for (unavailable, error) in [
-            (true, Unavailable::new("nothing here").into()),
-            (true, Error::from(Unavailable::new("nothing here")).with_context("around it")),
+            (true, CredentialUnavailableError::new("nothing here").into()),
+            (true, Error::from(CredentialUnavailableError::new("nothing here")).with_context("around it")),
             (true, tool(CLI, "az not found on PATH")),
             (true, tool(CLI, "\"/bin/sh\" wasn't found on PATH")),
             (true, tool(CLI, "ERROR: Please run 'az login' to setup account.")),

@@ -1,4 +1,4 @@
-//! [`ChainedCredential`]: the first of several that is there.
+//! [`ChainedTokenCredential`]: the first of several that is there.
 
 use std::{
     borrow::Cow,
@@ -12,7 +12,7 @@ use azure_core::{
     error::{Error, ErrorKind},
 };
 
-use super::{Unavailable, availability::is_unavailable};
+use super::{CredentialUnavailableError, availability::is_unavailable};
 use crate::token::complaint;
 
 /// Asks credentials in their order until one gives a token, and from then on that one alone.
@@ -20,32 +20,32 @@ use crate::token::complaint;
 /// It goes on from a credential that is *not available here*: nothing is installed, set up or signed in that it could
 /// ask. It stops at one that is there and *was refused*, as by a wrong secret, by a tenant that is not found or by an
 /// Entra that cannot be reached: the next one would be another identity than the one that was meant. Credentials of
-/// one's own say "not available here" by [`Unavailable`]; those of `azure_identity` are known by what they say.
+/// one's own say "not available here" by [`CredentialUnavailableError`]; those of `azure_identity` are known by what they say.
 ///
 /// A member that gives no answer holds up those behind it: the time that a credential may take is that of them all.
 ///
 /// # Errors
 ///
 /// One error tells what each member said that was asked, by its name, without words that look like a secret. Where
-/// none is available it is itself an [`Unavailable`], so that a chain can be a member of another.
+/// none is available it is itself an [`CredentialUnavailableError`], so that a chain can be a member of another.
 ///
 /// ```
 /// use std::sync::Arc;
 ///
-/// use azure_healthcare_auth::credentials::ChainedCredential;
+/// use azure_healthcare_auth::credentials::ChainedTokenCredential;
 /// use azure_identity::{AzureCliCredential, ManagedIdentityCredential};
 ///
 /// # fn main() -> azure_healthcare_auth::Result<()> {
 /// let chain = Arc::new(
-///     ChainedCredential::new()
+///     ChainedTokenCredential::new()
 ///         .with("Azure CLI", AzureCliCredential::new(None)?)
 ///         .with("managed identity", ManagedIdentityCredential::new(None)?),
 /// );
-/// assert_eq!(chain.answered(), None); // nobody was asked yet
+/// assert_eq!(chain.selected(), None); // nobody was asked yet
 /// # Ok(()) }
 /// ```
 #[derive(Default)]
-pub struct ChainedCredential {
+pub struct ChainedTokenCredential {
     members: Vec<Member>,
     answered: OnceLock<usize>,
 }
@@ -55,7 +55,7 @@ struct Member {
     credential: Arc<dyn TokenCredential>,
 }
 
-impl ChainedCredential {
+impl ChainedTokenCredential {
     /// A chain without members, which gives no token.
     #[must_use]
     pub fn new() -> Self {
@@ -71,7 +71,7 @@ impl ChainedCredential {
 
     /// The name of the member that gave the first token, and is asked for all others.
     #[must_use]
-    pub fn answered(&self) -> Option<&str> {
+    pub fn selected(&self) -> Option<&str> {
         self.answering().map(|member| &*member.name)
     }
 
@@ -103,7 +103,7 @@ impl fmt::Display for Said<'_> {
 }
 
 #[async_trait]
-impl TokenCredential for ChainedCredential {
+impl TokenCredential for ChainedTokenCredential {
     async fn get_token(
         &self,
         scopes: &[&str],
@@ -135,7 +135,7 @@ impl TokenCredential for ChainedCredential {
             true => "the chain of credentials has no members".to_owned(),
             false => format!("no credential is available here: {said}"),
         };
-        Err(passing(may_pass, Unavailable::new(said).into()))
+        Err(passing(may_pass, CredentialUnavailableError::new(said).into()))
     }
 }
 
@@ -153,13 +153,13 @@ fn passing(may_pass: bool, error: Error) -> Error {
     }
 }
 
-impl fmt::Debug for ChainedCredential {
+impl fmt::Debug for ChainedTokenCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A credential's `Debug` is its author's: it may show anything.
         let names: Vec<_> = self.members.iter().map(|member| &*member.name).collect();
-        f.debug_struct("ChainedCredential")
+        f.debug_struct("ChainedTokenCredential")
             .field("members", &names)
-            .field("answered", &self.answered())
+            .field("selected", &self.selected())
             .finish()
     }
 }

@@ -8,7 +8,7 @@ use azure_core::{
     error::{Error, ErrorKind},
 };
 
-use super::{ForcedRefresh, Unavailable};
+use super::{CredentialUnavailableError, ForceRefresh};
 use crate::scope;
 
 /// A credential that gets its tokens from an async closure: a broker of one's own, a mounted file, a test.
@@ -20,8 +20,8 @@ use crate::scope;
 ///
 /// Whatever the closure returns by `?`. Its text is shown and logged, after words that look like a secret are left out
 /// of it; what led to it is not. It may pass by itself where a [`std::io::Error`] of a connection that broke or of a
-/// time-out led to it: see [`Error::is_transient`](crate::Error::is_transient). [`Unavailable`] lets a
-/// [chain](super::ChainedCredential) go on to its next member.
+/// time-out led to it: see [`Error::is_transient`](crate::Error::is_transient). [`CredentialUnavailableError`] lets a
+/// [chain](super::ChainedTokenCredential) go on to its next member.
 ///
 /// ```
 /// use std::time::Duration;
@@ -68,13 +68,13 @@ where
 /// let credential = from_fn(|request: TokenRequest| async move {
 ///     println!("a token for {}", request.resource());
 ///     // The broker keeps tokens, and is told where the one that it has was refused.
-///     let (token, life) = ask_broker(request.scope(), request.is_forced()).await?;
+///     let (token, life) = ask_broker(request.scope(), request.force_refresh()).await?;
 ///     Ok(AccessToken::new(token, OffsetDateTime::now_utc() + life))
 /// });
 /// let auth = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, credential);
 /// let refused = auth.authorization().await?;
 /// assert_eq!(refused, "Bearer kept");
-/// assert_eq!(auth.renew(&refused).await?.unwrap(), "Bearer new");
+/// assert_eq!(auth.refresh_rejected(&refused).await?.unwrap(), "Bearer new");
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ impl TokenRequest {
 
     /// Whether the service refused the token of the call before: one that is kept somewhere should not be given again.
     #[must_use]
-    pub fn is_forced(&self) -> bool {
+    pub fn force_refresh(&self) -> bool {
         self.forced
     }
 }
@@ -125,7 +125,7 @@ where
     ) -> azure_core::Result<AccessToken> {
         let request = TokenRequest {
             scope: scope::only(scopes)?.to_owned(),
-            forced: ForcedRefresh::is_in(options.as_ref()),
+            forced: ForceRefresh::is_in(options.as_ref()),
         };
         (self.0)(request).await.map_err(told)
     }
@@ -135,7 +135,7 @@ where
 fn told(error: Box<dyn StdError + Send + Sync>) -> Error {
     match error.downcast::<Error>() {
         Ok(error) => *error,
-        Err(error) => match error.downcast::<Unavailable>() {
+        Err(error) => match error.downcast::<CredentialUnavailableError>() {
             Ok(unavailable) => (*unavailable).into(),
             Err(error) => Error::new(ErrorKind::Credential, error),
         },

@@ -11,10 +11,10 @@
 //! | Kubernetes with workload identity | [`from_env()`] | nothing: its webhook sets `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_FEDERATED_TOKEN_FILE` |
 //! | elsewhere, as an app registration | [`from_env()`] | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH` (PKCS #12 with an RSA key; the feature `client-certificate`) |
 //! | beside a broker of one's own | [`from_fn`] | |
-//! | with a token at hand | [`StaticToken`] | |
-//! | in tests | `testing::StandInCredential` | |
+//! | with a token at hand | [`StaticTokenCredential`] | |
+//! | in tests | `testing::FakeCredential` | |
 //!
-//! [`ChainedCredential`] asks several in turn.
+//! [`ChainedTokenCredential`] asks several in turn.
 //!
 //! ```
 //! # #[cfg(feature = "identity")]
@@ -22,18 +22,18 @@
 //! use std::sync::Arc;
 //!
 //! use azure_core::credentials::TokenCredential;
-//! use azure_healthcare_auth::credentials::{StaticToken, developer_tools};
+//! use azure_healthcare_auth::credentials::{StaticTokenCredential, developer_tools};
 //! use azure_healthcare_auth::{Authenticator, DicomAudience, FhirAudience};
 //!
 //! # let given: Option<String> = None;
 //! // A token from the environment, or whoever is signed in on this machine.
 //! let credential: Arc<dyn TokenCredential> = match given {
-//!     Some(token) => Arc::new(StaticToken::new(&token)?),
+//!     Some(token) => Arc::new(StaticTokenCredential::new(&token)?),
 //!     None => developer_tools()?,
 //! };
 //! // One credential for both services. It is asked when the first token is needed.
 //! let fhir = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, credential);
-//! let dicom = fhir.at(DicomAudience::workspace("contoso", "imaging").build()?);
+//! let dicom = fhir.for_audience(DicomAudience::workspace("contoso", "imaging").build()?);
 //! assert!(fhir.expires_on().is_none() && dicom.expires_on().is_none());
 //! # Ok(()) }
 //! # #[cfg(not(feature = "identity"))]
@@ -51,11 +51,11 @@ mod powershell;
 mod process;
 #[cfg(any(feature = "client", feature = "identity"))]
 mod static_token;
-mod unavailable;
+mod unavailable_error;
 
 use azure_core::credentials::TokenRequestOptions;
 
-pub use chain::ChainedCredential;
+pub use chain::ChainedTokenCredential;
 #[cfg(feature = "identity")]
 #[cfg_attr(docsrs, doc(cfg(feature = "identity")))]
 pub use from_env::{by_name, developer_tools, from_env};
@@ -68,8 +68,8 @@ pub use powershell::AzurePowerShellCredential;
 pub use process::ProcessExecutor;
 #[cfg(any(feature = "client", feature = "identity"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "client", feature = "identity"))))]
-pub use static_token::StaticToken;
-pub use unavailable::Unavailable;
+pub use static_token::StaticTokenCredential;
+pub use unavailable_error::CredentialUnavailableError;
 
 /// Marks a call that was made because the service refused the token of the call before.
 ///
@@ -78,19 +78,19 @@ pub use unavailable::Unavailable;
 ///
 /// ```
 /// use azure_core::credentials::TokenRequestOptions;
-/// use azure_healthcare_auth::credentials::ForcedRefresh;
+/// use azure_healthcare_auth::credentials::ForceRefresh;
 ///
 /// /// In a `TokenCredential` that keeps its tokens in a file.
 /// fn may_read_the_file(options: Option<&TokenRequestOptions<'_>>) -> bool {
-///     !ForcedRefresh::is_in(options)
+///     !ForceRefresh::is_in(options)
 /// }
 /// assert!(may_read_the_file(None));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ForcedRefresh;
+pub struct ForceRefresh;
 
-impl ForcedRefresh {
+impl ForceRefresh {
     /// Whether a call carries the mark. Never panics.
     #[must_use]
     pub fn is_in(options: Option<&TokenRequestOptions<'_>>) -> bool {

@@ -1,4 +1,4 @@
-//! [`StaticToken`]: a token that somebody else got.
+//! [`StaticTokenCredential`]: a token that somebody else got.
 
 use std::{
     fmt,
@@ -12,7 +12,7 @@ use azure_core::{
     time::OffsetDateTime,
 };
 
-use crate::{Claims, Error, ErrorKind, Result, token::bearer};
+use crate::{Error, ErrorKind, Result, UnverifiedClaims, token::bearer};
 
 /// A token from elsewhere, such as the `$token` of a shell. It is used as it is until it ends, and cannot be renewed.
 ///
@@ -21,31 +21,31 @@ use crate::{Claims, Error, ErrorKind, Result, token::bearer};
 /// ```
 /// use std::{sync::Arc, time::{Duration, SystemTime}};
 ///
-/// use azure_healthcare_auth::{Authenticator, FhirAudience, credentials::StaticToken};
+/// use azure_healthcare_auth::{Authenticator, FhirAudience, credentials::StaticTokenCredential};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
 /// # let records = FhirAudience::workspace("contoso", "records").build()?;
 /// // token=$(az account get-access-token --resource=… --query accessToken --output tsv)
 /// # let token = "e30.eyJleHAiOjE3MDAwMDAwMDB9.c2ln";
-/// let credential = Arc::new(StaticToken::new(token)?);
+/// let credential = Arc::new(StaticTokenCredential::new(token)?);
 /// let auth = Authenticator::new(records.clone(), credential);
 /// // That was in November 2023:
 /// assert!(auth.authorization().await.unwrap_err().to_string().contains("and cannot be renewed: get another"));
 ///
 /// // One that does not say when it ends, as an emulator of the service may take it:
-/// assert!(StaticToken::new("for-the-emulator").is_err());
+/// assert!(StaticTokenCredential::new("for-the-emulator").is_err());
 /// let ends = SystemTime::now() + Duration::from_secs(60 * 60);
-/// let auth = Authenticator::new(records, Arc::new(StaticToken::ending("for-the-emulator", ends)?));
+/// let auth = Authenticator::new(records, Arc::new(StaticTokenCredential::with_expiry("for-the-emulator", ends)?));
 /// assert_eq!(auth.authorization().await?, "Bearer for-the-emulator");
 /// # Ok(()) }
 /// ```
-pub struct StaticToken {
+pub struct StaticTokenCredential {
     token: Secret,
     ends: SystemTime,
 }
 
-impl StaticToken {
+impl StaticTokenCredential {
     /// A token that says when it ends, in its `exp` claim (RFC 7519 section 4.1.4), as all of Microsoft Entra do.
     ///
     /// White space around it and a leading `Bearer` are left out, so that it may come from a file or from a header.
@@ -56,8 +56,8 @@ impl StaticToken {
     /// see [`ending`](Self::ending). One that has ended is an error when it is needed, not here.
     pub fn new(token: &str) -> Result<Self> {
         let token = bare(token)?;
-        let ends = Claims::from_token(token).and_then(|claims| claims.expires()).ok_or_else(|| {
-            let message = "the token does not say when it ends: give its end with `StaticToken::ending`";
+        let ends = UnverifiedClaims::from_token(token).and_then(|claims| claims.expires_on()).ok_or_else(|| {
+            let message = "the token does not say when it ends: give its end with `StaticTokenCredential::with_expiry`";
             Error::new(ErrorKind::Credential, message)
         })?;
         Ok(Self { token: token.to_owned().into(), ends })
@@ -68,7 +68,7 @@ impl StaticToken {
     /// # Errors
     ///
     /// [`ErrorKind::Credential`] for what cannot stand in a header.
-    pub fn ending(token: &str, ends: SystemTime) -> Result<Self> {
+    pub fn with_expiry(token: &str, ends: SystemTime) -> Result<Self> {
         Ok(Self { token: bare(token)?.to_owned().into(), ends })
     }
 }
@@ -86,7 +86,7 @@ fn bare(token: &str) -> Result<&str> {
 }
 
 #[async_trait]
-impl TokenCredential for StaticToken {
+impl TokenCredential for StaticTokenCredential {
     async fn get_token(
         &self,
         _scopes: &[&str],
@@ -112,8 +112,8 @@ fn date(time: SystemTime) -> azure_core::Result<OffsetDateTime> {
     })
 }
 
-impl fmt::Debug for StaticToken {
+impl fmt::Debug for StaticTokenCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StaticToken").field("token", &"[elided]").field("ends", &self.ends).finish()
+        f.debug_struct("StaticTokenCredential").field("token", &"[elided]").field("ends", &self.ends).finish()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::span::span;
 use super::verdict::{Facts, Match, Verdict, unknown};
-use crate::claims::Claims;
+use crate::claims::UnverifiedClaims;
 use crate::text::{LONG, printable};
 
 /// A possible cause.
@@ -51,8 +51,8 @@ impl Facts<'_> {
         unknown([first, likely.next().unwrap_or(Likely::Clocks)])
     }
 
-    /// The two likeliest causes in words, where the cause is unknown.
-    pub(crate) fn likeliest(&self, verdict: &Verdict) -> Option<[String; 2]> {
+    /// The two possible_causes causes in words, where the cause is unknown.
+    pub(crate) fn possible_causes(&self, verdict: &Verdict) -> Option<[String; 2]> {
         verdict.likely.map(|two| two.map(|likely| self.likely(likely)))
     }
 
@@ -72,7 +72,8 @@ impl Facts<'_> {
             Likely::Tenant => return format!("the service does not trust {}", self.issuer()),
             Likely::Role => return self.why_role(),
             Likely::Clocks => {
-                match self.claims.and_then(Claims::not_before).map(|at| at.duration_since(self.now)) {
+                match self.claims.and_then(UnverifiedClaims::not_before).map(|at| at.duration_since(self.now))
+                {
                     Some(Ok(to_go)) if self.is_early() => {
                         let to_go = span(to_go);
                         return format!(

@@ -2,7 +2,7 @@
 
 use super::verdict::{Facts, Match};
 use super::words::owner_knows;
-use crate::Service;
+use crate::ServiceKind;
 use crate::audience::PUBLIC_DICOM;
 use crate::text::{LONG, printable};
 
@@ -88,7 +88,7 @@ impl Facts<'_> {
             build(usual)
         } else if !self.is_a_known_mistake() {
             self.help_ask_the_owner()
-        } else if self.service == Service::Dicom {
+        } else if self.service == ServiceKind::Dicom {
             format!("{}, which all DICOM services of the public cloud share", build(PUBLIC_DICOM))
         } else {
             "build the audience without `.resource(…)`: a FHIR service's audience is its own address, unless its \
@@ -98,7 +98,7 @@ impl Facts<'_> {
     }
 
     fn help_ask_the_owner(&self) -> String {
-        let property = if self.service == Service::Dicom { "audiences" } else { "audience" };
+        let property = if self.service == ServiceKind::Dicom { "audiences" } else { "audience" };
         format!(
             "build the audience with `.resource(…)` and the service's own value, {}",
             owner_knows(property)

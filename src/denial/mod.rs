@@ -1,9 +1,9 @@
 //! Why a service answered 401 or 403, in words that a person can act on.
 //!
 //! A refusal is explained from three sources: the challenge ([`Challenge`], RFC 9110 §11.6.1 and RFC 6750 §3), the
-//! body (a FHIR `OperationOutcome`, or the DICOM service's plain text), and the [`Claims`] of the token that was
+//! body (a FHIR `OperationOutcome`, or the DICOM service's plain text), and the [`UnverifiedClaims`] of the token that was
 //! sent. What the service says counts before what the token shows; where neither decides, the cause is
-//! [`Cause::Unknown`] and the two likeliest are named as such.
+//! [`DenialCause::Unknown`] and the two possible_causes are named as such.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use url::Url;
 
-pub use cause::Cause;
+pub use cause::DenialCause;
 pub use challenge::Challenge;
 
 mod cause;
@@ -35,14 +35,14 @@ use verdict::Facts;
 use wanted::is_a_resource;
 
 use crate::{
-    Service,
-    claims::Claims,
+    ServiceKind,
+    claims::UnverifiedClaims,
     text::{LONG, printable, tenant_of},
 };
 
 /// What is known when a service has answered 401 or 403.
 pub(crate) struct Evidence<'a> {
-    pub(crate) service: Service,
+    pub(crate) service: ServiceKind,
     /// The base URL of its audience.
     pub(crate) endpoint: &'a Url,
     /// The resource that the token was asked for.
@@ -76,45 +76,45 @@ pub(crate) enum Renewal {
 /// are shown. No method panics.
 ///
 /// ```
-/// use azure_healthcare_auth::{Cause, Claims, HealthcareClient, Service};
-/// # use azure_healthcare_auth::testing::{StandIn, StandInCredential};
+/// use azure_healthcare_auth::{DenialCause, UnverifiedClaims, HealthcareClient, ServiceKind};
+/// # use azure_healthcare_auth::testing::{FakeServer, FakeCredential};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
-/// # let stand_in = StandIn::start().await;
-/// # let (audience, credential) = (stand_in.fhir(), std::sync::Arc::new(StandInCredential::new().without_role()));
+/// # let fake_server = FakeServer::start().await;
+/// # let (audience, credential) = (fake_server.fhir(), std::sync::Arc::new(FakeCredential::new().without_role()));
 /// let fhir = HealthcareClient::new(audience, credential);
 /// let error = fhir.get("Patient").header("X-Request-Id", "ward-7").send().await.unwrap_err();
 /// let Some(denial) = error.denial() else { return Err(error) };
 ///
 /// // For whoever is called at night, in one line, or in parts:
 /// eprintln!("{denial}");
-/// assert_eq!((denial.status().as_u16(), denial.service(), denial.cause()), (403, Service::Fhir, Cause::NoRole));
+/// assert_eq!((denial.status().as_u16(), denial.service(), denial.cause()), (403, ServiceKind::Fhir, DenialCause::MissingRole));
 /// assert!(denial.reason().contains("has no role that allows this request"));
 /// assert!(denial.help().starts_with("assign it \"FHIR Data Reader\""));
-/// assert_eq!(denial.likeliest(), None); // the cause is known
+/// assert_eq!(denial.possible_causes(), None); // the cause is known
 ///
 /// // For the support case:
-/// eprintln!("request {:?} at {:?} with a token for {}", denial.request_id(), denial.time(), denial.resource());
+/// eprintln!("request {:?} at {:?} with a token for {}", denial.request_id(), denial.received_at(), denial.resource());
 /// assert_eq!(denial.correlation_id(), Some("ward-7"));
 ///
 /// // The evidence. Of it the headers and the body do not belong in a log.
-/// assert!(denial.claims().and_then(Claims::object).is_some());
-/// assert_eq!((denial.challenges().len(), denial.outcome_codes()), (0, &["forbidden"][..]));
+/// assert!(denial.claims().and_then(UnverifiedClaims::object_id).is_some());
+/// assert_eq!((denial.challenges().len(), denial.issue_codes()), (0, &["forbidden"][..]));
 /// assert!(denial.headers().contains_key("x-request-id") && denial.body().starts_with(b"{"));
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
 pub struct Denial {
-    service: Service,
+    service: ServiceKind,
     resource: String,
     status: StatusCode,
     time: SystemTime,
-    cause: Cause,
+    cause: DenialCause,
     reason: String,
     help: String,
-    likeliest: Option<[String; 2]>,
-    claims: Option<Claims>,
+    possible_causes: Option<[String; 2]>,
+    claims: Option<UnverifiedClaims>,
     challenges: Vec<Challenge>,
     codes: Vec<&'static str>,
     request_id: Option<String>,
@@ -130,7 +130,7 @@ impl Denial {
             evidence;
         let challenges = challenge::from_headers(headers);
         let outcome = Outcome::read(&body);
-        let claims = Claims::from_authorization(authorization);
+        let claims = UnverifiedClaims::from_authorization(authorization);
         let bearer = || challenges.iter().filter(|c| c.is("Bearer"));
         let param = |name: &str| bearer().find_map(|c| c.param(name));
         let mut said = Said::default();
@@ -152,7 +152,7 @@ impl Denial {
         };
         let verdict = facts.judge();
         let (reason, help) = (facts.reason(&verdict, renewal), facts.help(verdict.cause));
-        let likeliest = facts.likeliest(&verdict);
+        let possible_causes = facts.possible_causes(&verdict);
         let own_id = outcome.as_ref().and_then(|o| o.id.clone());
         Self {
             service,
@@ -162,7 +162,7 @@ impl Denial {
             cause: verdict.cause,
             reason,
             help,
-            likeliest,
+            possible_causes,
             request_id: request_id(headers).map(|id| printable(id, LONG)).or(own_id),
             correlation_id: correlation_id(headers).map(|id| printable(id, LONG)),
             codes: outcome.map(|o| o.codes).unwrap_or_default(),
@@ -174,7 +174,7 @@ impl Denial {
     }
 
     /// Why the request was refused.
-    pub fn cause(&self) -> Cause {
+    pub fn cause(&self) -> DenialCause {
         self.cause
     }
 
@@ -188,9 +188,9 @@ impl Denial {
         &self.help
     }
 
-    /// The two likeliest causes, the likelier first, where the cause is [`Cause::Unknown`].
-    pub fn likeliest(&self) -> Option<[&str; 2]> {
-        self.likeliest.as_ref().map(|two| two.each_ref().map(String::as_str))
+    /// The two possible_causes causes, the likelier first, where the cause is [`DenialCause::Unknown`].
+    pub fn possible_causes(&self) -> Option<[&str; 2]> {
+        self.possible_causes.as_ref().map(|two| two.each_ref().map(String::as_str))
     }
 
     /// `401 Unauthorized` or `403 Forbidden`.
@@ -199,7 +199,7 @@ impl Denial {
     }
 
     /// Which kind of service refused.
-    pub fn service(&self) -> Service {
+    pub fn service(&self) -> ServiceKind {
         self.service
     }
 
@@ -209,7 +209,7 @@ impl Denial {
     }
 
     /// When the answer came, by this machine's clock.
-    pub fn time(&self) -> SystemTime {
+    pub fn received_at(&self) -> SystemTime {
         self.time
     }
 
@@ -227,7 +227,7 @@ impl Denial {
     }
 
     /// The unverified claims of the token that was sent. `None` where it is not a JWT.
-    pub fn claims(&self) -> Option<&Claims> {
+    pub fn claims(&self) -> Option<&UnverifiedClaims> {
         self.claims.as_ref()
     }
 
@@ -238,7 +238,7 @@ impl Denial {
 
     /// The codes (FHIR value set `issue-type`) of the errors in the answer's `OperationOutcome`; at most 16, and
     /// `other` for one that FHIR does not define. Empty where the body is none.
-    pub fn outcome_codes(&self) -> &[&'static str] {
+    pub fn issue_codes(&self) -> &[&'static str] {
         &self.codes
     }
 
@@ -275,7 +275,7 @@ impl fmt::Debug for Denial {
             .field("cause", &self.cause)
             .field("reason", &self.reason)
             .field("help", &self.help)
-            .field("outcome_codes", &self.codes)
+            .field("issue_codes", &self.codes)
             .field("body_bytes", &self.body.len())
             .finish_non_exhaustive()
     }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{Denial, Evidence, Renewal};
-use crate::Service;
+use crate::ServiceKind;
 use crate::claims::samples::{Noise, jws};
 
 #[derive(Deserialize)]
@@ -77,7 +77,7 @@ fn deny(table: &Table, row: &Row) -> Denial {
     let service = &table.services[&row.service];
     let authorization = format!("Bearer {}", token(table, &row.token)).parse().unwrap();
     Denial::new(Evidence {
-        service: if row.service == "dicom" { Service::Dicom } else { Service::Fhir },
+        service: if row.service == "dicom" { ServiceKind::Dicom } else { ServiceKind::Fhir },
         endpoint: &Url::parse("https://contoso.example").unwrap(),
         resource: row.resource.as_deref().unwrap_or(service["resource"].as_str().unwrap()),
         status: StatusCode::from_u16(row.status).unwrap(),
@@ -206,7 +206,7 @@ fn any_answer_and_any_token_make_a_denial() {
         headers.insert("www-authenticate", HeaderValue::from_bytes(&value).unwrap());
         let sent = visible(noise.bytes(60, b"Bearer eyJ.."));
         let denial = Denial::new(Evidence {
-            service: [Service::Fhir, Service::Dicom][round % 2],
+            service: [ServiceKind::Fhir, ServiceKind::Dicom][round % 2],
             endpoint: &endpoint,
             resource: "https://dicom.healthcareapis.azure.com",
             status: [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::OK][round % 3],
@@ -233,7 +233,7 @@ fn ids_and_the_raw_answer_are_there_for_who_asks() {
     let denial = deny(&table, &row);
     assert_eq!((denial.request_id(), denial.correlation_id()), (Some("r"), Some("c")));
     assert_eq!(
-        (denial.status(), denial.time(), denial.outcome_codes()),
+        (denial.status(), denial.received_at(), denial.issue_codes()),
         (StatusCode::UNAUTHORIZED, now(), &["login"][..])
     );
     assert_eq!(denial.body(), &Bytes::from(row.body.to_string()));
@@ -254,7 +254,7 @@ fn only_the_unknown_has_likeliest_causes() {
     let table = table();
     for row in &table.rows {
         let denial = deny(&table, row);
-        match denial.likeliest() {
+        match denial.possible_causes() {
             Some([first, second]) => {
                 assert_eq!(row.cause, "unknown");
                 assert!(

@@ -2,18 +2,18 @@
 
 use std::time::SystemTime;
 
-use super::cause::Cause;
+use super::cause::DenialCause;
 use super::likely::Likely;
 use super::outcome::Outcome;
 use super::said::Said;
 use crate::audience::{PUBLIC_DICOM, Place, place};
-use crate::claims::Claims;
+use crate::claims::UnverifiedClaims;
 use crate::text::{LONG, is_guid, printable};
-use crate::{Cloud, Service};
+use crate::{Cloud, ServiceKind};
 
 /// Everything that the rules look at.
 pub(crate) struct Facts<'a> {
-    pub(crate) service: Service,
+    pub(crate) service: ServiceKind,
     /// The resource that the token was asked for.
     pub(crate) asked: &'a str,
     /// Whether the answer was 403 and not 401.
@@ -26,7 +26,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) wanted: Option<&'a str>,
     /// The tenant of the authority that the challenge names.
     pub(crate) trusted: Option<&'a str>,
-    pub(crate) claims: Option<&'a Claims>,
+    pub(crate) claims: Option<&'a UnverifiedClaims>,
     pub(crate) outcome: Option<&'a Outcome>,
     /// Whether the body is the DICOM service's plain "Authorization failed."
     pub(crate) plainly_forbidden: bool,
@@ -36,10 +36,10 @@ pub(crate) struct Facts<'a> {
 /// What the rules found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Verdict {
-    pub(crate) cause: Cause,
+    pub(crate) cause: DenialCause,
     /// Whether nothing but the service's word decides: the token itself bears no trace of the fault.
     pub(crate) alone: bool,
-    /// The two likeliest causes where the evidence does not decide.
+    /// The two possible_causes causes where the evidence does not decide.
     pub(crate) likely: Option<[Likely; 2]>,
 }
 
@@ -65,7 +65,7 @@ impl Facts<'_> {
         // RFC 6750 §3.1: the token is good, and the request needs more than it allows.
         let refused = self.plainly_forbidden || self.error == Some("insufficient_scope");
         match known {
-            Some(outcome) if outcome.has("forbidden") => found(Cause::NoRole, false),
+            Some(outcome) if outcome.has("forbidden") => found(DenialCause::MissingRole, false),
             // These speak of who the caller is, so a role or a token may well be what is missing.
             Some(outcome)
                 if ["login", "security", "unknown", "expired"].iter().any(|code| outcome.has(code)) =>
@@ -76,8 +76,8 @@ impl Facts<'_> {
             Some(outcome) if outcome.has("processing") => unknown([Likely::OtherReason, Likely::StorageRole]),
             // Nobody knows what a code of the server's own means.
             Some(_) if self.known_code().is_none() => unknown([Likely::Role, Likely::OtherReason]),
-            Some(_) => found(Cause::NotAboutRoles, false),
-            None if refused => found(Cause::NoRole, false),
+            Some(_) => found(DenialCause::NotRoleRelated, false),
+            None if refused => found(DenialCause::MissingRole, false),
             None => unknown([Likely::Role, Likely::InBetween]),
         }
     }
@@ -85,58 +85,58 @@ impl Facts<'_> {
     fn judge_unauthorized(&self) -> Verdict {
         let said = self.said;
         if said.ended {
-            return found(Cause::Ended, !self.has_ended());
+            return found(DenialCause::Expired, !self.has_ended());
         }
         if said.early {
-            return found(Cause::NotYetValid, !self.is_early());
+            return found(DenialCause::NotYetValid, !self.is_early());
         }
         match (said.audience, said.issuer) {
             // A service with several authorities reports them all: which one should have taken the token is not told.
             (true, true) => return unknown([Likely::Audience, Likely::Tenant]),
             (true, false) => return self.judge_audience(),
-            (false, true) => return found(Cause::WrongTenant, !self.is_from_elsewhere()),
+            (false, true) => return found(DenialCause::WrongTenant, !self.is_from_elsewhere()),
             (false, false) => {}
         }
         // After the others: an authority that does not know the token's issuer at all complains of the key first.
         if said.signature {
-            return found(Cause::WrongSignature, self.compare(self.asked) != Match::Other);
+            return found(DenialCause::InvalidSignature, self.compare(self.asked) != Match::Other);
         }
         // A service which never saw the token has not judged it.
         if self.never_arrived() {
             return self.guess();
         }
         if self.has_ended() {
-            return found(Cause::Ended, false);
+            return found(DenialCause::Expired, false);
         }
         match self.wanted.map(|wanted| self.compare(wanted)) {
-            Some(Match::Slash) => return found(Cause::TrailingSlash, false),
-            Some(Match::Other | Match::Alias) => return found(Cause::WrongAudience, false),
+            Some(Match::Slash) => return found(DenialCause::TrailingSlash, false),
+            Some(Match::Other | Match::Alias) => return found(DenialCause::WrongAudience, false),
             _ => {}
         }
-        if self.is_from_elsewhere() { found(Cause::WrongTenant, false) } else { self.guess() }
+        if self.is_from_elsewhere() { found(DenialCause::WrongTenant, false) } else { self.guess() }
     }
 
     /// The service has said that the audience is invalid.
     fn judge_audience(&self) -> Verdict {
         if let Some(wanted) = self.wanted {
             return match self.compare(wanted) {
-                Match::Slash => found(Cause::TrailingSlash, false),
-                Match::Other | Match::Alias => found(Cause::WrongAudience, false),
-                Match::Same | Match::Unknown => found(Cause::WrongAudience, true),
+                Match::Slash => found(DenialCause::TrailingSlash, false),
+                Match::Other | Match::Alias => found(DenialCause::WrongAudience, false),
+                Match::Same | Match::Unknown => found(DenialCause::WrongAudience, true),
             };
         }
         match self.compare(self.asked) {
-            Match::Slash => found(Cause::TrailingSlash, false),
-            Match::Other | Match::Alias => found(Cause::WrongAudience, false),
-            Match::Same if self.slashed_preset().is_some() => found(Cause::TrailingSlash, false),
-            Match::Same => found(Cause::WrongAudience, !self.is_a_known_mistake()),
-            Match::Unknown => found(Cause::WrongAudience, true),
+            Match::Slash => found(DenialCause::TrailingSlash, false),
+            Match::Other | Match::Alias => found(DenialCause::WrongAudience, false),
+            Match::Same if self.slashed_preset().is_some() => found(DenialCause::TrailingSlash, false),
+            Match::Same => found(DenialCause::WrongAudience, !self.is_a_known_mistake()),
+            Match::Unknown => found(DenialCause::WrongAudience, true),
         }
     }
 
     /// What the token's audiences have to do with `resource`.
     pub(crate) fn compare(&self, resource: &str) -> Match {
-        let audiences = self.claims.map_or(&[][..], Claims::audiences);
+        let audiences = self.claims.map_or(&[][..], UnverifiedClaims::audiences);
         // The claims are cut to what may be printed, so the other side must be.
         let resource = &printable(resource, LONG);
         let bare = |text: &str| text.strip_suffix('/').unwrap_or(text).to_owned();
@@ -156,7 +156,7 @@ impl Facts<'_> {
     /// The usual audience of such a service, where the token's is that with a slash at its end.
     pub(crate) fn slashed_preset(&self) -> Option<&str> {
         let bare = self.first_audience()?.strip_suffix('/')?;
-        let usual = if self.service == Service::Dicom {
+        let usual = if self.service == ServiceKind::Dicom {
             bare == PUBLIC_DICOM
         } else {
             host(bare).is_some_and(|host| {
@@ -172,7 +172,7 @@ impl Facts<'_> {
         let Some(audience) = self.first_audience() else { return false };
         let host = host(audience).unwrap_or_default();
         let place = place(&host);
-        if self.service == Service::Dicom {
+        if self.service == ServiceKind::Dicom {
             // No audience is known for those of another cloud.
             matches!(place, Some((Cloud::Public, _)))
         } else {
@@ -196,11 +196,11 @@ impl Facts<'_> {
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        self.claims.and_then(Claims::expires).is_some_and(|end| end <= self.now)
+        self.claims.and_then(UnverifiedClaims::expires_on).is_some_and(|end| end <= self.now)
     }
 
     pub(crate) fn is_early(&self) -> bool {
-        self.claims.and_then(Claims::not_before).is_some_and(|begin| begin > self.now)
+        self.claims.and_then(UnverifiedClaims::not_before).is_some_and(|begin| begin > self.now)
     }
 
     /// Whether the token is from a tenant that the service does not trust, as far as both are known.
@@ -214,7 +214,7 @@ impl Facts<'_> {
     }
 
     fn tenants(&self) -> Option<(&str, &str)> {
-        self.claims.and_then(Claims::tenant).filter(|tenant| is_guid(tenant)).zip(self.trusted)
+        self.claims.and_then(UnverifiedClaims::tenant_id).filter(|tenant| is_guid(tenant)).zip(self.trusted)
     }
 
     /// Whether the service wants an audience that no health service has. Whoever answers so may be after a token.
@@ -254,12 +254,12 @@ fn is_of_microsoft(resource: &str) -> bool {
     IDS.contains(&id) || (is_guid(id) && id.ends_with("-0000-0000-c000-000000000000"))
 }
 
-fn found(cause: Cause, alone: bool) -> Verdict {
+fn found(cause: DenialCause, alone: bool) -> Verdict {
     Verdict { cause, alone, likely: None }
 }
 
 pub(crate) fn unknown(likely: [Likely; 2]) -> Verdict {
-    Verdict { cause: Cause::Unknown, alone: false, likely: Some(likely) }
+    Verdict { cause: DenialCause::Unknown, alone: false, likely: Some(likely) }
 }
 
 fn host(address: &str) -> Option<String> {

@@ -3,42 +3,44 @@
 use std::time::{Duration, SystemTime};
 
 use super::Renewal;
-use super::cause::Cause;
+use super::cause::DenialCause;
 use super::span::span;
 use super::verdict::{Facts, Match, Verdict};
-use crate::Service;
-use crate::claims::Claims;
+use crate::ServiceKind;
+use crate::claims::UnverifiedClaims;
 use crate::text::{SHORT, printable};
 
 impl Facts<'_> {
     /// Why, on what evidence, and what has been tried.
     pub(crate) fn reason(&self, verdict: &Verdict, renewal: Renewal) -> String {
         let note = self.note(verdict, renewal);
-        match self.likeliest(verdict) {
+        match self.possible_causes(verdict) {
             // Before the list, or it would seem to be about its last member.
             Some([first, second]) => {
-                format!("the answer does not tell the cause{note}; the likeliest: (1) {first}; (2) {second}")
+                format!(
+                    "the answer does not tell the cause{note}; the possible_causes: (1) {first}; (2) {second}"
+                )
             }
             None => self.why(verdict.cause) + note,
         }
     }
 
-    fn why(&self, cause: Cause) -> String {
+    fn why(&self, cause: DenialCause) -> String {
         match cause {
-            Cause::WrongAudience => self.why_audience(),
-            Cause::TrailingSlash => self.why_slash(),
-            Cause::Ended => self.why_ended(),
-            Cause::NotYetValid => self.why_early(),
-            Cause::WrongTenant => self.why_tenant(),
-            Cause::WrongSignature => {
+            DenialCause::WrongAudience => self.why_audience(),
+            DenialCause::TrailingSlash => self.why_slash(),
+            DenialCause::Expired => self.why_ended(),
+            DenialCause::NotYetValid => self.why_early(),
+            DenialCause::WrongTenant => self.why_tenant(),
+            DenialCause::InvalidSignature => {
                 let token = match self.claims {
                     Some(_) => format!(", which {} issued for {}", self.issuer(), self.audience()),
                     None => String::new(),
                 };
                 format!("the service does not accept the signature of the token{token}")
             }
-            Cause::NoRole => self.why_role(),
-            Cause::NotAboutRoles => match self.known_code() {
+            DenialCause::MissingRole => self.why_role(),
+            DenialCause::NotRoleRelated => match self.known_code() {
                 Some("not-supported") => {
                     "not about roles: the server says that this is not supported".to_owned()
                 }
@@ -46,44 +48,44 @@ impl Facts<'_> {
                     format!("not about roles: the server gives the issue code {}", code.unwrap_or("other"))
                 }
             },
-            Cause::Unknown => "the answer does not tell the cause".to_owned(),
+            DenialCause::Unknown => "the answer does not tell the cause".to_owned(),
         }
     }
 
     /// What to do, in one sentence without its full stop.
-    pub(crate) fn help(&self, cause: Cause) -> String {
+    pub(crate) fn help(&self, cause: DenialCause) -> String {
         let help = match cause {
-            Cause::WrongAudience | Cause::TrailingSlash => return self.help_audience(),
+            DenialCause::WrongAudience | DenialCause::TrailingSlash => return self.help_audience(),
             // Only the service that such a token is for can check it: Microsoft Graph is the well-known case.
-            Cause::WrongSignature if self.compare(self.asked) == Match::Other => {
+            DenialCause::InvalidSignature if self.compare(self.asked) == Match::Other => {
                 return self.help_credential();
             }
-            Cause::WrongTenant if !self.is_from_home() => return self.help_tenant(),
-            Cause::WrongTenant => {
+            DenialCause::WrongTenant if !self.is_from_home() => return self.help_tenant(),
+            DenialCause::WrongTenant => {
                 "compare the token's version with the service's authority: v1 and v2 tokens of one tenant name \
                  different issuers"
             }
-            Cause::WrongSignature => {
+            DenialCause::InvalidSignature => {
                 "have the credential sign in to the cloud and the tenant that the service belongs to"
             }
-            Cause::Ended if !self.has_time_left() => {
+            DenialCause::Expired if !self.has_time_left() => {
                 "use a credential that renews its token, and replace a fixed token by a new one"
             }
-            Cause::Ended | Cause::NotYetValid => {
+            DenialCause::Expired | DenialCause::NotYetValid => {
                 "set this machine's clock by NTP, and compare the service's, which is in the `Date` header of the \
                  answer"
             }
-            Cause::NoRole if self.service == Service::Dicom => {
+            DenialCause::MissingRole if self.service == ServiceKind::Dicom => {
                 "assign it \"DICOM Data Reader\", or \"DICOM Data Owner\" to write; a new assignment can take minutes"
             }
-            Cause::NoRole => {
+            DenialCause::MissingRole => {
                 "assign it \"FHIR Data Reader\", or another \"FHIR Data\" role to do more than read; a new assignment \
                  can take minutes"
             }
-            Cause::NotAboutRoles => {
+            DenialCause::NotRoleRelated => {
                 "leave the roles as they are: the server's own explanation is in `Denial::body()`"
             }
-            Cause::Unknown => {
+            DenialCause::Unknown => {
                 "check these two in their order; all of the answer is in `Denial::headers()` and `Denial::body()`"
             }
         };
@@ -109,7 +111,7 @@ impl Facts<'_> {
     }
 
     pub(crate) fn why_ended(&self) -> String {
-        match self.side(self.claims.and_then(Claims::expires)) {
+        match self.side(self.claims.and_then(UnverifiedClaims::expires_on)) {
             Some(Ok(ago)) => format!("the token ended {} ago by this machine's clock", span(ago)),
             Some(Err(left)) => format!(
                 "the service says that the token has ended, but by this machine's clock it has {} left",
@@ -121,7 +123,7 @@ impl Facts<'_> {
 
     fn why_early(&self) -> String {
         let says = "the service says that the token is not valid yet";
-        match self.side(self.claims.and_then(Claims::not_before)) {
+        match self.side(self.claims.and_then(UnverifiedClaims::not_before)) {
             Some(Ok(ago)) => format!("{says}, but by this machine's clock it became so {} ago", span(ago)),
             Some(Err(to_go)) => {
                 format!("{says}, and by this machine's clock it becomes so in {}", span(to_go))
@@ -136,14 +138,15 @@ impl Facts<'_> {
     }
 
     fn has_time_left(&self) -> bool {
-        self.claims.and_then(Claims::expires).is_some_and(|end| end > self.now)
+        self.claims.and_then(UnverifiedClaims::expires_on).is_some_and(|end| end > self.now)
     }
 
     fn why_tenant(&self) -> String {
         let issuer = self.issuer();
         match self.trusted {
             Some(_) if self.is_from_home() => {
-                let named = self.claims.and_then(Claims::issuer).unwrap_or("which it does not name");
+                let named =
+                    self.claims.and_then(UnverifiedClaims::issuer).unwrap_or("which it does not name");
                 format!("the service trusts {issuer}, but says that the token's issuer, {named}, is invalid")
             }
             Some(trusted) => {
@@ -168,7 +171,7 @@ impl Facts<'_> {
     }
 
     pub(crate) fn why_role(&self) -> String {
-        let scopes = self.claims.map_or(&[][..], Claims::scopes);
+        let scopes = self.claims.map_or(&[][..], UnverifiedClaims::scopes);
         let scope = match scopes.iter().any(|scope| scope != "user_impersonation") {
             true => ", or the token no scope,",
             false => "",
@@ -178,7 +181,7 @@ impl Facts<'_> {
 
     /// The token's audiences as they are named in a sentence.
     pub(crate) fn audience(&self) -> String {
-        match self.claims.map_or(&[][..], Claims::audiences) {
+        match self.claims.map_or(&[][..], UnverifiedClaims::audiences) {
             [] => "an audience that cannot be read".to_owned(),
             [one] => one.clone(),
             [one, more @ ..] => format!("{one} (and {} more)", more.len()),
@@ -187,21 +190,22 @@ impl Facts<'_> {
 
     /// Who issued the token, as it is named in a sentence.
     pub(crate) fn issuer(&self) -> String {
-        let tenant = self.claims.and_then(|claims| Some(format!("tenant {}", claims.tenant()?)));
+        let tenant = self.claims.and_then(|claims| Some(format!("tenant {}", claims.tenant_id()?)));
         let issuer = || self.claims.and_then(|claims| Some(claims.issuer()?.to_owned()));
         tenant.or_else(issuer).unwrap_or_else(|| "an issuer that cannot be read".to_owned())
     }
 
     fn principal(&self) -> String {
-        let Some((claims, object)) = self.claims.and_then(|claims| Some((claims, claims.object()?))) else {
+        let Some((claims, object)) = self.claims.and_then(|claims| Some((claims, claims.object_id()?)))
+        else {
             return "the token's principal".to_owned();
         };
-        let kind = match claims.kind() {
+        let kind = match claims.principal_type() {
             Some("app") => "service principal",
             Some("user") => "user",
             _ => "principal",
         };
-        let app = claims.app().map(|app| format!(" (application {app})")).unwrap_or_default();
+        let app = claims.app_id().map(|app| format!(" (application {app})")).unwrap_or_default();
         format!("{kind} {object}{app}")
     }
 }

@@ -9,7 +9,7 @@
 /// fn status(error: &Error) -> u16 {
 ///     match error.kind() {
 ///         // The caller gave a path or a header that cannot be sent.
-///         ErrorKind::ForeignUrl | ErrorKind::Request => 400,
+///         ErrorKind::UrlNotAllowed | ErrorKind::Request => 400,
 ///         ErrorKind::Timeout => 504,
 ///         ErrorKind::Connection | ErrorKind::Status | ErrorKind::TooLarge | ErrorKind::Decode => 502,
 ///         // A matter of how this service is set up: its configuration, its sign-in, its roles.
@@ -33,7 +33,7 @@ pub enum ErrorKind {
     /// There is no Tokio runtime to fetch a token or send a request from, or it shut down meanwhile.
     NoRuntime,
     /// The URL is not the audience's: nothing was sent, and no token was fetched.
-    ForeignUrl,
+    UrlNotAllowed,
     /// A part of the request, or the client itself, cannot be used as it was given: nothing was sent.
     Request,
     /// The body that was given broke off on its way: a part of it may have been sent.

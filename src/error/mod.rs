@@ -57,7 +57,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// use std::time::Duration;
 ///
 /// use azure_healthcare_auth::{Error, HealthcareClient};
-/// # use azure_healthcare_auth::testing::{Fault, StandIn};
+/// # use azure_healthcare_auth::testing::{Fault, FakeServer};
 ///
 /// /// How long a job that only reads rests before it is tried again. `None` where somebody has to look at it.
 /// fn rest(error: &Error) -> Option<Duration> {
@@ -67,15 +67,15 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///     error.is_transient().then(|| error.retry_after().unwrap_or(Duration::from_secs(5)))
 /// }
 ///
-/// # let stand_in = StandIn::start().await;
-/// # let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
-/// # stand_in.fail_next(1, Fault::Throttled(Duration::from_secs(60)));
+/// # let fake_server = FakeServer::start().await;
+/// # let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
+/// # fake_server.inject_fault(1, Fault::Throttled(Duration::from_secs(60)));
 /// // The service is busy, and says for how long:
 /// let error = fhir.get("Patient").send().await?.error_for_status().unwrap_err();
 /// assert_eq!(error.status().map(|status| status.as_u16()), Some(429));
 /// assert!(rest(&error) > Some(Duration::from_secs(5)));
 ///
-/// # stand_in.fail_next(1, Fault::NoRole);
+/// # fake_server.inject_fault(1, Fault::MissingRole);
 /// // The service says no:
 /// let error = fhir.get("Patient").send().await.unwrap_err();
 /// assert_eq!(error.status().map(|status| status.as_u16()), Some(403));
@@ -176,7 +176,7 @@ impl Error {
     /// service that is busy (408, 429, 5xx), an Entra that is.
     ///
     /// It does not say that a request can be *repeated* without harm. One that may have acted is safe to repeat
-    /// only where its method is: see [`RequestBuilder::repeatable`](crate::RequestBuilder::repeatable).
+    /// only where its method is: see [`RequestBuilder::idempotent`](crate::RequestBuilder::idempotent).
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.inner.transient
@@ -278,7 +278,7 @@ mod tests {
     fn only_what_may_pass_by_itself_is_transient() {
         assert!(Error::new(ErrorKind::Connection, "").is_transient());
         assert!(Error::new(ErrorKind::Timeout, "").is_transient());
-        assert!(!Error::new(ErrorKind::ForeignUrl, "").is_transient());
+        assert!(!Error::new(ErrorKind::UrlNotAllowed, "").is_transient());
         #[cfg(feature = "client")]
         for (status, transient) in [(404, false), (408, true), (412, false), (429, true), (503, true)] {
             let status = http::StatusCode::from_u16(status).unwrap();

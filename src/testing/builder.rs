@@ -1,32 +1,32 @@
-//! [`StandInBuilder`]: what a stand-in holds, and its start.
+//! [`FakeServerBuilder`]: what a stand-in holds, and its start.
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
 use serde::Serialize;
 
 use super::{
-    StandIn, StandInCredential, Wording,
+    ChallengeFormat, FakeCredential, FakeServer,
     desk::{Desk, Shared},
     feed::Feed,
     seed::{self, Instance, Seeds},
     server::{listen, serve},
     store::Store,
 };
-use crate::{Audience, DicomAudience, DicomVersion, FhirAudience, Service, clock::Clock};
+use crate::{Audience, DicomAudience, DicomVersion, FhirAudience, ServiceKind, clock::Clock};
 
-/// Starts a [`StandIn`] that differs from the default.
+/// Starts a [`FakeServer`] that differs from the default.
 ///
 /// What a test puts in is anything that `serde` can write: a `serde_json::Value`, or a type of one's own or of another
 /// crate. It stands behind what is synthetic, and one with the `id` of another takes its place.
 ///
 /// ```
-/// use azure_healthcare_auth::{HealthcareClient, testing::{StandIn, Wording}};
+/// use azure_healthcare_auth::{HealthcareClient, testing::{FakeServer, ChallengeFormat}};
 /// use serde_json::{Value, json};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
-/// let stand_in = StandIn::builder()
-///     .wording(Wording::OpenSource)
+/// let fake_server = FakeServer::builder()
+///     .wording(ChallengeFormat::OpenSource)
 ///     .patients(0)
 ///     .patient(&json!({ "resourceType": "Patient", "id": "p1", "name": [{ "family": "Example" }] }))
 ///     .observation(&json!({
@@ -38,24 +38,24 @@ use crate::{Audience, DicomAudience, DicomVersion, FhirAudience, Service, clock:
 ///     .start()
 ///     .await;
 ///
-/// let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+/// let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
 /// let found: Value = fhir.get("Observation").query("patient", "p1").send().await?.json()?;
 /// assert_eq!(found["entry"][0]["resource"]["id"], "o1");
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
 #[must_use = "a stand-in is started by `start()`"]
-pub struct StandInBuilder {
+pub struct FakeServerBuilder {
     patients: usize,
     changes: usize,
-    wording: Wording,
+    wording: ChallengeFormat,
     clock: Clock,
     seeds: Seeds,
 }
 
-impl StandInBuilder {
+impl FakeServerBuilder {
     pub(super) fn new() -> Self {
-        let (wording, clock, seeds) = (Wording::default(), Clock::default(), Seeds::default());
+        let (wording, clock, seeds) = (ChallengeFormat::default(), Clock::default(), Seeds::default());
         Self { patients: 25, changes: 25, wording, clock, seeds }
     }
 
@@ -103,16 +103,16 @@ impl StandInBuilder {
     /// created after all that was there before.
     ///
     /// ```
-    /// use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::StandIn};
+    /// use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::FakeServer};
     /// use serde_json::{Value, json};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
     /// let uid = |uid: &str| json!({ "vr": "UI", "Value": [uid] });
     /// let instance = json!({ "0020000D": uid("2.25.1"), "0020000E": uid("2.25.2"), "00080018": uid("2.25.3") });
-    /// let stand_in = StandIn::builder().changes(0).instance(&instance).start().await;
+    /// let fake_server = FakeServer::builder().changes(0).instance(&instance).start().await;
     ///
-    /// let dicom = HealthcareClient::new(stand_in.dicom(DicomVersion::V2), stand_in.credential());
+    /// let dicom = HealthcareClient::new(fake_server.dicom(DicomVersion::V2), fake_server.credential());
     /// let path = "studies/2.25.1/series/2.25.2/instances/2.25.3/metadata";
     /// let metadata: Value = dicom.get(path).send().await?.json()?;
     /// assert_eq!(metadata, json!([instance]));
@@ -134,20 +134,20 @@ impl StandInBuilder {
         self
     }
 
-    /// How a 401 words its `WWW-Authenticate` header. Default: [`Wording::Managed`].
-    pub fn wording(mut self, wording: Wording) -> Self {
+    /// How a 401 words its `WWW-Authenticate` header. Default: [`ChallengeFormat::Managed`].
+    pub fn wording(mut self, wording: ChallengeFormat) -> Self {
         self.wording = wording;
         self
     }
 
-    /// Takes the time from `now`, by which both services judge tokens and [`StandIn::credential`] issues them.
+    /// Takes the time from `now`, by which both services judge tokens and [`FakeServer::credential`] issues them.
     /// Default: this machine's.
     ///
     /// For a test that lets tokens end: give the same one to
-    /// [`Authenticator::with_clock`](crate::Authenticator::with_clock), and to a [`StandInCredential`] of one's own.
+    /// [`Authenticator::with_clock`](crate::Authenticator::with_clock), and to a [`FakeCredential`] of one's own.
     ///
     /// ```
-    /// use azure_healthcare_auth::{Authenticator, HealthcareClient, testing::StandIn};
+    /// use azure_healthcare_auth::{Authenticator, HealthcareClient, testing::FakeServer};
     /// use std::{sync::atomic::{AtomicU32, Ordering}, time::{Duration, SystemTime}};
     ///
     /// static HOURS: AtomicU32 = AtomicU32::new(0);
@@ -157,15 +157,15 @@ impl StandInBuilder {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
-    /// let stand_in = StandIn::builder().with_clock(now).start().await;
-    /// let auth = Authenticator::new(stand_in.fhir(), stand_in.credential()).with_clock(now);
+    /// let fake_server = FakeServer::builder().with_clock(now).start().await;
+    /// let auth = Authenticator::new(fake_server.fhir(), fake_server.credential()).with_clock(now);
     /// let fhir = HealthcareClient::from(auth);
     ///
     /// assert_eq!(fhir.get("Patient").send().await?.status(), 200);
     /// HOURS.store(2, Ordering::Relaxed);
     /// let response = fhir.get("Patient").send().await?;
     /// assert_eq!((response.status().as_u16(), response.attempts()), (200, 1));
-    /// assert_eq!(stand_in.credential().calls(), 2);
+    /// assert_eq!(fake_server.credential().calls(), 2);
     /// # Ok(()) }
     /// ```
     pub fn with_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
@@ -177,13 +177,13 @@ impl StandInBuilder {
     ///
     /// # Panics
     ///
-    /// As [`StandIn::start`].
-    pub async fn start(self) -> StandIn {
+    /// As [`FakeServer::start`].
+    pub async fn start(self) -> FakeServer {
         let started = self.started();
         started.unwrap_or_else(|error| misuse(&format!("no stand-in can be started here: {error}")))
     }
 
-    fn started(self) -> Result<StandIn, Box<dyn std::error::Error>> {
+    fn started(self) -> Result<FakeServer, Box<dyn std::error::Error>> {
         let [(fhir_port, fhir_origin), (dicom_port, dicom_origin)] = [listen()?, listen()?];
         let fhir = FhirAudience::endpoint(&fhir_origin).build()?;
         let dicom = |version| DicomAudience::endpoint(&dicom_origin).version(version).build();
@@ -199,11 +199,11 @@ impl StandInBuilder {
             clock: self.clock.clone(),
             shared: shared.clone(),
         };
-        let fhir_desk = desk(Service::Fhir, &fhir_origin, &fhir);
-        let dicom_desk = desk(Service::Dicom, &dicom_origin, &dicom_v1);
+        let fhir_desk = desk(ServiceKind::Fhir, &fhir_origin, &fhir);
+        let dicom_desk = desk(ServiceKind::Dicom, &dicom_origin, &dicom_v1);
         let running = serve([(fhir_port, fhir_desk), (dicom_port, dicom_desk)])?;
-        let credential = Arc::new(StandInCredential::new().with_clock(move || self.clock.now()));
-        Ok(StandIn { fhir, dicom: [dicom_v1, dicom_v2], credential, shared, _running: running })
+        let credential = Arc::new(FakeCredential::new().with_clock(move || self.clock.now()));
+        Ok(FakeServer { fhir, dicom: [dicom_v1, dicom_v2], credential, shared, _running: running })
     }
 }
 
@@ -215,9 +215,9 @@ fn misuse(said: &str) -> ! {
 }
 
 /// What a test has put in is not shown.
-impl fmt::Debug for StandInBuilder {
+impl fmt::Debug for FakeServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StandInBuilder")
+        f.debug_struct("FakeServerBuilder")
             .field("patients", &self.patients)
             .field("changes", &self.changes)
             .field("wording", &self.wording)
@@ -233,13 +233,16 @@ mod tests {
     #[test]
     #[should_panic = "this Patient cannot be served: it needs an `id`"]
     fn what_cannot_be_served_fails_where_it_is_put_in() {
-        let _ = StandIn::builder().patient(&json!({"resourceType": "Patient"}));
+        let _ = FakeServer::builder().patient(&json!({"resourceType": "Patient"}));
     }
 
     #[test]
     fn what_is_put_in_is_not_shown() {
-        let builder = StandIn::builder().patient(&json!({"resourceType": "Patient", "id": "hidden"}));
+        let builder = FakeServer::builder().patient(&json!({"resourceType": "Patient", "id": "hidden"}));
         let shown = format!("{builder:?}");
-        assert!(shown.starts_with("StandInBuilder { patients: 25,") && !shown.contains("hidden"), "{shown}");
+        assert!(
+            shown.starts_with("FakeServerBuilder { patients: 25,") && !shown.contains("hidden"),
+            "{shown}"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! [`Claims`]: what the token of a request says.
+//! [`UnverifiedClaims`]: what the token of a request says.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, header::AUTHORIZATION};
@@ -8,9 +8,9 @@ use super::gate::Refusal;
 
 /// The claims of a token, whatever its signature.
 #[derive(Debug, PartialEq)]
-pub(super) struct Claims(Value);
+pub(super) struct UnverifiedClaims(Value);
 
-impl Claims {
+impl UnverifiedClaims {
     /// Those of the one Bearer token that a request carries, whoever it is for.
     pub(super) fn carried(headers: &HeaderMap) -> Result<Self, Refusal> {
         claims(&bearer(headers).ok_or(Refusal::Missing)?).map(Self).ok_or(Refusal::Unreadable)
@@ -75,7 +75,7 @@ mod tests {
         for (roles, expected) in
             [(json!(["a", "b"]), &["a", "b"][..]), (json!("a"), &["a"]), (json!(null), &[])]
         {
-            assert_eq!(Claims(json!({ "roles": roles })).roles().collect::<Vec<_>>(), expected);
+            assert_eq!(UnverifiedClaims(json!({ "roles": roles })).roles().collect::<Vec<_>>(), expected);
         }
     }
 }

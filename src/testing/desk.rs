@@ -11,24 +11,24 @@ use super::{
     fault::{Fault, Faults},
     feed::Feed,
     fhir,
-    gate::{self, Refusal, Wording},
-    received::Received,
+    gate::{self, ChallengeFormat, Refusal},
+    received::ReceivedRequest,
     role,
     store::Store,
 };
-use crate::{Service, clock::Clock};
+use crate::{ServiceKind, clock::Clock};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
 /// The front of one service.
 pub(super) struct Desk {
-    pub(super) service: Service,
+    pub(super) service: ServiceKind,
     /// The origin of the service, without a slash at its end.
     pub(super) origin: String,
     /// What its tokens must be for.
     pub(super) audience: String,
-    pub(super) wording: Wording,
+    pub(super) wording: ChallengeFormat,
     pub(super) clock: Clock,
     pub(super) shared: Arc<Shared>,
 }
@@ -40,7 +40,7 @@ pub(super) struct State {
     store: Store,
     feed: Feed,
     pub(super) faults: Faults,
-    pub(super) received: Vec<Received>,
+    pub(super) received: Vec<ReceivedRequest>,
 }
 
 impl Shared {
@@ -62,14 +62,14 @@ impl Desk {
         let answer = self.answer(&mut state, &request, now);
         let Request { url, method, headers, body } = request;
         let (service, status) = (self.service, answer.status);
-        state.received.push(Received { service, method, url, headers, body, status });
+        state.received.push(ReceivedRequest { service, method, url, headers, body, status });
         answer
     }
 
     fn answer(&self, state: &mut State, request: &Request, now: u64) -> Answer {
         let id = format!("00000000-0000-4000-8000-{:012x}", state.received.len() + 1);
         let answer = self.admitted(state, request, now, &id);
-        if self.service != Service::Fhir {
+        if self.service != ServiceKind::Fhir {
             return answer;
         }
         // Only the FHIR server names its requests, and gives back what the caller named its own.
@@ -82,7 +82,7 @@ impl Desk {
 
     /// The answer after the checks, in the services' order: the token, the load, the role.
     fn admitted(&self, state: &mut State, request: &Request, now: u64, id: &str) -> Answer {
-        let fhir = self.service == Service::Fhir;
+        let fhir = self.service == ServiceKind::Fhir;
         if fhir && fhir::is_open(request) {
             return fhir::metadata();
         }
@@ -110,7 +110,7 @@ impl Desk {
     /// What a fault has answered in place of what was asked for. `None` where it leaves that as it is.
     fn instead(&self, fault: &Fault, now: u64, id: &str) -> Option<Answer> {
         Some(match fault {
-            Fault::NoRole => self.refuse(StatusCode::FORBIDDEN, id),
+            Fault::MissingRole => self.refuse(StatusCode::FORBIDDEN, id),
             Fault::Throttled(wait) => self.refuse(StatusCode::TOO_MANY_REQUESTS, id).with_wait(*wait),
             Fault::Status(status) => self.refuse(*status, id),
             _ => self.unauthorized(&fault.refusal(&self.audience, now)?, id),
@@ -124,8 +124,8 @@ impl Desk {
 
     fn refuse(&self, status: StatusCode, id: &str) -> Answer {
         match self.service {
-            Service::Fhir => fhir::refusal(status, id),
-            Service::Dicom => dicom::refusal(status),
+            ServiceKind::Fhir => fhir::refusal(status, id),
+            ServiceKind::Dicom => dicom::refusal(status),
         }
     }
 }
@@ -138,7 +138,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::testing::{StandInCredential, answer::request, seed::Seeds};
+    use crate::testing::{FakeCredential, answer::request, seed::Seeds};
 
     const ID: &str = "00000000-0000-4000-8000-000000000001";
 
@@ -146,17 +146,17 @@ mod tests {
     fn desks() -> [Desk; 2] {
         let seeds = Seeds::default();
         let shared = Arc::new(Shared::new(Store::new(1, &seeds), Feed::new(1, seeds.instances)));
-        [Service::Fhir, Service::Dicom].map(|service| Desk {
+        [ServiceKind::Fhir, ServiceKind::Dicom].map(|service| Desk {
             service,
             origin: "http://here".to_owned(),
             audience: "http://here".to_owned(),
-            wording: Wording::Managed,
+            wording: ChallengeFormat::Managed,
             clock: Clock::default(),
             shared: shared.clone(),
         })
     }
 
-    async fn ask(desk: &Desk, line: &str, credential: &StandInCredential) -> Answer {
+    async fn ask(desk: &Desk, line: &str, credential: &FakeCredential) -> Answer {
         let token = credential.get_token(&["http://here/.default"], None).await.unwrap();
         let mut request = request(line, "");
         let value = format!("Bearer {}", token.token.secret()).parse().unwrap();
@@ -171,7 +171,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_wrong_token_is_refused_in_the_services_own_form() {
-        let new = StandInCredential::new;
+        let new = FakeCredential::new;
         let token =
             |description| format!(r#"Bearer error="invalid_token", error_description="{description}""#);
         for (credential, status, challenge) in [
@@ -179,7 +179,7 @@ mod tests {
             (new().with_audience("http://other"), 401, token("The audience is invalid")),
             (new().with_audience("http://here/"), 401, token("The audience is invalid")),
             (new().expired(), 401, token("The token is expired")),
-            (new().with_life(Duration::ZERO), 401, token("The token is expired")),
+            (new().with_lifetime(Duration::ZERO), 401, token("The token is expired")),
             (new().with_tenant("other"), 401, token("The issuer is invalid")),
             (new().without_role(), 403, String::new()),
         ] {
@@ -212,17 +212,17 @@ mod tests {
             (Fault::Expired, 401, "login", "", token("The token is expired")),
             (Fault::NotYetValid, 401, "login", "", token("The token is not valid yet")),
             (Fault::WrongTenant, 401, "login", "", token("The issuer is invalid")),
-            (Fault::BadSignature, 401, "login", "", token("The signature is invalid")),
+            (Fault::InvalidSignature, 401, "login", "", token("The signature is invalid")),
             (Fault::UnknownKey, 401, "login", "", token("The signature key was not found")),
-            (Fault::NoRole, 403, "forbidden", "Authorization failed.", String::new()),
+            (Fault::MissingRole, 403, "forbidden", "Authorization failed.", String::new()),
             (Fault::Throttled(Duration::from_secs(2)), 429, "throttled", "", String::new()),
             (status(503), 503, "exception", "Service Unavailable", String::new()),
             (status(424), 424, "processing", "Failed Dependency", String::new()),
         ] {
             let [fhir, dicom] = desks();
             fhir.shared.lock().faults.add(2, fault.clone());
-            let of_fhir = ask(&fhir, "GET /Patient", &StandInCredential::new()).await;
-            let of_dicom = ask(&dicom, "GET /v1/changefeed", &StandInCredential::new()).await;
+            let of_fhir = ask(&fhir, "GET /Patient", &FakeCredential::new()).await;
+            let of_dicom = ask(&dicom, "GET /v1/changefeed", &FakeCredential::new()).await;
             for answer in [&of_fhir, &of_dicom] {
                 assert_eq!(answer.status.as_u16(), status, "{fault:?}");
                 assert_eq!(answer.header("www-authenticate"), challenge);
@@ -230,7 +230,7 @@ mod tests {
             }
             assert_eq!(of_fhir.value()["issue"][0]["code"], code, "{fault:?}");
             assert_eq!(String::from_utf8(of_dicom.body).unwrap(), said, "{fault:?}");
-            assert_eq!(ask(&fhir, "GET /Patient", &StandInCredential::new()).await.status, StatusCode::OK);
+            assert_eq!(ask(&fhir, "GET /Patient", &FakeCredential::new()).await.status, StatusCode::OK);
         }
     }
 
@@ -238,8 +238,7 @@ mod tests {
     async fn the_token_comes_before_the_load_and_the_load_before_the_role() {
         let [fhir, _] = desks();
         fhir.shared.lock().faults.add(1, Fault::Throttled(Duration::from_secs(1)));
-        let [expired, no_role] =
-            [StandInCredential::new().expired(), StandInCredential::new().without_role()];
+        let [expired, no_role] = [FakeCredential::new().expired(), FakeCredential::new().without_role()];
         let metadata = fhir.answer(&mut fhir.shared.lock(), &request("GET /metadata", ""), 0);
         assert_eq!(metadata.status, StatusCode::OK);
         for (credential, status) in [(&expired, 401), (&no_role, 429), (&no_role, 403)] {
@@ -250,7 +249,7 @@ mod tests {
     #[tokio::test]
     async fn a_reader_is_refused_what_writes() {
         let [fhir, _] = desks();
-        let reader = StandInCredential::new().with_roles(&["FHIR Data Reader"]);
+        let reader = FakeCredential::new().with_roles(&["FHIR Data Reader"]);
         for (line, status) in [("GET /Patient", 200), ("POST /Patient/_search", 200), ("POST /Patient", 403)]
         {
             assert_eq!(ask(&fhir, line, &reader).await.status.as_u16(), status, "{line}");

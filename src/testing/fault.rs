@@ -8,39 +8,39 @@ use super::{answer::Answer, gate::Refusal};
 
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-ms-retry-after-ms");
 
-/// What a service of a [`StandIn`](super::StandIn) does to a request whose token is good: see
-/// [`StandIn::fail_next`](super::StandIn::fail_next).
+/// What a service of a [`FakeServer`](super::FakeServer) does to a request whose token is good: see
+/// [`FakeServer::inject_fault`](super::FakeServer::inject_fault).
 ///
-/// The 401s are worded as [`Wording`](super::Wording) says. They refuse a token in which nothing is wrong, as a
+/// The 401s are worded as [`ChallengeFormat`](super::ChallengeFormat) says. They refuse a token in which nothing is wrong, as a
 /// service does that was just given other settings; a token that *is* wrong comes from a
-/// [`StandInCredential`](super::StandInCredential), and is refused without a fault.
+/// [`FakeCredential`](super::FakeCredential), and is refused without a fault.
 ///
 /// What a service that creates a Patient makes of each:
 ///
 /// ```
-/// use azure_healthcare_auth::{HealthcareClient, testing::{Fault, StandIn}};
+/// use azure_healthcare_auth::{HealthcareClient, testing::{Fault, FakeServer}};
 /// use http::StatusCode;
 /// use std::time::Duration;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let stand_in = StandIn::start().await;
-/// let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+/// let fake_server = FakeServer::start().await;
+/// let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
 /// for (fault, expected) in [
 ///     (Fault::WrongAudience, "wrong-audience"),
 ///     (Fault::Expired, "ended"),
 ///     (Fault::NotYetValid, "not-yet-valid"),
 ///     (Fault::WrongTenant, "wrong-tenant"),
-///     (Fault::BadSignature, "wrong-signature"),
+///     (Fault::InvalidSignature, "wrong-signature"),
 ///     (Fault::UnknownKey, "wrong-signature"),
-///     (Fault::NoRole, "no-role"),
+///     (Fault::MissingRole, "no-role"),
 ///     (Fault::Throttled(Duration::ZERO), "201"),                // it had not acted, and was sent again
 ///     (Fault::Status(StatusCode::SERVICE_UNAVAILABLE), "503"),  // it may have acted, and was not
-///     (Fault::Slow(Duration::from_millis(5)), "201"),
-///     (Fault::Cut, "Connection"),                               // it has acted
+///     (Fault::Delay(Duration::from_millis(5)), "201"),
+///     (Fault::TruncatedBody, "Connection"),                               // it has acted
 /// ] {
 ///     // Enough of it for what is sent once more: with another token, or after a wait.
-///     stand_in.fail_next(2, fault);
+///     fake_server.inject_fault(2, fault);
 ///     let created = fhir.post("Patient").json(&serde_json::json!({ "resourceType": "Patient" })).send().await;
 ///     let outcome = match created {
 ///         Ok(response) => response.status().as_str().to_owned(),
@@ -50,7 +50,7 @@ const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-ms-retry-after-ms"
 ///         },
 ///     };
 ///     assert_eq!(outcome, expected);
-///     stand_in.recover();
+///     fake_server.clear_faults();
 /// }
 /// # }
 /// ```
@@ -66,11 +66,11 @@ pub enum Fault {
     /// 401: the issuer is invalid, as for a token of another tenant.
     WrongTenant,
     /// 401: the signature is invalid.
-    BadSignature,
+    InvalidSignature,
     /// 401: the signature key was not found.
     UnknownKey,
     /// 403: authorization failed, as for a principal without a role.
-    NoRole,
+    MissingRole,
     /// 429, and the wait until the next try.
     ///
     /// It is told twice: in whole milliseconds (`x-ms-retry-after-ms`), and in seconds, rounded and at least 1 unless
@@ -81,12 +81,12 @@ pub enum Fault {
     /// Of the body only the form is the services' own: an `OperationOutcome`, and plain text for DICOM.
     Status(StatusCode),
     /// The answer, so much later. The time is real time, also where a test has paused its runtime's clock.
-    Slow(Duration),
+    Delay(Duration),
     /// The head of the answer and the first half of its body; then the connection is closed. Of an answer that has no
     /// body nothing is sent.
     ///
     /// The request **has** acted: a Patient that was posted is there.
-    Cut,
+    TruncatedBody,
 }
 
 impl Fault {
@@ -100,7 +100,7 @@ impl Fault {
             Self::WrongTenant => {
                 Refusal::Issuer("https://sts.windows.net/0a1b2c3d-0000-4000-8000-5741d1000009/".to_owned())
             }
-            Self::BadSignature => Refusal::Signature,
+            Self::InvalidSignature => Refusal::Signature,
             Self::UnknownKey => Refusal::Key,
             _ => return None,
         })
@@ -109,8 +109,8 @@ impl Fault {
     /// What becomes of the answer, where the fault leaves one.
     pub(super) fn on_the_way(&self, answer: Answer) -> Answer {
         match self {
-            Self::Slow(delay) => Answer { delay: *delay, ..answer },
-            Self::Cut => Answer { cut: true, ..answer },
+            Self::Delay(delay) => Answer { delay: *delay, ..answer },
+            Self::TruncatedBody => Answer { cut: true, ..answer },
             _ => answer,
         }
     }
@@ -159,13 +159,16 @@ mod tests {
     #[test]
     fn faults_come_in_their_order_and_as_often_as_was_said() {
         let mut faults = Faults::default();
-        faults.add(2, Fault::Cut);
-        faults.add(0, Fault::NoRole);
+        faults.add(2, Fault::TruncatedBody);
+        faults.add(0, Fault::MissingRole);
         faults.add(1, Fault::Expired);
         let taken: Vec<_> = (0..4).map(|_| faults.take()).collect();
-        assert_eq!(taken, [Some(Fault::Cut), Some(Fault::Cut), Some(Fault::Expired), None]);
-        faults.add(usize::MAX, Fault::Cut);
-        assert_eq!(faults.take(), Some(Fault::Cut));
+        assert_eq!(
+            taken,
+            [Some(Fault::TruncatedBody), Some(Fault::TruncatedBody), Some(Fault::Expired), None]
+        );
+        faults.add(usize::MAX, Fault::TruncatedBody);
+        assert_eq!(faults.take(), Some(Fault::TruncatedBody));
         faults.clear();
         assert_eq!(faults.take(), None);
     }
@@ -186,8 +189,8 @@ mod tests {
             let answer = fault.on_the_way(Answer::empty(StatusCode::OK));
             (answer.delay, answer.cut)
         };
-        assert_eq!(sent(Fault::Slow(wait)), (wait, false));
-        assert_eq!(sent(Fault::Cut), (Duration::ZERO, true));
+        assert_eq!(sent(Fault::Delay(wait)), (wait, false));
+        assert_eq!(sent(Fault::TruncatedBody), (Duration::ZERO, true));
         assert_eq!(sent(Fault::Throttled(wait)), (Duration::ZERO, false));
     }
 }

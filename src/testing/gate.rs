@@ -3,36 +3,36 @@
 use azure_core::time::OffsetDateTime;
 use http::HeaderMap;
 
-use super::{carried::Claims, credential::TENANT};
+use super::{carried::UnverifiedClaims, credential::TENANT};
 
-/// How a 401 of the [`StandIn`](super::StandIn) words its `WWW-Authenticate` header.
+/// How a 401 of the [`FakeServer`](super::FakeServer) words its `WWW-Authenticate` header.
 ///
 /// Both forms are in use, and a client has to understand both.
 ///
 /// ```
-/// use azure_healthcare_auth::{Cause, HealthcareClient, testing::{StandIn, StandInCredential, Wording}};
+/// use azure_healthcare_auth::{DenialCause, HealthcareClient, testing::{FakeServer, FakeCredential, ChallengeFormat}};
 /// use std::sync::Arc;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// for (wording, said) in [
-///     (Wording::Managed, "The audience is invalid"),
-///     (Wording::OpenSource, "The audience 'api://another' is invalid"),
+///     (ChallengeFormat::Managed, "The audience is invalid"),
+///     (ChallengeFormat::OpenSource, "The audience 'api://another' is invalid"),
 /// ] {
-///     let stand_in = StandIn::builder().wording(wording).start().await;
-///     let credential = StandInCredential::new().with_audience("api://another");
-///     let fhir = HealthcareClient::new(stand_in.fhir(), Arc::new(credential));
+///     let fake_server = FakeServer::builder().wording(wording).start().await;
+///     let credential = FakeCredential::new().with_audience("api://another");
+///     let fhir = HealthcareClient::new(fake_server.fhir(), Arc::new(credential));
 ///
 ///     let refused = fhir.get("Patient").send().await.unwrap_err();
 ///     let denial = refused.denial().unwrap();
 ///     assert_eq!(denial.challenges()[0].param("error_description"), Some(said));
-///     assert_eq!(denial.cause(), Cause::WrongAudience);
+///     assert_eq!(denial.cause(), DenialCause::WrongAudience);
 /// }
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Wording {
+pub enum ChallengeFormat {
     /// As users of the managed services report it: `Bearer error="invalid_token", error_description="The audience is
     /// invalid"`, and a bare `Bearer` where there was no token. The default.
     #[default]
@@ -69,8 +69,8 @@ pub(super) enum Refusal {
 ///
 /// The order is that of the library behind both services: times, audience, issuer. It shows in the wording of a token
 /// that is wrong in two ways.
-pub(super) fn admit(headers: &HeaderMap, audience: &str, now: u64) -> Result<Claims, Refusal> {
-    let claims = Claims::carried(headers)?;
+pub(super) fn admit(headers: &HeaderMap, audience: &str, now: u64) -> Result<UnverifiedClaims, Refusal> {
+    let claims = UnverifiedClaims::carried(headers)?;
     let time = |name| claims.time(name);
     let end = time("exp").ok_or(Refusal::Endless)?;
     if let Some(begin) = time("nbf").filter(|begin| now < *begin) {
@@ -91,10 +91,10 @@ pub(super) fn admit(headers: &HeaderMap, audience: &str, now: u64) -> Result<Cla
 
 impl Refusal {
     /// The value of the `WWW-Authenticate` header of a service that wants `audience`.
-    pub(super) fn challenge(&self, wording: Wording, audience: &str) -> String {
+    pub(super) fn challenge(&self, wording: ChallengeFormat, audience: &str) -> String {
         let mut parts = match wording {
-            Wording::Managed => vec![],
-            Wording::OpenSource => vec![
+            ChallengeFormat::Managed => vec![],
+            ChallengeFormat::OpenSource => vec![
                 format!("authorization_uri=\"https://login.microsoftonline.com/{TENANT}\""),
                 format!("resource_id=\"{audience}\""),
                 format!("realm=\"{audience}\""),
@@ -110,25 +110,29 @@ impl Refusal {
         format!("Bearer {}", parts.join(", ")).trim_end().to_owned()
     }
 
-    fn description(&self, wording: Wording) -> Option<String> {
+    fn description(&self, wording: ChallengeFormat) -> Option<String> {
         let quoted = |value: &str| if value.is_empty() { "(null)".to_owned() } else { value.to_owned() };
         Some(match (wording, self) {
             (_, Self::Missing | Self::Unreadable) => return None,
             (_, Self::Endless) => "The token has no expiration".to_owned(),
             (_, Self::Key) => "The signature key was not found".to_owned(),
             (_, Self::Signature) => "The signature is invalid".to_owned(),
-            (Wording::Managed, Self::Early(_)) => "The token is not valid yet".to_owned(),
-            (Wording::Managed, Self::Expired(_)) => "The token is expired".to_owned(),
-            (Wording::Managed, Self::Audience(_)) => "The audience is invalid".to_owned(),
-            (Wording::Managed, Self::Issuer(_)) => "The issuer is invalid".to_owned(),
-            (Wording::OpenSource, Self::Early(begin)) => {
+            (ChallengeFormat::Managed, Self::Early(_)) => "The token is not valid yet".to_owned(),
+            (ChallengeFormat::Managed, Self::Expired(_)) => "The token is expired".to_owned(),
+            (ChallengeFormat::Managed, Self::Audience(_)) => "The audience is invalid".to_owned(),
+            (ChallengeFormat::Managed, Self::Issuer(_)) => "The issuer is invalid".to_owned(),
+            (ChallengeFormat::OpenSource, Self::Early(begin)) => {
                 format!("The token is not valid before '{}'", date(*begin))
             }
-            (Wording::OpenSource, Self::Expired(end)) => format!("The token expired at '{}'", date(*end)),
-            (Wording::OpenSource, Self::Audience(held)) => {
+            (ChallengeFormat::OpenSource, Self::Expired(end)) => {
+                format!("The token expired at '{}'", date(*end))
+            }
+            (ChallengeFormat::OpenSource, Self::Audience(held)) => {
                 format!("The audience '{}' is invalid", quoted(held))
             }
-            (Wording::OpenSource, Self::Issuer(held)) => format!("The issuer '{}' is invalid", quoted(held)),
+            (ChallengeFormat::OpenSource, Self::Issuer(held)) => {
+                format!("The issuer '{}' is invalid", quoted(held))
+            }
         })
     }
 }
@@ -255,12 +259,12 @@ mod tests {
                 text => format!(r#"error="invalid_token", error_description="{text}""#),
             };
             assert_eq!(
-                refusal.challenge(Wording::Managed, "want"),
+                refusal.challenge(ChallengeFormat::Managed, "want"),
                 format!("Bearer {}", rest(managed)).trim_end()
             );
             let comma = if open_source.is_empty() { "" } else { ", " };
             assert_eq!(
-                refusal.challenge(Wording::OpenSource, "want"),
+                refusal.challenge(ChallengeFormat::OpenSource, "want"),
                 format!("{open}{comma}{}", rest(open_source)),
             );
         }

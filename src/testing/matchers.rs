@@ -3,17 +3,17 @@
 use http::header::AUTHORIZATION;
 use wiremock::{Match, Request};
 
-use super::carried::Claims;
+use super::carried::UnverifiedClaims;
 use crate::Audience;
 
 /// Matches a request that carries one Bearer token, whose `aud` claim is what services of this audience want.
 ///
-/// The token must be a JWT, such as a [`StandInCredential`](super::StandInCredential) issues. It may be over, and of
+/// The token must be a JWT, such as a [`FakeCredential`](super::FakeCredential) issues. It may be over, and of
 /// any tenant: this asks only whether the right one was sent.
 ///
 /// ```
 /// use azure_healthcare_auth::{FhirAudience, HealthcareClient};
-/// use azure_healthcare_auth::testing::{StandInCredential, bearer_for};
+/// use azure_healthcare_auth::testing::{FakeCredential, bearer_for};
 /// use std::sync::Arc;
 /// use wiremock::{Mock, MockServer, ResponseTemplate, matchers::{method, path}};
 ///
@@ -29,7 +29,7 @@ use crate::Audience;
 ///     .mount(&server)
 ///     .await;
 ///
-/// let fhir = HealthcareClient::new(audience, Arc::new(StandInCredential::new()));
+/// let fhir = HealthcareClient::new(audience, Arc::new(FakeCredential::new()));
 /// assert_eq!(fhir.delete("Patient/example-0001").send().await?.status(), 204);
 /// # Ok(()) }
 /// ```
@@ -37,7 +37,8 @@ use crate::Audience;
 pub fn bearer_for<A: Audience>(audience: &A) -> impl Match + use<A> {
     let wanted = audience.resource().to_owned();
     move |request: &Request| {
-        Claims::carried(&request.headers).is_ok_and(|claims| claims.audiences().any(|held| held == wanted))
+        UnverifiedClaims::carried(&request.headers)
+            .is_ok_and(|claims| claims.audiences().any(|held| held == wanted))
     }
 }
 
@@ -69,10 +70,10 @@ mod tests {
     use azure_core::credentials::TokenCredential;
 
     use super::*;
-    use crate::{DicomAudience, FhirAudience, testing::StandInCredential, testing::answer::request};
+    use crate::{DicomAudience, FhirAudience, testing::FakeCredential, testing::answer::request};
 
     async fn token(scope: &str) -> String {
-        let token = StandInCredential::new().get_token(&[scope], None).await.unwrap();
+        let token = FakeCredential::new().get_token(&[scope], None).await.unwrap();
         format!("Bearer {}", token.token.secret())
     }
 

@@ -2,29 +2,29 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`StandIn`] | both services on loopback, with what a test puts in, and what goes wrong on request: [`Fault`] |
-//! | [`StandInCredential`] | issues the tokens that they take, and on request tokens that they refuse |
+//! | [`FakeServer`] | both services on loopback, with what a test puts in, and what goes wrong on request: [`Fault`] |
+//! | [`FakeCredential`] | issues the tokens that they take, and on request tokens that they refuse |
 //! | [`ScriptedCredential`] | gives the tokens and errors that a test has written down, one after another |
 //! | [`bearer_for`], [`no_authorization`] | for those who have a mock server of `wiremock` already |
 //!
 //! Nothing leaves the machine, and nothing has to be set up:
 //!
 //! ```
-//! use azure_healthcare_auth::testing::{Received, StandIn};
-//! use azure_healthcare_auth::{DicomVersion, HealthcareClient, Service};
+//! use azure_healthcare_auth::testing::{ReceivedRequest, FakeServer};
+//! use azure_healthcare_auth::{DicomVersion, HealthcareClient, ServiceKind};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> azure_healthcare_auth::Result<()> {
-//! let azure = StandIn::builder().patients(3).changes(100).start().await;
+//! let azure = FakeServer::builder().patients(3).changes(100).start().await;
 //! let fhir = HealthcareClient::new(azure.fhir(), azure.credential());
-//! let dicom = fhir.at(azure.dicom(DicomVersion::V2))?;
+//! let dicom = fhir.for_audience(azure.dicom(DicomVersion::V2))?;
 //!
 //! let patients: serde_json::Value = fhir.get("Patient").send().await?.json()?;
 //! let changes: Vec<serde_json::Value> = dicom.get("changefeed").send().await?.json()?;
 //! assert_eq!((patients["entry"].as_array().map(Vec::len), changes.len()), (Some(3), 100));
 //!
-//! let received: Vec<_> = azure.received().iter().map(Received::service).collect();
-//! assert_eq!(received, [Service::Fhir, Service::Dicom]);
+//! let received: Vec<_> = azure.received().iter().map(ReceivedRequest::service).collect();
+//! assert_eq!(received, [ServiceKind::Fhir, ServiceKind::Dicom]);
 //! # Ok(()) }
 //! ```
 //!
@@ -37,6 +37,7 @@ mod carried;
 mod credential;
 mod desk;
 mod dicom;
+mod fake_server;
 mod fault;
 mod feed;
 mod fhir;
@@ -48,16 +49,15 @@ mod scripted;
 mod search;
 mod seed;
 mod server;
-mod stand_in;
 mod store;
 #[cfg(test)]
 mod tests;
 
-pub use builder::StandInBuilder;
-pub use credential::StandInCredential;
+pub use builder::FakeServerBuilder;
+pub use credential::FakeCredential;
+pub use fake_server::FakeServer;
 pub use fault::Fault;
-pub use gate::Wording;
+pub use gate::ChallengeFormat;
 pub use matchers::{bearer_for, no_authorization};
-pub use received::Received;
+pub use received::ReceivedRequest;
 pub use scripted::ScriptedCredential;
-pub use stand_in::StandIn;

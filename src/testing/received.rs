@@ -1,37 +1,37 @@
-//! [`Received`]: a request as a service of the stand-in received it.
+//! [`ReceivedRequest`]: a request as a service of the stand-in received it.
 
 use std::fmt;
 
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
-use crate::Service;
+use crate::ServiceKind;
 
-/// A request as a service of the [`StandIn`](super::StandIn) received it, and the status of its answer.
+/// A request as a service of the [`FakeServer`](super::FakeServer) received it, and the status of its answer.
 ///
 /// It holds the token, the URL and the body as they came; `Debug` shows none of them. No method panics.
 ///
 /// ```
-/// use azure_healthcare_auth::{HealthcareClient, Service, testing::StandIn};
+/// use azure_healthcare_auth::{HealthcareClient, ServiceKind, testing::FakeServer};
 /// use serde_json::json;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
-/// # let stand_in = StandIn::start().await;
-/// # let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+/// # let fake_server = FakeServer::start().await;
+/// # let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
 /// fhir.post("Patient").json(&json!({ "resourceType": "Patient" })).send().await?;
 ///
-/// let received = stand_in.received();
+/// let received = fake_server.received();
 /// let created = &received[0];
-/// assert_eq!((created.service(), created.method().as_str(), created.status().as_u16()), (Service::Fhir, "POST", 201));
+/// assert_eq!((created.service(), created.method().as_str(), created.status().as_u16()), (ServiceKind::Fhir, "POST", 201));
 /// assert_eq!(created.url().path(), "/Patient");
 /// assert_eq!(created.headers()["content-type"], "application/fhir+json");
 /// assert_eq!(created.body(), br#"{"resourceType":"Patient"}"#);
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Received {
-    pub(super) service: Service,
+pub struct ReceivedRequest {
+    pub(super) service: ServiceKind,
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
@@ -39,10 +39,10 @@ pub struct Received {
     pub(super) status: StatusCode,
 }
 
-impl Received {
+impl ReceivedRequest {
     /// Which service received it.
     #[must_use]
-    pub fn service(&self) -> Service {
+    pub fn service(&self) -> ServiceKind {
         self.service
     }
 
@@ -78,9 +78,9 @@ impl Received {
 }
 
 /// Service, method and status. No URL, no header and no body.
-impl fmt::Debug for Received {
+impl fmt::Debug for ReceivedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Received")
+        f.debug_struct("ReceivedRequest")
             .field("service", &self.service)
             .field("method", &self.method)
             .field("status", &self.status)

@@ -3,16 +3,16 @@
 use http::Method;
 use wiremock::Request;
 
-use crate::Service;
+use crate::ServiceKind;
 
 /// Whether `role` allows the request on `service`.
 ///
 /// By the table of Azure's built-in roles for health data: readers read and search, and the others write too.
-pub(super) fn allows(role: &str, service: Service, request: &Request) -> bool {
+pub(super) fn allows(role: &str, service: ServiceKind, request: &Request) -> bool {
     match (service, role) {
-        (Service::Fhir, "FHIR Data Reader") | (Service::Dicom, "DICOM Data Reader") => reads(request),
-        (Service::Fhir, "FHIR Data Writer" | "FHIR Data Contributor")
-        | (Service::Dicom, "DICOM Data Owner") => true,
+        (ServiceKind::Fhir, "FHIR Data Reader") | (ServiceKind::Dicom, "DICOM Data Reader") => reads(request),
+        (ServiceKind::Fhir, "FHIR Data Writer" | "FHIR Data Contributor")
+        | (ServiceKind::Dicom, "DICOM Data Owner") => true,
         _ => false,
     }
 }
@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn a_reader_reads_and_a_role_is_good_for_its_own_service() {
-        use Service::{Dicom, Fhir};
+        use ServiceKind::{Dicom, Fhir};
         let lines = ["GET /Patient", "POST /Patient/_search", "POST /Patient", "DELETE /Patient/_search"];
         for (role, service, expected) in [
             ("FHIR Data Reader", Fhir, [true, true, false, false]),

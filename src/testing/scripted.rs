@@ -14,7 +14,7 @@ use azure_core::{
 };
 
 use super::credential::MAX_TIME;
-use crate::{clock::Clock, credentials::ForcedRefresh};
+use crate::{clock::Clock, credentials::ForceRefresh};
 
 /// A credential that follows a script, and tells what it was asked.
 ///
@@ -37,8 +37,8 @@ use crate::{clock::Clock, credentials::ForcedRefresh};
 /// let refused = auth.authorization().await?;
 /// assert_eq!(refused, "Bearer first");
 /// // What a client does when the service has answered 401:
-/// assert_eq!(auth.renew(&refused).await?.unwrap(), "Bearer second");
-/// assert_eq!((credential.calls(), credential.forced()), (2, 1));
+/// assert_eq!(auth.refresh_rejected(&refused).await?.unwrap(), "Bearer second");
+/// assert_eq!((credential.calls(), credential.forced_calls()), (2, 1));
 /// assert_eq!(credential.scopes(), ["https://contoso-records.fhir.azurehealthcareapis.com/.default"; 2]);
 /// # Ok(()) }
 /// ```
@@ -151,9 +151,9 @@ impl ScriptedCredential {
         self.asked().iter().map(|asked| asked.scope.clone()).collect()
     }
 
-    /// How many calls carried [`ForcedRefresh`]: they were made because a service refused a token. Never panics.
+    /// How many calls carried [`ForceRefresh`]: they were made because a service refused a token. Never panics.
     #[must_use]
-    pub fn forced(&self) -> usize {
+    pub fn forced_calls(&self) -> usize {
         self.asked().iter().filter(|asked| asked.forced).count()
     }
 
@@ -178,7 +178,7 @@ impl TokenCredential for ScriptedCredential {
         scopes: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        let forced = ForcedRefresh::is_in(options.as_ref());
+        let forced = ForceRefresh::is_in(options.as_ref());
         let failure = |message| Error::with_message(ErrorKind::Credential, message);
         let Some(step) = self.next(Asked { scope: scopes.join(" "), forced }) else {
             return Err(failure("the script of this credential has no step".to_owned()));
@@ -258,12 +258,15 @@ mod tests {
     #[tokio::test]
     async fn who_asks_what_is_written_down_and_no_token_is_shown() {
         let credential = ScriptedCredential::new().token("hidden", HOUR);
-        let context = Context::new().with_value(ForcedRefresh);
+        let context = Context::new().with_value(ForceRefresh);
         let forced = TokenRequestOptions { method_options: ClientMethodOptions { context } };
         credential.get_token(&["one", "two"], Some(forced)).await.unwrap();
         credential.get_token(&["three"], None).await.unwrap();
-        assert_eq!((credential.scopes(), credential.forced()), (vec!["one two".into(), "three".into()], 1));
-        assert_eq!(ScriptedCredential::new().forced(), 0);
+        assert_eq!(
+            (credential.scopes(), credential.forced_calls()),
+            (vec!["one two".into(), "three".into()], 1)
+        );
+        assert_eq!(ScriptedCredential::new().forced_calls(), 0);
         assert_eq!(format!("{credential:?}"), "ScriptedCredential { calls: 2, .. }");
     }
 }

@@ -250,11 +250,11 @@ mod tests {
 
     #[test]
     fn an_error_of_this_crate_that_a_pipeline_passed_on_is_that_again() {
-        let ours = Error::new(ErrorKind::ForeignUrl, "elsewhere");
+        let ours = Error::new(ErrorKind::UrlNotAllowed, "elsewhere");
         let passed_on = azure_core::Error::with_error(Kind::Credential, ours, "the pipeline failed");
         let passed_on = azure_core::Error::with_error(Kind::Other, passed_on, "again");
         let error = Error::from(passed_on);
-        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::ForeignUrl, "elsewhere"));
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::UrlNotAllowed, "elsewhere"));
         let theirs = azure_core::Error::with_message(Kind::Credential, "az not found");
         assert_eq!(Error::from(theirs).to_string(), "the credential cannot be used: az not found");
     }

@@ -66,7 +66,7 @@ impl Slot {
 
     async fn admitted(self: &Arc<Self>) -> Result<HeaderValue> {
         loop {
-            let wait = match self.admit()? {
+            let wait = match self.check_url()? {
                 Admission::Served(value) => return Ok(value),
                 Admission::Waits(wait) => wait,
             };
@@ -77,7 +77,10 @@ impl Slot {
     }
 
     /// Another value than the one that the service refused, or `None` where there is none to be had.
-    pub(crate) async fn renew(self: &Arc<Self>, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
+    pub(crate) async fn refresh_rejected(
+        self: &Arc<Self>,
+        refused: &HeaderValue,
+    ) -> Result<Option<HeaderValue>> {
         loop {
             let wait = match self.force(refused)? {
                 Renewal::Other(value) => return Ok(Some(value)),
@@ -88,7 +91,7 @@ impl Slot {
                 }
                 Renewal::Waits(wait) => wait,
             };
-            let forced = wait.is_forced();
+            let forced = wait.force_refresh();
             match wait.landed().await? {
                 Some(Ok(value)) if value != *refused => return Ok(Some(value)),
                 Some(_) if forced => return Ok(None),
@@ -99,7 +102,7 @@ impl Slot {
     }
 
     /// Decides under the gate's lock, so that of all who come at once one starts a fetch.
-    fn admit(self: &Arc<Self>) -> Result<Admission> {
+    fn check_url(self: &Arc<Self>) -> Result<Admission> {
         let mut gate = self.gate.lock();
         // Looked at again: a fetch may have landed on the way to the lock. To a time before that landing its failure
         // would lie in the future, and hold nobody back.
@@ -210,7 +213,7 @@ impl Slot {
     }
 }
 
-/// What a request gets from [`Slot::admit`].
+/// What a request gets from [`Slot::check_url`].
 enum Admission {
     Served(HeaderValue),
     Waits(Wait),

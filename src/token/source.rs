@@ -17,7 +17,7 @@ use azure_core::{
 use tokio::sync::Semaphore;
 
 use super::{complaint, slot::Slot};
-use crate::{Error, ErrorKind, Result, clock::Clock, credentials::ForcedRefresh};
+use crate::{Error, ErrorKind, Result, clock::Clock, credentials::ForceRefresh};
 
 /// How long a credential may take for one token.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -90,7 +90,7 @@ impl Caller {
         let no_more = |_| Error::new(ErrorKind::Credential, "the credential takes no more calls");
         let _turn = self.calls.acquire().await.map_err(no_more)?;
         let options = forced.then(|| TokenRequestOptions {
-            method_options: ClientMethodOptions { context: Context::new().with_value(ForcedRefresh) },
+            method_options: ClientMethodOptions { context: Context::new().with_value(ForceRefresh) },
         });
         let scopes = [scope];
         // The time counts from here: a turn that is long in coming is not the credential's doing.

@@ -17,7 +17,7 @@ use azure_core::{
     error::ErrorKind,
     time::OffsetDateTime,
 };
-use azure_healthcare_auth::credentials::ForcedRefresh;
+use azure_healthcare_auth::credentials::ForceRefresh;
 use tokio::sync::watch;
 
 use super::{Clock, soon};
@@ -89,7 +89,7 @@ impl Scripted {
     }
 
     /// How many calls carried the mark of a forced one.
-    pub(crate) fn forced(&self) -> usize {
+    pub(crate) fn forced_calls(&self) -> usize {
         self.forced.load(Ordering::SeqCst)
     }
 
@@ -128,7 +128,7 @@ impl TokenCredential for Scripted {
         let at_once = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
         let _under_way = UnderWay(&self.under_way);
         self.most_at_once.fetch_max(at_once, Ordering::SeqCst);
-        let forced = ForcedRefresh::is_in(options.as_ref());
+        let forced = ForceRefresh::is_in(options.as_ref());
         self.forced.fetch_add(usize::from(forced), Ordering::SeqCst);
         let mut number = 0;
         self.begun.send_modify(|begun| {

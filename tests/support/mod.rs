@@ -76,7 +76,7 @@ pub(crate) fn refusals(
 ) -> Storm<Result<Option<HeaderValue>>> {
     storm(MANY, |_| {
         let (auth, refused) = (auth.clone(), bearer(token));
-        async move { auth.renew(&refused).await }
+        async move { auth.refresh_rejected(&refused).await }
     })
 }
 

@@ -38,8 +38,8 @@ impl Folder {
         let folder = Self::new();
         fs::write(folder.join("answer"), answer).unwrap();
         // A link, for a program that is written while another thread starts one may be busy.
-        let stand_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/powershell/pwsh");
-        symlink(stand_in, folder.join("pwsh")).unwrap();
+        let fake_server = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/powershell/pwsh");
+        symlink(fake_server, folder.join("pwsh")).unwrap();
         folder
     }
 

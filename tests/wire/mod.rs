@@ -77,7 +77,7 @@ impl HealthcareAuth for Holding {
         unreachable!()
     }
 
-    fn held(&self) -> Option<HeaderValue> {
+    fn cached_authorization(&self) -> Option<HeaderValue> {
         Some(HeaderValue::from_static("Bearer held"))
     }
 }

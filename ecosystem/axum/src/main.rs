@@ -14,7 +14,7 @@ use axum::{
 };
 use azure_healthcare_auth::{
     DicomAudience, DicomVersion, Error, ErrorKind, FhirAudience, HealthcareClient,
-    testing::{Fault, StandIn},
+    testing::{Fault, FakeServer},
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -65,7 +65,7 @@ impl From<Error> for Failure {
         eprintln!("log: {error}");
         match error.kind() {
             ErrorKind::Status if error.status() == Some(StatusCode::NOT_FOUND) => Self::NotFound,
-            ErrorKind::ForeignUrl => Self::NotFound, // an id such as `..`, which nothing was sent for
+            ErrorKind::UrlNotAllowed => Self::NotFound, // an id such as `..`, which nothing was sent for
             kind if kind == ErrorKind::Credential || error.is_transient() => {
                 Self::NotNow(error.retry_after())
             }
@@ -90,9 +90,9 @@ impl IntoResponse for Failure {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let stand_in = StandIn::start().await;
-    let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
-    let dicom = fhir.at(stand_in.dicom(DicomVersion::V2))?;
+    let fake_server = FakeServer::start().await;
+    let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
+    let dicom = fhir.for_audience(fake_server.dicom(DicomVersion::V2))?;
     let service = service(Services { fhir, dicom });
 
     for (fault, path, expected) in [
@@ -103,16 +103,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         (None, "/patients/..", 404),
         (None, "/patients/example-0001%3F_elements=name", 404),
         (Some(Fault::Throttled(Duration::from_secs(60))), "/patients/example-0001", 503),
-        (Some(Fault::NoRole), "/changes/latest", 502),
+        (Some(Fault::MissingRole), "/changes/latest", 502),
     ] {
-        fault.into_iter().for_each(|fault| stand_in.fail_next(1, fault));
+        fault.into_iter().for_each(|fault| fake_server.inject_fault(1, fault));
         let answer = service.clone().oneshot(Request::get(path).body(Body::empty())?).await?;
         let (status, wait) = (answer.status(), answer.headers().get(header::RETRY_AFTER).cloned());
         let body = to_bytes(answer.into_body(), 1_000).await?;
         println!("GET {path}: {status} {}", String::from_utf8_lossy(&body));
         assert_eq!((status.as_u16(), wait.is_some()), (expected, expected == 503), "{path}");
     }
-    let counts = (stand_in.credential().calls(), stand_in.received().len());
+    let counts = (fake_server.credential().calls(), fake_server.received().len());
     println!("tokens fetched and requests sent, for two services: {counts:?}");
     assert_eq!(counts, (2, 5), "what is no id was not sent");
     Ok(())

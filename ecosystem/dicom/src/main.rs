@@ -6,7 +6,7 @@
 
 use azure_healthcare_auth::{
     DicomAudience, DicomVersion, HealthcareClient,
-    testing::{StandIn, bearer_for},
+    testing::{FakeServer, bearer_for},
 };
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
@@ -72,8 +72,8 @@ fn split<'a>(bytes: &'a [u8], at: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
-    let stand_in = StandIn::builder().changes(5).start().await;
-    let dicom = HealthcareClient::new(stand_in.dicom(DicomVersion::V2), stand_in.credential());
+    let fake_server = FakeServer::builder().changes(5).start().await;
+    let dicom = HealthcareClient::new(fake_server.dicom(DicomVersion::V2), fake_server.credential());
 
     let changes: Vec<Change> = dicom.get("changefeed").query("limit", "5").send().await?.json()?;
     let change = changes.last().ok_or("no change")?;
@@ -86,14 +86,14 @@ async fn main() -> Result<(), Failure> {
     // The stand-in has no instances to retrieve: another server does, that takes the same tokens.
     let server = wado(change, metadata.clone()).await?;
     let service: DicomAudience = format!("{}/v2", server.uri()).parse()?;
-    let instance = retrieve(&dicom.at(service)?, change).await?;
+    let instance = retrieve(&dicom.for_audience(service)?, change).await?;
     let pixels = instance.element(tags::PIXEL_DATA)?.to_bytes()?;
     println!("its file: {} pixels, transfer syntax {}", pixels.len(), instance.meta().transfer_syntax());
     assert_eq!(instance.element(tags::SOP_INSTANCE_UID)?.to_str()?, change.sop_instance_uid);
     assert_eq!(&*pixels, [0, 85, 170, 255]);
 
-    println!("tokens fetched for both: {}", stand_in.credential().calls());
-    assert_eq!(stand_in.credential().calls(), 1, "all DICOM services share a token");
+    println!("tokens fetched for both: {}", fake_server.credential().calls());
+    assert_eq!(fake_server.credential().calls(), 1, "all DICOM services share a token");
     Ok(())
 }
 

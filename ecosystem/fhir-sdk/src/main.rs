@@ -22,7 +22,7 @@
 
 use azure_healthcare_auth::{
     Audience, Authenticator, Error, FhirAudience, HealthcareClient, default_http,
-    testing::{Fault, StandIn},
+    testing::{Fault, FakeServer},
 };
 use fhir_sdk::{
     HeaderValue, HttpClient, TryStreamExt,
@@ -80,7 +80,7 @@ impl LoginManager for Login {
 
     async fn authenticate(&mut self, _: HttpClient) -> Result<HeaderValue, Error> {
         let other = match &self.given {
-            Some(refused) => self.auth.renew(refused).await?,
+            Some(refused) => self.auth.refresh_rejected(refused).await?,
             None => None,
         };
         let value = match other {
@@ -95,10 +95,10 @@ impl LoginManager for Login {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
-    let stand_in = StandIn::start().await;
-    let auth = Authenticator::new(stand_in.fhir(), stand_in.credential());
+    let fake_server = FakeServer::start().await;
+    let auth = Authenticator::new(fake_server.fhir(), fake_server.credential());
     let statuses = |from: usize| -> Vec<u16> {
-        stand_in.received()[from..].iter().map(|request| request.status().as_u16()).collect()
+        fake_server.received()[from..].iter().map(|request| request.status().as_u16()).collect()
     };
 
     let ours = by_our_client(&HealthcareClient::from(auth.clone())).await?;
@@ -109,12 +109,12 @@ async fn main() -> Result<(), Failure> {
     let its = by_its_client(&client).await?;
     println!("its client: {} Patients, answers {:?}", its.len(), statuses(3));
     assert_eq!((&its, statuses(3)), (&ours, vec![401, 200, 200, 200]));
-    assert_eq!(stand_in.credential().calls(), 1, "both use one token");
+    assert_eq!(fake_server.credential().calls(), 1, "both use one token");
 
-    stand_in.fail_next(1, Fault::UnknownKey);
+    fake_server.inject_fault(1, Fault::UnknownKey);
     assert_eq!(by_its_client(&client).await?, ours);
     println!("its client, its token revoked: answers {:?}", statuses(7));
-    assert_eq!((statuses(7), stand_in.credential().calls()), (vec![401, 200, 200, 200], 2));
+    assert_eq!((statuses(7), fake_server.credential().calls()), (vec![401, 200, 200, 200], 2));
     assert!(!format!("{client:?}").contains("Bearer"), "the token is marked sensitive");
     Ok(())
 }

@@ -9,7 +9,7 @@
 
 use azure_healthcare_auth::{
     FhirAudience, HealthcareClient, Result,
-    testing::{Fault, Received, StandIn},
+    testing::{Fault, ReceivedRequest, FakeServer},
 };
 use opentelemetry::trace::{SpanId, TracerProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
@@ -45,12 +45,12 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("nightly")).with_location(false);
     tracing_subscriber::registry().with(layer).try_init()?;
 
-    let stand_in = StandIn::start().await;
-    let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
-    stand_in.fail_next(1, Fault::Throttled(Duration::ZERO));
+    let fake_server = FakeServer::start().await;
+    let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
+    fake_server.inject_fault(1, Fault::Throttled(Duration::ZERO));
     let import = async {
         read(&fhir).instrument(info_span!("read")).await?;
-        stand_in.fail_next(1, Fault::NoRole);
+        fake_server.inject_fault(1, Fault::MissingRole);
         write(&fhir).instrument(info_span!("write")).await
     };
     let outcome: Result<()> = import.instrument(info_span!("nightly import")).await;
@@ -71,14 +71,14 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     assert!(has("write", "request refused"));
 
     let exported = format!("{spans:?}");
-    for sent in stand_in.received() {
+    for sent in fake_server.received() {
         let token = sent.headers().get("authorization").ok_or("no token")?.to_str()?.to_owned();
         let parts = token.trim_start_matches("Bearer ").split('.').filter(|part| !part.is_empty());
         for canary in parts.chain([IN_PATH, IN_QUERY, IN_BODY]) {
             assert!(!exported.contains(canary), "`{canary}` was exported");
         }
     }
-    let carried: Vec<_> = stand_in.received().iter().map(carried).collect();
+    let carried: Vec<_> = fake_server.received().iter().map(carried).collect();
     println!(
         "sent with a token: {carried:?}; of these and the token {} characters of spans show nothing",
         exported.len()
@@ -88,7 +88,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Which of them a request had in it.
-fn carried(sent: &Received) -> &'static str {
+fn carried(sent: &ReceivedRequest) -> &'static str {
     let whole = format!("{} {}", sent.url(), String::from_utf8_lossy(sent.body()));
     [IN_PATH, IN_QUERY, IN_BODY].into_iter().find(|canary| whole.contains(canary)).unwrap_or("none")
 }

@@ -1,2 +1,2 @@
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ForcedRefresh;
+pub(crate) struct ForceRefresh;

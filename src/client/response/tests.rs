@@ -7,7 +7,7 @@ use super::*;
 
 fn answer(status: u16, body: &'static [u8]) -> Response {
     let head = Head {
-        service: Service::Fhir,
+        service: ServiceKind::Fhir,
         status: StatusCode::from_u16(status).unwrap(),
         headers: HeaderMap::new(),
         attempts: 1,

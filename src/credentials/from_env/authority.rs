@@ -36,7 +36,7 @@ impl Authority {
 
     /// An error if the scope's service is known to be in another cloud. Hosts and resources that are not known are not
     /// judged.
-    pub(super) fn admit(&self, scope: &str) -> azure_core::Result<()> {
+    pub(super) fn check_url(&self, scope: &str) -> azure_core::Result<()> {
         let host = self.url.host_str().unwrap_or_default();
         let service = Url::parse(scope).ok();
         let service = service.as_ref().and_then(Url::host_str).unwrap_or_default();
@@ -105,7 +105,7 @@ mod tests {
             (None, "https://azurehealthcareapis.us.contoso.example/.default", None),
             (None, "no url", None),
         ] {
-            let outcome = authority(host).unwrap().admit(scope).map_err(|error| error.to_string());
+            let outcome = authority(host).unwrap().check_url(scope).map_err(|error| error.to_string());
             match (outcome, right) {
                 (Ok(()), None) => {}
                 (Err(text), Some(right)) => {

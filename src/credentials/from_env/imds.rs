@@ -1,4 +1,4 @@
-//! [`Probed`]: a managed identity that is asked only where something listens, and is then not passed over.
+//! [`ImdsProbe`]: a managed identity that is asked only where something listens, and is then not passed over.
 
 use std::{
     sync::{
@@ -20,7 +20,7 @@ use azure_core::{
 
 use super::patience::is_page;
 use crate::{
-    credentials::Unavailable,
+    credentials::CredentialUnavailableError,
     token::complaint::{is_busy, kinds},
 };
 
@@ -35,13 +35,13 @@ const WAIT: Duration = Duration::from_secs(1);
 /// Only the look may find that there is none. From what was found, and then is busy or cannot be reached, a chain would
 /// go on to another identity than the machine's.
 #[derive(Debug)]
-pub(super) struct Probed {
+pub(super) struct ImdsProbe {
     credential: Arc<dyn TokenCredential>,
     transport: Option<Transport>,
     found: AtomicBool,
 }
 
-impl Probed {
+impl ImdsProbe {
     /// One that is known to be there need not be looked for.
     pub(super) fn new(
         credential: Arc<dyn TokenCredential>,
@@ -64,10 +64,10 @@ impl Probed {
             {
                 Ok(())
             }
-            _ => {
-                Err(Unavailable::new("there is no managed identity here: 169.254.169.254 does not answer")
-                    .into())
-            }
+            _ => Err(CredentialUnavailableError::new(
+                "there is no managed identity here: 169.254.169.254 does not answer",
+            )
+            .into()),
         }
     }
 }
@@ -78,7 +78,7 @@ fn is_proxys(headers: &Headers) -> bool {
 }
 
 #[async_trait]
-impl TokenCredential for Probed {
+impl TokenCredential for ImdsProbe {
     async fn get_token(
         &self,
         scopes: &[&str],

@@ -17,23 +17,23 @@ use azure_identity::{
 
 use super::{
     authority::Authority,
-    imds::Probed,
+    imds::ImdsProbe,
     patience,
     plan::{App, Member},
-    rebuilt::Rebuilt,
+    rebuilt::Rebuildable,
     tool::{self, Tool},
 };
 use crate::{
     Result,
-    credentials::{AzurePowerShellCredential, ChainedCredential, ProcessExecutor},
+    credentials::{AzurePowerShellCredential, ChainedTokenCredential, ProcessExecutor},
 };
 
 type Built = azure_core::Result<Arc<dyn TokenCredential>>;
 
 /// The chain of a plan. A transport takes the place of the network.
-pub(super) fn chain(plan: Vec<Member>, transport: Option<&Transport>) -> Result<Arc<ChainedCredential>> {
+pub(super) fn chain(plan: Vec<Member>, transport: Option<&Transport>) -> Result<Arc<ChainedTokenCredential>> {
     let alone = plan.len() == 1;
-    let chain = plan.into_iter().try_fold(ChainedCredential::new(), |chain, member| {
+    let chain = plan.into_iter().try_fold(ChainedTokenCredential::new(), |chain, member| {
         Ok::<_, crate::Error>(chain.with(member.name(), member.credential(transport.cloned(), alone)?))
     })?;
     Ok(Arc::new(chain))
@@ -76,7 +76,7 @@ impl Member {
             }),
             Self::ManagedIdentity { client, imds } => {
                 let sent_by = transport.clone();
-                let credential = Arc::new(Rebuilt::new(move || {
+                let credential = Arc::new(Rebuildable::new(move || {
                     let options = ManagedIdentityCredentialOptions {
                         user_assigned_id: client.clone().map(UserAssignedId::ClientId),
                         client_options: patience::options(sent_by.clone()),
@@ -86,7 +86,7 @@ impl Member {
                 match imds && alone {
                     true => credential,
                     // Where the environment tells its address it is there.
-                    false => Arc::new(Probed::new(credential, transport, !imds)),
+                    false => Arc::new(ImdsProbe::new(credential, transport, !imds)),
                 }
             }
             Self::AzureCli => {
@@ -105,7 +105,7 @@ impl Member {
 /// The credential of an app registration: one that asks the authority, if the service is in its cloud.
 struct OfApp {
     authority: Authority,
-    credential: Rebuilt,
+    credential: Rebuildable,
 }
 
 fn of_app(
@@ -117,7 +117,7 @@ fn of_app(
     cloud.authority_host = app.authority.url().to_owned();
     let cloud = Arc::new(cloud.into());
     let authority = app.authority.clone();
-    let credential = Rebuilt::new(move || {
+    let credential = Rebuildable::new(move || {
         let mut options = patience::options(transport.clone());
         options.cloud = Some(Arc::clone(&cloud));
         build(&app, options)
@@ -132,7 +132,7 @@ impl TokenCredential for OfApp {
         scopes: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        scopes.iter().try_for_each(|scope| self.authority.admit(scope))?;
+        scopes.iter().try_for_each(|scope| self.authority.check_url(scope))?;
         self.credential.get_token(scopes, options).await
     }
 }

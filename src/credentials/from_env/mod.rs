@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use plan::Env;
 
-use super::ChainedCredential;
+use super::ChainedTokenCredential;
 use crate::Result;
 
 /// The credentials that the environment names, by the variables and in the order of the other Azure SDKs: one line for
@@ -58,7 +58,7 @@ use crate::Result;
 /// A call for a token needs a Tokio runtime with time and I/O: without one it is an error or, where the network is
 /// asked, a panic of Tokio.
 ///
-/// The chain stays with the first that gave a token, as [`ChainedCredential`] tells.
+/// The chain stays with the first that gave a token, as [`ChainedTokenCredential`] tells.
 ///
 /// # Proxies
 ///
@@ -81,14 +81,14 @@ use crate::Result;
 ///     Ok(credential) => {
 ///         let auth = Authenticator::new(records, credential.clone());
 ///         // Nobody is asked before the first token is needed. From then on this names who gave it.
-///         assert_eq!((auth.expires_on(), credential.answered()), (None, None));
+///         assert_eq!((auth.expires_on(), credential.selected()), (None, None));
 ///     }
 ///     // A variable is missing, empty or misspelt: the text names it, and a service should not start.
 ///     Err(error) => assert_eq!(error.kind(), ErrorKind::Credential, "{error}"),
 /// }
 /// # Ok(()) }
 /// ```
-pub fn from_env() -> Result<Arc<ChainedCredential>> {
+pub fn from_env() -> Result<Arc<ChainedTokenCredential>> {
     chosen(None)
 }
 
@@ -106,7 +106,7 @@ pub fn from_env() -> Result<Arc<ChainedCredential>> {
 /// # assert!(by_name("VisualStudioCredential").unwrap_err().to_string().contains("AzureCliCredential"));
 /// # Ok(()) }
 /// ```
-pub fn by_name(choice: &str) -> Result<Arc<ChainedCredential>> {
+pub fn by_name(choice: &str) -> Result<Arc<ChainedTokenCredential>> {
     chosen(Some(choice))
 }
 
@@ -127,14 +127,14 @@ pub fn by_name(choice: &str) -> Result<Arc<ChainedCredential>> {
 /// ```
 /// # fn main() -> azure_healthcare_auth::Result<()> {
 /// let credential = azure_healthcare_auth::credentials::developer_tools()?;
-/// assert_eq!(credential.answered(), None); // nobody was asked yet
+/// assert_eq!(credential.selected(), None); // nobody was asked yet
 /// # Ok(()) }
 /// ```
-pub fn developer_tools() -> Result<Arc<ChainedCredential>> {
+pub fn developer_tools() -> Result<Arc<ChainedTokenCredential>> {
     by_name("dev")
 }
 
-fn chosen(choice: Option<&str>) -> Result<Arc<ChainedCredential>> {
+fn chosen(choice: Option<&str>) -> Result<Arc<ChainedTokenCredential>> {
     plan::check(|name| std::env::var_os(name))?;
     let env = |name: &str| std::env::var(name).ok();
     member::chain(plan::plan(&Env(&env), choice)?, None)

@@ -1,4 +1,4 @@
-//! [`Rebuilt`]: a credential that is built anew where it would give the refused token again.
+//! [`Rebuildable`]: a credential that is built anew where it would give the refused token again.
 
 use std::{
     fmt,
@@ -8,19 +8,19 @@ use std::{
 use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 
-use crate::credentials::ForcedRefresh;
+use crate::credentials::ForceRefresh;
 
 /// Builds the credential when it is first needed, and again for each forced call: those of `azure_identity` keep a
 /// token until 5 min before its end, whatever a service says of it. Also after a call that failed: what is in a file
 /// may have been replaced since it was read.
-pub(super) struct Rebuilt {
+pub(super) struct Rebuildable {
     build: Build,
     built: Mutex<Option<Arc<dyn TokenCredential>>>,
 }
 
 type Build = Box<dyn Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync>;
 
-impl Rebuilt {
+impl Rebuildable {
     pub(super) fn new(
         build: impl Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync + 'static,
     ) -> Self {
@@ -50,13 +50,13 @@ impl Rebuilt {
 }
 
 #[async_trait]
-impl TokenCredential for Rebuilt {
+impl TokenCredential for Rebuildable {
     async fn get_token(
         &self,
         scopes: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        let credential = self.credential(ForcedRefresh::is_in(options.as_ref()))?;
+        let credential = self.credential(ForceRefresh::is_in(options.as_ref()))?;
         let outcome = credential.get_token(scopes, options).await;
         if outcome.is_err() {
             self.forget(&credential);
@@ -65,8 +65,8 @@ impl TokenCredential for Rebuilt {
     }
 }
 
-impl fmt::Debug for Rebuilt {
+impl fmt::Debug for Rebuildable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rebuilt").finish_non_exhaustive()
+        f.debug_struct("Rebuildable").finish_non_exhaustive()
     }
 }

@@ -9,7 +9,7 @@ use azure_core::{
 };
 use serde_json::{Deserializer, Value};
 
-use crate::{credentials::Unavailable, token::clean};
+use crate::{credentials::CredentialUnavailableError, token::clean};
 
 /// What the script writes before its answer, to tell it from what else is written: notes of modules, control sequences
 /// of the terminal.
@@ -72,7 +72,10 @@ fn known(said: &str) -> Option<Error> {
         "credentials have not been set up or have expired",
     ]) {
         return Some(
-            Unavailable::new("nobody is signed in to Azure PowerShell: run `Connect-AzAccount`").into(),
+            CredentialUnavailableError::new(
+                "nobody is signed in to Azure PowerShell: run `Connect-AzAccount`",
+            )
+            .into(),
         );
     }
     if says(&[
@@ -82,7 +85,7 @@ fn known(said: &str) -> Option<Error> {
     ]) {
         let why = "Azure PowerShell is not installed, or is too old: run `Install-Module Az.Accounts -Force` in \
                    PowerShell, which needs Az.Accounts 2.2.0 or newer here";
-        return Some(Unavailable::new(why).into());
+        return Some(CredentialUnavailableError::new(why).into());
     }
     if says(&["AuthorizationManager check failed", "about_Execution_Policies", "UnauthorizedAccess,"]) {
         return Some(refused(
@@ -97,7 +100,7 @@ fn known(said: &str) -> Option<Error> {
 pub(super) fn not_installed() -> Error {
     let why = "PowerShell was not found: install PowerShell 7 so that `pwsh` is on PATH, then run \
                `Install-Module Az.Accounts` and `Connect-AzAccount` in it";
-    Unavailable::new(why).into()
+    CredentialUnavailableError::new(why).into()
 }
 
 fn refused(why: impl Into<std::borrow::Cow<'static, str>>) -> Error {
@@ -112,7 +115,7 @@ mod tests {
         let output = Output { status: Default::default(), stdout: stdout.into(), stderr: stderr.into() };
         read(&output).map(|token| token.token.secret().to_owned()).map_err(|error| {
             let cause = std::error::Error::source(&error);
-            (cause.is_some_and(|cause| cause.is::<Unavailable>()), error.to_string())
+            (cause.is_some_and(|cause| cause.is::<CredentialUnavailableError>()), error.to_string())
         })
     }
 

@@ -53,7 +53,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// # Errors
 ///
 /// Where PowerShell or the module is missing or too old, or nobody is signed in, the cause of the error is
-/// [`Unavailable`](super::Unavailable), which says what to do. All else is an error without that cause: Entra refuses,
+/// [`CredentialUnavailableError`](super::CredentialUnavailableError), which says what to do. All else is an error without that cause: Entra refuses,
 /// an execution policy keeps the module from being loaded, the time is over, the answer cannot be read, there is no
 /// Tokio runtime, or the token is not asked for by one scope that ends in `/.default`. What PowerShell writes to its
 /// output is in no error.

@@ -19,7 +19,7 @@ const MAX_PARAMS: usize = 32;
 ///
 /// ```
 /// use azure_healthcare_auth::{Audience, Denial, HealthcareClient};
-/// # use azure_healthcare_auth::testing::{StandIn, StandInCredential, Wording};
+/// # use azure_healthcare_auth::testing::{FakeServer, FakeCredential, ChallengeFormat};
 ///
 /// /// The audience that the service wants, where it tells.
 /// fn wanted(denial: &Denial) -> Option<&str> {
@@ -28,9 +28,9 @@ const MAX_PARAMS: usize = 32;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
-/// # let stand_in = StandIn::builder().wording(Wording::OpenSource).start().await;
-/// # let credential = std::sync::Arc::new(StandInCredential::new().with_audience("api://other"));
-/// # let audience = stand_in.fhir();
+/// # let fake_server = FakeServer::builder().wording(ChallengeFormat::OpenSource).start().await;
+/// # let credential = std::sync::Arc::new(FakeCredential::new().with_audience("api://other"));
+/// # let audience = fake_server.fhir();
 /// let fhir = HealthcareClient::new(audience.clone(), credential);
 /// // WWW-Authenticate: Bearer authorization_uri="…", resource_id="…", realm="…", error="invalid_token", …
 /// let error = fhir.get("Patient").send().await.unwrap_err();

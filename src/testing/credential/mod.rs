@@ -1,4 +1,4 @@
-//! [`StandInCredential`]: issues the tokens that a [`StandIn`](super::StandIn) takes, and ones that it refuses.
+//! [`FakeCredential`]: issues the tokens that a [`FakeServer`](super::FakeServer) takes, and ones that it refuses.
 
 #[cfg(test)]
 mod tests;
@@ -26,14 +26,14 @@ const PRINCIPAL: &str = "0a1b2c3d-0000-4000-8000-5741d1000003";
 const ROLES: [&str; 2] = ["FHIR Data Contributor", "DICOM Data Owner"];
 
 const LIFE: Duration = Duration::from_secs(60 * 60);
-/// How long ago a token of [`StandInCredential::expired`] ended, in seconds.
+/// How long ago a token of [`FakeCredential::expired`] ended, in seconds.
 const ENDED: u64 = 60;
 /// The end of the year 9999, behind which there is no [`OffsetDateTime`].
 pub(super) const MAX_TIME: u64 = 253_402_300_799;
 
 /// A credential that issues unsigned tokens, with the claims that Entra writes for these services.
 ///
-/// By default they are what a [`StandIn`](super::StandIn) takes: for the resource of the scope that is asked for, of
+/// By default they are what a [`FakeServer`](super::FakeServer) takes: for the resource of the scope that is asked for, of
 /// its tenant, valid for an hour, with the roles *FHIR Data Contributor* and *DICOM Data Owner*. Each of these changes
 /// one thing and so provokes one refusal:
 ///
@@ -49,29 +49,29 @@ pub(super) const MAX_TIME: u64 = 253_402_300_799;
 /// and where the signature would be stand the words that there is none. `Debug` shows no token: none is kept.
 ///
 /// ```
-/// use azure_healthcare_auth::{Audience, Cause, HealthcareClient, testing::{StandIn, StandInCredential}};
+/// use azure_healthcare_auth::{Audience, DenialCause, HealthcareClient, testing::{FakeServer, FakeCredential}};
 /// use std::sync::Arc;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let stand_in = StandIn::start().await;
-/// let issued = StandInCredential::new;
-/// let with_slash = format!("{}/", stand_in.fhir().resource());
+/// let fake_server = FakeServer::start().await;
+/// let issued = FakeCredential::new;
+/// let with_slash = format!("{}/", fake_server.fhir().resource());
 /// for (credential, cause) in [
-///     (issued().with_audience("https://dicom.healthcareapis.azure.com"), Cause::WrongAudience),
-///     (issued().with_audience(with_slash), Cause::TrailingSlash),
-///     (issued().with_tenant("72f988bf-0000-4000-8000-000000000000"), Cause::WrongTenant),
-///     (issued().expired(), Cause::Ended),
-///     (issued().without_role(), Cause::NoRole),
+///     (issued().with_audience("https://dicom.healthcareapis.azure.com"), DenialCause::WrongAudience),
+///     (issued().with_audience(with_slash), DenialCause::TrailingSlash),
+///     (issued().with_tenant("72f988bf-0000-4000-8000-000000000000"), DenialCause::WrongTenant),
+///     (issued().expired(), DenialCause::Expired),
+///     (issued().without_role(), DenialCause::MissingRole),
 /// ] {
-///     let fhir = HealthcareClient::new(stand_in.fhir(), Arc::new(credential));
+///     let fhir = HealthcareClient::new(fake_server.fhir(), Arc::new(credential));
 ///     let error = fhir.get("Patient").send().await.unwrap_err();
 ///     assert_eq!(error.denial().unwrap().cause(), cause);
 /// }
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct StandInCredential {
+pub struct FakeCredential {
     audience: Option<String>,
     tenant: String,
     life: Duration,
@@ -81,13 +81,13 @@ pub struct StandInCredential {
     calls: AtomicUsize,
 }
 
-impl Default for StandInCredential {
+impl Default for FakeCredential {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl StandInCredential {
+impl FakeCredential {
     /// A credential whose tokens a stand-in takes.
     #[must_use]
     pub fn new() -> Self {
@@ -108,14 +108,14 @@ impl StandInCredential {
     ///
     /// ```
     /// use azure_core::credentials::TokenCredential;
-    /// use azure_healthcare_auth::testing::StandInCredential;
+    /// use azure_healthcare_auth::testing::FakeCredential;
     /// use std::time::{Duration, SystemTime};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_core::Result<()> {
     /// let morning = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_334_400); // 22 Nov 2026, 08:00 UTC
     /// let shift = Duration::from_secs(8 * 60 * 60);
-    /// let credential = StandInCredential::new().with_life(shift).with_clock(move || morning);
+    /// let credential = FakeCredential::new().with_lifetime(shift).with_clock(move || morning);
     ///
     /// let token = credential.get_token(&["https://dicom.healthcareapis.azure.com/.default"], None).await?;
     /// assert_eq!(SystemTime::from(token.expires_on), morning + shift);
@@ -123,7 +123,7 @@ impl StandInCredential {
     /// # Ok(()) }
     /// ```
     #[must_use]
-    pub fn with_life(mut self, life: Duration) -> Self {
+    pub fn with_lifetime(mut self, life: Duration) -> Self {
         self.life = life;
         self
     }
@@ -168,9 +168,9 @@ impl StandInCredential {
     /// # use azure_healthcare_auth::{HealthcareClient, testing::*};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
-    /// # let stand_in = StandIn::start().await;
-    /// let reader = std::sync::Arc::new(StandInCredential::new().with_roles(&["FHIR Data Reader"]));
-    /// let fhir = HealthcareClient::new(stand_in.fhir(), reader);
+    /// # let fake_server = FakeServer::start().await;
+    /// let reader = std::sync::Arc::new(FakeCredential::new().with_roles(&["FHIR Data Reader"]));
+    /// let fhir = HealthcareClient::new(fake_server.fhir(), reader);
     /// assert!(fhir.get("Patient").send().await.is_ok() && fhir.post("Patient").send().await.is_err());
     /// # Ok(()) }
     /// ```
@@ -181,7 +181,7 @@ impl StandInCredential {
     }
 
     /// Takes the time at which a token is issued from `now`, which is best that of
-    /// [`StandInBuilder::with_clock`](super::StandInBuilder::with_clock). Default: this machine's.
+    /// [`FakeServerBuilder::with_clock`](super::FakeServerBuilder::with_clock). Default: this machine's.
     #[must_use]
     pub fn with_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::of(now);
@@ -228,7 +228,7 @@ impl StandInCredential {
 }
 
 #[async_trait::async_trait]
-impl TokenCredential for StandInCredential {
+impl TokenCredential for FakeCredential {
     /// # Errors
     ///
     /// Where there is not exactly one scope, or it does not end in `/.default`: Entra issues nothing for it either.

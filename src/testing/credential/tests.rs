@@ -18,14 +18,14 @@ async fn the_audience_is_the_scope_without_one_default() {
         ("http://127.0.0.1:1//.default", "http://127.0.0.1:1/"),
         ("api://x/.default/.default", "api://x/.default"),
     ] {
-        let token = StandInCredential::new().get_token(&[scope], None).await.unwrap();
+        let token = FakeCredential::new().get_token(&[scope], None).await.unwrap();
         assert_eq!(claims(token.token.secret())["aud"], audience);
     }
 }
 
 #[tokio::test]
 async fn what_entra_would_not_issue_is_an_error() {
-    let credential = StandInCredential::new();
+    let credential = FakeCredential::new();
     for scopes in [&[][..], &["https://x"], &["https://x/user_impersonation"], &["a/.default", "b/.default"]]
     {
         let error = credential.get_token(scopes, None).await.unwrap_err();
@@ -36,7 +36,7 @@ async fn what_entra_would_not_issue_is_an_error() {
 
 #[test]
 fn a_token_has_the_claims_of_entra() {
-    let credential = StandInCredential::new().with_life(Duration::from_millis(90_900));
+    let credential = FakeCredential::new().with_lifetime(Duration::from_millis(90_900));
     let (token, end) = credential.issue("r", 1_000);
     let mut claims = claims(&token);
     assert!(claims["uti"].as_str().is_some());
@@ -51,24 +51,24 @@ fn a_token_has_the_claims_of_entra() {
 
 #[test]
 fn each_change_changes_its_own_claim() {
-    let issue = |credential: StandInCredential| {
+    let issue = |credential: FakeCredential| {
         let (token, end) = credential.issue("r", 10_000);
         (claims(&token), end)
     };
-    assert_eq!(issue(StandInCredential::new().with_audience("r/")).0["aud"], "r/");
-    assert_eq!(issue(StandInCredential::new().with_tenant("t")).0["iss"], "https://sts.windows.net/t/");
-    assert_eq!(issue(StandInCredential::new().without_role()).0.get("roles"), None);
-    assert_eq!(issue(StandInCredential::new().with_roles(&["a", "b"])).0["roles"], json!(["a", "b"]));
-    let (ended, told) = issue(StandInCredential::new().expired());
+    assert_eq!(issue(FakeCredential::new().with_audience("r/")).0["aud"], "r/");
+    assert_eq!(issue(FakeCredential::new().with_tenant("t")).0["iss"], "https://sts.windows.net/t/");
+    assert_eq!(issue(FakeCredential::new().without_role()).0.get("roles"), None);
+    assert_eq!(issue(FakeCredential::new().with_roles(&["a", "b"])).0["roles"], json!(["a", "b"]));
+    let (ended, told) = issue(FakeCredential::new().expired());
     assert_eq!((ended["exp"].as_u64(), ended["nbf"].as_u64(), told), (Some(9_940), Some(6_340), 13_600));
-    assert_eq!(issue(StandInCredential::new().with_life(Duration::MAX)).1, MAX_TIME);
+    assert_eq!(issue(FakeCredential::new().with_lifetime(Duration::MAX)).1, MAX_TIME);
 }
 
 #[tokio::test]
 async fn no_two_tokens_are_the_same_and_none_is_shown() {
-    let credential = StandInCredential::new();
+    let credential = FakeCredential::new();
     let (first, _) = credential.issue("r", 0);
     assert_ne!(first, credential.issue("r", 0).0);
-    assert_ne!(first, StandInCredential::new().issue("r", 0).0);
+    assert_ne!(first, FakeCredential::new().issue("r", 0).0);
     assert!(!format!("{credential:?}").contains(&first[..20]));
 }

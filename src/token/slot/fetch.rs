@@ -33,7 +33,7 @@ impl Wait {
         Self { flight, departure: Some((runtime, landing)) }
     }
 
-    pub(super) fn is_forced(&self) -> bool {
+    pub(super) fn force_refresh(&self) -> bool {
         self.flight.forced
     }
 

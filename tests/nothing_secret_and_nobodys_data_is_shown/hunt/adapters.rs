@@ -44,9 +44,9 @@ pub(crate) async fn drive() {
     let nowhere = BASE.parse().unwrap();
     inside(Provider::Gives, &nowhere).await;
     for url in REFUSED {
-        assert_eq!(sent(Provider::Gives, &nowhere, url, "x-note").await, [Some(ErrorKind::ForeignUrl); 3]);
+        assert_eq!(sent(Provider::Gives, &nowhere, url, "x-note").await, [Some(ErrorKind::UrlNotAllowed); 3]);
     }
-    assert_eq!(sent(Provider::Gives, &nowhere, BASE, "host").await, [Some(ErrorKind::ForeignUrl); 3]);
+    assert_eq!(sent(Provider::Gives, &nowhere, BASE, "host").await, [Some(ErrorKind::UrlNotAllowed); 3]);
 }
 
 async fn inside(provider: Provider, audience: &FhirAudience) -> [Option<ErrorKind>; 3] {

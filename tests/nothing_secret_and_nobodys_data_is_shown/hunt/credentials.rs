@@ -16,7 +16,8 @@ use azure_core::{
 use azure_healthcare_auth::{
     ErrorKind, HealthcareClient,
     credentials::{
-        AzurePowerShellCredential, ChainedCredential, ProcessExecutor, StaticToken, Unavailable, from_fn,
+        AzurePowerShellCredential, ChainedTokenCredential, CredentialUnavailableError, ProcessExecutor,
+        StaticTokenCredential, from_fn,
     },
 };
 use azure_identity::Executor;
@@ -55,15 +56,18 @@ async fn under_a_client(credential: Arc<dyn TokenCredential>) -> Option<ErrorKin
 
 async fn fixed() {
     let later = SystemTime::now() + Duration::from_secs(3_600);
-    for token in [StaticToken::new(&TOKEN), StaticToken::ending(&format!("Bearer {}", *TOKEN), later)] {
+    for token in [
+        StaticTokenCredential::new(&TOKEN),
+        StaticTokenCredential::with_expiry(&format!("Bearer {}", *TOKEN), later),
+    ] {
         let token = token.unwrap();
         shown(&token);
         assert_eq!(used(Arc::new(token)).await, None);
     }
     for unusable in ["canarytoken", "canarytoken canarytoken", "canarytoken\n\u{e9}"] {
-        assert_eq!(failed(&StaticToken::new(unusable).unwrap_err()), ErrorKind::Credential);
+        assert_eq!(failed(&StaticTokenCredential::new(unusable).unwrap_err()), ErrorKind::Credential);
     }
-    let ended = StaticToken::ending(&TOKEN, SystemTime::UNIX_EPOCH).unwrap();
+    let ended = StaticTokenCredential::with_expiry(&TOKEN, SystemTime::UNIX_EPOCH).unwrap();
     assert_eq!(used(Arc::new(ended)).await, Some(ErrorKind::Credential));
 }
 
@@ -83,7 +87,7 @@ async fn closures() {
 }
 
 async fn chains() {
-    let absent = Unavailable::new("no broker runs here");
+    let absent = CredentialUnavailableError::new("no broker runs here");
     shown(&absent);
     displayed(&absent);
     told(&absent);
@@ -93,7 +97,7 @@ async fn chains() {
             let absent = absent.clone();
             async move { Err(absent.into()) }
         });
-        let chain = ChainedCredential::new().with("a broker", absent).with("a provider", Arc::new(last));
+        let chain = ChainedTokenCredential::new().with("a broker", absent).with("a provider", Arc::new(last));
         shown(&chain);
         let chain = Arc::new(chain);
         let failure = used(chain.clone()).await;

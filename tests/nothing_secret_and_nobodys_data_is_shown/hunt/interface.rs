@@ -20,9 +20,9 @@ const MODULES: &[&str] = &["adapters", "credentials", "testing", "guide", "fuzzi
 /// The enums whose every variant the hunt has to provoke.
 const ENUMS: &[(&str, &str)] = &[
     ("ErrorKind", include_str!("../../../src/error/kind.rs")),
-    ("Cause", include_str!("../../../src/denial/cause.rs")),
+    ("DenialCause", include_str!("../../../src/denial/cause.rs")),
     ("Fault", include_str!("../../../src/testing/fault.rs")),
-    ("Wording", include_str!("../../../src/testing/gate.rs")),
+    ("ChallengeFormat", include_str!("../../../src/testing/gate.rs")),
 ];
 
 /// Of these there are no values.
@@ -87,7 +87,14 @@ fn the_list_of_events_is_whole() {
 #[test]
 fn the_list_of_public_names_is_whole() {
     let names = public_names();
-    for known in ["Denial", "default_http", "BearerService", "StaticToken", "Received", "Cause::NoRole"] {
+    for known in [
+        "Denial",
+        "default_http",
+        "BearerService",
+        "StaticTokenCredential",
+        "ReceivedRequest",
+        "DenialCause::MissingRole",
+    ] {
         assert!(names.contains(known), "{names:#?}");
     }
     for module in EXPORTS[0].split("\npub mod ").skip(1) {

@@ -7,7 +7,7 @@ use azure_core::{
     error::ErrorKind,
     time::OffsetDateTime,
 };
-use azure_healthcare_auth::{Authenticator, FhirAudience, HealthcareClient, credentials::ForcedRefresh};
+use azure_healthcare_auth::{Authenticator, FhirAudience, HealthcareClient, credentials::ForceRefresh};
 
 use super::{
     canary::{SECRET, TOKEN},
@@ -60,7 +60,7 @@ impl TokenCredential for Provider {
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
         let mark =
-            options.as_ref().and_then(|options| options.method_options.context.value::<ForcedRefresh>());
+            options.as_ref().and_then(|options| options.method_options.context.value::<ForceRefresh>());
         mark.into_iter().for_each(shown);
         let end = OffsetDateTime::now_utc() + Duration::from_secs(3_600);
         let token = &*TOKEN;

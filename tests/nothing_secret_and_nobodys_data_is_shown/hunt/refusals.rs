@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use azure_healthcare_auth::{
-    Audience, Cause, DicomVersion, ErrorKind, HealthcareClient, Result,
+    Audience, DenialCause, DicomVersion, ErrorKind, HealthcareClient, Result,
     testing::{
-        Fault, ScriptedCredential, StandIn, StandInBuilder, StandInCredential, Wording, bearer_for,
-        no_authorization,
+        ChallengeFormat, FakeCredential, FakeServer, FakeServerBuilder, Fault, ScriptedCredential,
+        bearer_for, no_authorization,
     },
 };
 use http::StatusCode;
@@ -24,9 +24,9 @@ use super::{
 const HOUR: Duration = Duration::from_secs(3_600);
 
 pub(crate) async fn drive() {
-    for wording in [Wording::Managed, Wording::OpenSource] {
+    for wording in [ChallengeFormat::Managed, ChallengeFormat::OpenSource] {
         shown(&wording);
-        met(format!("Wording::{wording:?}"));
+        met(format!("ChallengeFormat::{wording:?}"));
         faults(builder().wording(wording).start().await).await;
     }
     outcomes().await;
@@ -34,14 +34,14 @@ pub(crate) async fn drive() {
     matchers().await;
 }
 
-fn builder() -> StandInBuilder {
+fn builder() -> FakeServerBuilder {
     let patient =
         json!({ "resourceType": "Patient", "id": "canaryid", "name": [{ "family": "canaryname" }] });
     let observation = json!({
         "resourceType": "Observation", "id": "canaryid", "status": "final", "code": { "text": "canarybody" },
         "subject": { "reference": "Patient/canaryid" },
     });
-    let builder = StandIn::builder().patient(&patient).observation(&observation);
+    let builder = FakeServer::builder().patient(&patient).observation(&observation);
     shown(&builder);
     builder
 }
@@ -66,61 +66,61 @@ fn outcome_of(outcome: Result<azure_healthcare_auth::Response>) {
     }
 }
 
-async fn faults(stand_in: StandIn) {
-    let clients = |credential: Arc<StandInCredential>| {
+async fn faults(fake_server: FakeServer) {
+    let clients = |credential: Arc<FakeCredential>| {
         shown(&*credential);
-        let fhir = HealthcareClient::new(stand_in.fhir(), credential);
-        let dicom = fhir.at(stand_in.dicom(DicomVersion::V1)).unwrap();
+        let fhir = HealthcareClient::new(fake_server.fhir(), credential);
+        let dicom = fhir.for_audience(fake_server.dicom(DicomVersion::V1)).unwrap();
         (fhir, dicom)
     };
-    let (fhir, dicom) = clients(stand_in.credential());
+    let (fhir, dicom) = clients(fake_server.credential());
     send(&fhir, &dicom).await;
     for fault in [
         Fault::WrongAudience,
         Fault::Expired,
         Fault::NotYetValid,
         Fault::WrongTenant,
-        Fault::BadSignature,
+        Fault::InvalidSignature,
         Fault::UnknownKey,
-        Fault::NoRole,
+        Fault::MissingRole,
         Fault::Throttled(24 * HOUR),
         Fault::Status(StatusCode::FAILED_DEPENDENCY),
-        Fault::Slow(Duration::from_millis(1)),
-        Fault::Cut,
+        Fault::Delay(Duration::from_millis(1)),
+        Fault::TruncatedBody,
     ] {
         shown(&fault);
         met(format!("Fault::{}", format!("{fault:?}").split('(').next().unwrap()));
-        stand_in.fail_next(usize::MAX, fault);
+        fake_server.inject_fault(usize::MAX, fault);
         let request = fhir.post("Patient/canaryid").query("name", "canaryname").body("canarybody");
         outcome_of(request.send().await);
         let request = dicom.post("studies/canaryid").query("PatientName", "canaryname").body("canarybody");
         outcome_of(request.send().await);
-        stand_in.recover();
+        fake_server.clear_faults();
     }
-    let slash = format!("{}/", stand_in.fhir().resource());
+    let slash = format!("{}/", fake_server.fhir().resource());
     for credential in [
-        StandInCredential::new().with_audience("https://wrong.example"),
-        StandInCredential::new().with_audience(slash),
-        StandInCredential::new().with_tenant("0a1b2c3d-0000-4000-8000-5741d1000009"),
-        StandInCredential::new().with_life(HOUR).expired(),
-        StandInCredential::new().without_role(),
-        StandInCredential::new().with_roles(&["FHIR Data Reader"]),
+        FakeCredential::new().with_audience("https://wrong.example"),
+        FakeCredential::new().with_audience(slash),
+        FakeCredential::new().with_tenant("0a1b2c3d-0000-4000-8000-5741d1000009"),
+        FakeCredential::new().with_lifetime(HOUR).expired(),
+        FakeCredential::new().without_role(),
+        FakeCredential::new().with_roles(&["FHIR Data Reader"]),
     ] {
         let (fhir, dicom) = clients(Arc::new(credential));
         send(&fhir, &dicom).await;
     }
-    shown(&stand_in);
-    shown(&stand_in.received()[..]);
-    shown(&stand_in.received()[0]);
+    shown(&fake_server);
+    shown(&fake_server.received()[..]);
+    shown(&fake_server.received()[0]);
 }
 
 /// Refusals that the stand-in does not know.
 async fn outcomes() {
     for (status, code, cause) in [
-        (401, "login", Cause::Unknown),
-        (403, "forbidden", Cause::NoRole),
-        (403, "not-supported", Cause::NotAboutRoles),
-        (403, "canarydiagnostics", Cause::Unknown),
+        (401, "login", DenialCause::Unknown),
+        (403, "forbidden", DenialCause::MissingRole),
+        (403, "not-supported", DenialCause::NotRoleRelated),
+        (403, "canarydiagnostics", DenialCause::Unknown),
     ] {
         let server = answering(outcome(status, code)).await;
         let client = Provider::Gives.client(fhir(&server));
@@ -142,7 +142,7 @@ async fn outcomes() {
         let error = Provider::Gives.client(fhir(&server)).get("Patient/canaryid").send().await.unwrap_err();
         assert_eq!(
             (failed(&error), error.denial().unwrap().cause()),
-            (ErrorKind::Denied, Cause::WrongAudience)
+            (ErrorKind::Denied, DenialCause::WrongAudience)
         );
     }
     let plain = ResponseTemplate::new(403).set_body_string("canarybody");
@@ -178,6 +178,6 @@ async fn matchers() {
     }
     met("bearer_for");
     met("no_authorization");
-    let client = HealthcareClient::new(fhir(&server), Arc::new(StandInCredential::new()));
+    let client = HealthcareClient::new(fhir(&server), Arc::new(FakeCredential::new()));
     outcome_of(client.get("Patient/canaryid").query("name", "canaryname").send().await);
 }

@@ -9,7 +9,7 @@ use std::{
 
 use azure_healthcare_auth::{
     Authenticator, Body, Cloud, DicomAudience, DicomVersion, ErrorKind, FhirAudience, HealthcareClient,
-    Service, default_http,
+    ServiceKind, default_http,
 };
 use bytes::Bytes;
 use wiremock::ResponseTemplate;
@@ -46,7 +46,7 @@ async fn well() {
     };
     shown(&request());
     shown(&client);
-    shown(&client.at(dicom(&server)).unwrap());
+    shown(&client.for_audience(dicom(&server)).unwrap());
     shown(&request().send().await.unwrap());
     shown(&request().stream().await.unwrap());
     shown(&default_http());
@@ -57,7 +57,7 @@ async fn well() {
     shown(&value);
     shown(&auth);
     shown(auth.audience());
-    assert_eq!(auth.renew(&value).await.unwrap(), None);
+    assert_eq!(auth.refresh_rejected(&value).await.unwrap(), None);
     let url = format!("{}/Patient/canaryid?name=canaryname", server.uri()).parse().unwrap();
     shown(&auth.authorization_for(&url).await.unwrap());
     let later = auth.with_clock(|| SystemTime::now() + Duration::from_secs(86_400));
@@ -78,8 +78,8 @@ fn audiences() {
     shown(&dicom.build().unwrap());
     shown(&Cloud::UsGovernment);
     shown(&DicomVersion::V1);
-    shown(&Service::Fhir);
-    displayed(&Service::Dicom);
+    shown(&ServiceKind::Fhir);
+    displayed(&ServiceKind::Dicom);
     for endpoint in [
         "https://user:canaryuser@contoso.example/",
         "https://contoso.example/?name=canaryname",
@@ -159,9 +159,12 @@ async fn unsendable() {
         ]))
     });
     for (request, kind) in [
-        (client.get("../canaryid"), ErrorKind::ForeignUrl),
-        (client.get("https://user:canaryuser@contoso.example/canaryid?n=canaryname"), ErrorKind::ForeignUrl),
-        (client.get("Patient/canaryid#canaryname"), ErrorKind::ForeignUrl),
+        (client.get("../canaryid"), ErrorKind::UrlNotAllowed),
+        (
+            client.get("https://user:canaryuser@contoso.example/canaryid?n=canaryname"),
+            ErrorKind::UrlNotAllowed,
+        ),
+        (client.get("Patient/canaryid#canaryname"), ErrorKind::UrlNotAllowed),
         (client.get("Patient").header("canaryheader canaryheader", "x"), ErrorKind::Request),
         (client.get("Patient").header("x", "canaryheader\r\n"), ErrorKind::Request),
         (client.get("Patient").header("host", "canaryheader"), ErrorKind::Request),
@@ -174,7 +177,7 @@ async fn unsendable() {
     let auth = Provider::Gives.auth(fhir(&server));
     for url in ["https://contoso.example/canaryid?n=canaryname", "http://u:canaryuser@127.0.0.1:1/canaryid"] {
         let error = auth.authorization_for(&url.parse().unwrap()).await.unwrap_err();
-        assert_eq!(failed(&error), ErrorKind::ForeignUrl);
+        assert_eq!(failed(&error), ErrorKind::UrlNotAllowed);
     }
 }
 

@@ -114,9 +114,9 @@ pub(crate) fn failed(error: &Error) -> ErrorKind {
         displayed(denial);
         displayed(&denial.cause());
         shown(&denial.cause());
-        met(format!("Cause::{:?}", denial.cause()));
-        keep("a denial", format!("{} {} {:?}", denial.reason(), denial.help(), denial.likeliest()));
-        keep("a denial", format!("{:?} {:?}", denial.challenges(), denial.outcome_codes()));
+        met(format!("DenialCause::{:?}", denial.cause()));
+        keep("a denial", format!("{} {} {:?}", denial.reason(), denial.help(), denial.possible_causes()));
+        keep("a denial", format!("{:?} {:?}", denial.challenges(), denial.issue_codes()));
         denial.challenges().iter().for_each(shown);
         denial.claims().into_iter().for_each(shown);
     }

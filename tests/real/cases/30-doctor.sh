@@ -57,7 +57,7 @@ case_doctor_finds_that_a_foreign_signature_is_not_told() {
   entra_app key='"foreign"'
   sign_in
   doctor_finds request '(unknown)' "$FHIR_URL" --resource "$FHIR_RESOURCE"
-  expect_json '.steps[-1].seen | contains("likeliest: (1)") and contains("signature")'
+  expect_json '.steps[-1].seen | contains("possible_causes: (1)") and contains("signature")'
 }
 
 case_doctor_finds_a_missing_role() {

@@ -22,7 +22,7 @@ case_a_next_link_to_another_host_is_refused_before_a_token_is_asked_for() {
   driver
   # The same gateway by its other name: a request that is let through is answered by 200.
   tell get "${next/127.0.0.1/localhost}"
-  answer '^err ForeignUrl: '
+  answer '^err UrlNotAllowed: '
   [[ $(tokens_asked_of_az) == 1 ]] || fail "a token was asked for"
   tell get "$next"
   answer '^ok 200'

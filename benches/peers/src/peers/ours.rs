@@ -41,7 +41,7 @@ impl Ours {
         if world.serve(first.to_str().map_err(text)?).await {
             return Ok(());
         }
-        let second = self.0.renew(&first).await.map_err(text)?.ok_or("401")?;
+        let second = self.0.refresh_rejected(&first).await.map_err(text)?.ok_or("401")?;
         if world.serve(second.to_str().map_err(text)?).await { Ok(()) } else { Err("401 twice".to_owned()) }
     }
 }

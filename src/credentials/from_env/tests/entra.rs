@@ -20,7 +20,7 @@ use super::super::{
     member,
     plan::{Env, plan},
 };
-use crate::credentials::ChainedCredential;
+use crate::credentials::ChainedTokenCredential;
 
 /// One answer to one try.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +56,7 @@ impl Entra {
     }
 
     /// The chain that these variables choose, with this in place of the network.
-    pub(super) fn chain(self: &Arc<Self>, variables: &[(&str, &str)]) -> Arc<ChainedCredential> {
+    pub(super) fn chain(self: &Arc<Self>, variables: &[(&str, &str)]) -> Arc<ChainedTokenCredential> {
         let get = |name: &str| {
             variables.iter().find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned())
         };

@@ -188,7 +188,7 @@ async fn a_refused_token_is_asked_for_anew() {
         let entra = Entra::new(&[Token("first"), Token("second")]);
         let auth = authenticator(&entra, &variables);
         let first = auth.authorization().await.unwrap();
-        let second = auth.renew(&first).await.unwrap();
+        let second = auth.refresh_rejected(&first).await.unwrap();
         assert_eq!(second, Some(HeaderValue::from_static("Bearer second")), "{name}");
     }
 }

@@ -16,17 +16,17 @@ use super::{
         Entra,
     },
 };
-use crate::credentials::ChainedCredential;
+use crate::credentials::ChainedTokenCredential;
 
 const SCOPE: &str = "https://contoso-records.fhir.azurehealthcareapis.com/.default";
 
 /// A chain of the machine's identity and of an app, both of which ask the same stand-in.
-fn chain(answers: &[Answer]) -> (Arc<Entra>, Arc<ChainedCredential>) {
+fn chain(answers: &[Answer]) -> (Arc<Entra>, Arc<ChainedTokenCredential>) {
     with_app(answers, true)
 }
 
 /// The same of App Service's identity, if it is not that of the Instance Metadata Service.
-fn with_app(answers: &[Answer], imds: bool) -> (Arc<Entra>, Arc<ChainedCredential>) {
+fn with_app(answers: &[Answer], imds: bool) -> (Arc<Entra>, Arc<ChainedTokenCredential>) {
     let entra = Entra::new(answers);
     let authority = Authority::read(&Env(&|_| None)).unwrap();
     let app = App { tenant: "tenant".into(), client: "client".into(), authority };
@@ -61,7 +61,7 @@ async fn one_that_is_not_there_is_passed_over_within_a_second() {
         let (entra, chain) = chain(answers);
         let token = chain.get_token(&[SCOPE], None).await.unwrap();
         assert_eq!(
-            (token.token.secret(), chain.answered()),
+            (token.token.secret(), chain.selected()),
             ("of-the-app", Some("client secret")),
             "{answers:?}"
         );
@@ -83,7 +83,7 @@ async fn one_that_is_there_is_looked_for_once_and_keeps_the_chain() {
     for scope in [SCOPE, "https://dicom.healthcareapis.azure.com/.default"] {
         assert_eq!(chain.get_token(&[scope], None).await.unwrap().token.secret(), "of-the-machine");
     }
-    assert_eq!((chain.answered(), entra.asked().len()), (Some("managed identity"), 3));
+    assert_eq!((chain.selected(), entra.asked().len()), (Some("managed identity"), 3));
     assert!(entra.asked()[1].0.contains("client_id=client"));
 }
 
@@ -123,7 +123,7 @@ async fn one_that_is_busy_when_it_is_looked_for_is_there() {
     for status in [408, 410, 429, 500, 503] {
         let (_, chain) = chain(&[Status(status, "busy"), Token("of-the-machine")]);
         chain.get_token(&[SCOPE], None).await.unwrap();
-        assert_eq!(chain.answered(), Some("managed identity"), "{status}");
+        assert_eq!(chain.selected(), Some("managed identity"), "{status}");
     }
 }
 

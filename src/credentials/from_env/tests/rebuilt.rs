@@ -18,10 +18,10 @@ use azure_core::{
 use http::HeaderValue;
 use tokio::sync::Notify;
 
-use super::super::rebuilt::Rebuilt;
+use super::super::rebuilt::Rebuildable;
 use crate::{
     Authenticator, FhirAudience,
-    credentials::{ForcedRefresh, from_fn},
+    credentials::{ForceRefresh, from_fn},
 };
 
 const SCOPE: &str = "https://contoso-records.fhir.azurehealthcareapis.com/.default";
@@ -34,7 +34,7 @@ fn audience(workspace: &str) -> FhirAudience {
 fn counted(fails_at: usize) -> (Authenticator<FhirAudience>, Arc<AtomicUsize>) {
     let builds = Arc::new(AtomicUsize::new(0));
     let counter = builds.clone();
-    let rebuilt = Rebuilt::new(move || {
+    let rebuilt = Rebuildable::new(move || {
         let build = counter.fetch_add(1, Ordering::SeqCst) + 1;
         if build == fails_at {
             return Err(Error::with_message(ErrorKind::Credential, "the file is gone"));
@@ -52,11 +52,11 @@ async fn it_is_built_when_it_is_needed_and_anew_for_a_refused_token() {
     let (auth, builds) = counted(0);
     assert_eq!(builds.load(Ordering::SeqCst), 0);
     let first = auth.authorization().await.unwrap();
-    auth.at(audience("fabrikam")).authorization().await.unwrap();
+    auth.for_audience(audience("fabrikam")).authorization().await.unwrap();
     assert_eq!(builds.load(Ordering::SeqCst), 1);
-    let second = auth.renew(&first).await.unwrap();
+    let second = auth.refresh_rejected(&first).await.unwrap();
     assert_eq!(second, Some(HeaderValue::from_static("Bearer of-build-2")));
-    auth.at(audience("adatum")).authorization().await.unwrap();
+    auth.for_audience(audience("adatum")).authorization().await.unwrap();
     assert_eq!(builds.load(Ordering::SeqCst), 2);
 }
 
@@ -65,7 +65,7 @@ async fn one_that_cannot_be_built_is_built_again_for_the_next_call() {
     let (auth, builds) = counted(1);
     let error = auth.authorization().await.unwrap_err();
     assert!(error.to_string().contains("the file is gone"), "{error}");
-    assert_eq!(auth.at(audience("fabrikam")).authorization().await.unwrap(), "Bearer of-build-2");
+    assert_eq!(auth.for_audience(audience("fabrikam")).authorization().await.unwrap(), "Bearer of-build-2");
     assert_eq!(builds.load(Ordering::SeqCst), 2);
 }
 
@@ -74,7 +74,7 @@ async fn one_that_was_refused_is_built_again_for_the_next_call() {
     let builds = Arc::new(AtomicUsize::new(0));
     let counter = builds.clone();
     // As of a certificate that was replaced in its file.
-    let rebuilt = Rebuilt::new(move || {
+    let rebuilt = Rebuildable::new(move || {
         let build = counter.fetch_add(1, Ordering::SeqCst) + 1;
         Ok(from_fn(move |_| async move {
             match build {
@@ -85,7 +85,7 @@ async fn one_that_was_refused_is_built_again_for_the_next_call() {
     });
     let auth = Authenticator::new(audience("contoso"), Arc::new(rebuilt));
     auth.authorization().await.unwrap_err();
-    assert_eq!(auth.at(audience("fabrikam")).authorization().await.unwrap(), "Bearer good");
+    assert_eq!(auth.for_audience(audience("fabrikam")).authorization().await.unwrap(), "Bearer good");
     assert_eq!(builds.load(Ordering::SeqCst), 2);
 }
 
@@ -93,7 +93,7 @@ async fn one_that_was_refused_is_built_again_for_the_next_call() {
 async fn what_was_built_anew_meanwhile_is_kept() {
     let (builds, go_on) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
     let (counter, waits) = (builds.clone(), go_on.clone());
-    let rebuilt = Rebuilt::new(move || {
+    let rebuilt = Rebuildable::new(move || {
         let (build, waits) = (counter.fetch_add(1, Ordering::SeqCst) + 1, waits.clone());
         Ok(from_fn(move |_| {
             let waits = waits.clone();
@@ -109,7 +109,7 @@ async fn what_was_built_anew_meanwhile_is_kept() {
     let mut early = rebuilt.get_token(&[SCOPE], None);
     assert!(early.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     let method_options =
-        ClientMethodOptions { context: azure_core::http::Context::new().with_value(ForcedRefresh) };
+        ClientMethodOptions { context: azure_core::http::Context::new().with_value(ForceRefresh) };
     let forced = TokenRequestOptions { method_options };
     rebuilt.get_token(&[SCOPE], Some(forced)).await.unwrap();
     go_on.notify_one();

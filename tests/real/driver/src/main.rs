@@ -64,7 +64,7 @@ async fn run() -> Outcome<()> {
         .map_err(|_| "give a FHIR URL, a resource, a DICOM URL and a credential")?;
     let audience = FhirAudience::endpoint(&url).resource(&resource).build()?;
     let client = HealthcareClient::new(audience, credential(&which)?);
-    let dicom = client.at(dicom_url.parse::<DicomAudience>()?)?;
+    let dicom = client.for_audience(dicom_url.parse::<DicomAudience>()?)?;
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await? {
         let outcome = match line.split(' ').collect::<Vec<_>>()[..] {

@@ -1,10 +1,10 @@
-//! [`StandIn`]: both services, in this process.
+//! [`FakeServer`]: both services, in this process.
 
 use std::{fmt, sync::Arc};
 
 use tokio::sync::oneshot;
 
-use super::{Fault, Received, StandInBuilder, StandInCredential, desk::Shared};
+use super::{FakeCredential, FakeServerBuilder, Fault, ReceivedRequest, desk::Shared};
 use crate::{Audience, DicomAudience, DicomVersion, FhirAudience};
 
 /// A FHIR service and a DICOM service in this process, each on a port of its own on `127.0.0.1`.
@@ -13,9 +13,9 @@ use crate::{Audience, DicomAudience, DicomVersion, FhirAudience};
 /// for another audience or of another tenant (looked at in this order), is answered 401; a token without a role that
 /// allows it, 403. The audience must be the right one character for character, and a token is over in the second that
 /// it names; the services are believed to overlook a `/` at the end of the one and five minutes in the other, and a
-/// test should not lean on that. The signature is not looked at: [`StandInCredential`]'s tokens have none.
+/// test should not lean on that. The signature is not looked at: [`FakeCredential`]'s tokens have none.
 ///
-/// What they serve is synthetic and the same every time, but for what a test [puts in](StandInBuilder):
+/// What they serve is synthetic and the same every time, but for what a test [puts in](FakeServerBuilder):
 ///
 /// - FHIR: `GET Patient` and `POST Patient/_search` with `_count` (default 10, at most 1,000), `_total` and `next`
 ///   links; `GET Patient/{id}`; `POST Patient`; `GET metadata`, without a token. The ids are `example-0001` and so on.
@@ -32,36 +32,36 @@ use crate::{Audience, DicomAudience, DicomVersion, FhirAudience};
 /// Both stop when the stand-in is dropped.
 ///
 /// ```
-/// use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::StandIn};
+/// use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::FakeServer};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
-/// let stand_in = StandIn::start().await;
+/// let fake_server = FakeServer::start().await;
 ///
 /// // What is under test gets the audience and the credential that it would get for the live service.
-/// let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+/// let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
 /// let patients: serde_json::Value = fhir.get("Patient").query("_count", "5").send().await?.json()?;
 ///
 /// assert_eq!(patients["entry"].as_array().map(Vec::len), Some(5));
-/// assert_eq!(stand_in.credential().calls(), 1);
-/// assert_eq!(stand_in.received()[0].url().query(), Some("_count=5"));
+/// assert_eq!(fake_server.credential().calls(), 1);
+/// assert_eq!(fake_server.received()[0].url().query(), Some("_count=5"));
 ///
 /// // The DICOM service beside it wants another token.
-/// let dicom = fhir.at(stand_in.dicom(DicomVersion::V1))?;
+/// let dicom = fhir.for_audience(fake_server.dicom(DicomVersion::V1))?;
 /// dicom.get("changefeed/latest").send().await?.error_for_status()?;
-/// assert_eq!(stand_in.credential().calls(), 2);
+/// assert_eq!(fake_server.credential().calls(), 2);
 /// # Ok(()) }
 /// ```
-pub struct StandIn {
+pub struct FakeServer {
     pub(super) fhir: FhirAudience,
     pub(super) dicom: [DicomAudience; 2],
-    pub(super) credential: Arc<StandInCredential>,
+    pub(super) credential: Arc<FakeCredential>,
     pub(super) shared: Arc<Shared>,
     /// Both services stop when this is dropped.
     pub(super) _running: oneshot::Sender<()>,
 }
 
-impl StandIn {
+impl FakeServer {
     /// Starts both services with what they have by default: 25 Patients and 25 changes.
     ///
     /// Each gets a port that the system has free, and both a thread of their own. They speak HTTP/1.1.
@@ -78,13 +78,13 @@ impl StandIn {
     /// ```
     /// # #[tokio::main]
     /// # async fn main() {
-    /// use azure_healthcare_auth::testing::{StandIn, Wording};
+    /// use azure_healthcare_auth::testing::{FakeServer, ChallengeFormat};
     ///
-    /// let empty = StandIn::builder().patients(0).changes(0).wording(Wording::OpenSource).start().await;
+    /// let empty = FakeServer::builder().patients(0).changes(0).wording(ChallengeFormat::OpenSource).start().await;
     /// # }
     /// ```
-    pub fn builder() -> StandInBuilder {
-        StandInBuilder::new()
+    pub fn builder() -> FakeServerBuilder {
+        FakeServerBuilder::new()
     }
 
     /// The FHIR service. Its tokens are for its own origin, `http://127.0.0.1:{port}`. Never panics.
@@ -105,9 +105,9 @@ impl StandIn {
 
     /// A credential whose tokens both services take. It is the same one every time, with one count of its calls.
     ///
-    /// Tokens that they refuse come from a [`StandInCredential`] of one's own. Never panics.
+    /// Tokens that they refuse come from a [`FakeCredential`] of one's own. Never panics.
     #[must_use]
-    pub fn credential(&self) -> Arc<StandInCredential> {
+    pub fn credential(&self) -> Arc<FakeCredential> {
         self.credential.clone()
     }
 
@@ -117,33 +117,33 @@ impl StandIn {
     /// answered 401 by itself does not count, and neither does `GET metadata`, which needs no token. Never panics.
     ///
     /// ```
-    /// use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::{Fault, StandIn}};
+    /// use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::{Fault, FakeServer}};
     /// use std::time::Duration;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
-    /// let stand_in = StandIn::start().await;
-    /// let fhir = HealthcareClient::new(stand_in.fhir(), stand_in.credential());
+    /// let fake_server = FakeServer::start().await;
+    /// let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
     ///
-    /// stand_in.fail_next(1, Fault::Cut);
-    /// stand_in.fail_next(1, Fault::Throttled(Duration::ZERO));
+    /// fake_server.inject_fault(1, Fault::TruncatedBody);
+    /// fake_server.inject_fault(1, Fault::Throttled(Duration::ZERO));
     /// let response = fhir.get("Patient").send().await?;
     /// assert_eq!((response.status().as_u16(), response.attempts()), (200, 3));
     ///
-    /// stand_in.fail_next(usize::MAX, Fault::NoRole);
+    /// fake_server.inject_fault(usize::MAX, Fault::MissingRole);
     /// let refused = fhir.get("Patient").send().await.unwrap_err();
     /// assert_eq!(refused.kind(), ErrorKind::Denied);
     ///
-    /// stand_in.recover();
+    /// fake_server.clear_faults();
     /// assert_eq!(fhir.get("Patient").send().await?.status(), 200);
     /// # Ok(()) }
     /// ```
-    pub fn fail_next(&self, requests: usize, fault: Fault) {
+    pub fn inject_fault(&self, requests: usize, fault: Fault) {
         self.shared.lock().faults.add(requests, fault);
     }
 
     /// Forgets the faults that are still to come. Never panics.
-    pub fn recover(&self) {
+    pub fn clear_faults(&self) {
         self.shared.lock().faults.clear();
     }
 
@@ -151,16 +151,16 @@ impl StandIn {
     ///
     /// All of it is kept until the stand-in is dropped. Never panics.
     #[must_use]
-    pub fn received(&self) -> Vec<Received> {
+    pub fn received(&self) -> Vec<ReceivedRequest> {
         self.shared.lock().received.clone()
     }
 }
 
 /// The addresses of both services. What they hold and what they received is not shown.
-impl fmt::Debug for StandIn {
+impl fmt::Debug for FakeServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [_, dicom] = &self.dicom;
-        f.debug_struct("StandIn")
+        f.debug_struct("FakeServer")
             .field("fhir", &self.fhir.endpoint().as_str())
             .field("dicom", &dicom.endpoint().as_str())
             .finish_non_exhaustive()
