@@ -1,0 +1,5 @@
+mod azure_core;
+#[cfg(all(feature = "client", feature = "reqwest-middleware", feature = "tower"))]
+mod contract;
+mod reqwest_middleware;
+mod tower;

@@ -1,0 +1,4 @@
+mod builders;
+mod properties;
+mod serde;
+mod urls;

@@ -1,0 +1,10 @@
+mod authorization_header;
+mod denials;
+mod faults;
+mod header_indexing;
+mod idle_timeout;
+mod next_links;
+mod requests;
+mod retries;
+mod streaming;
+mod token_containment;

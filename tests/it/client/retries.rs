@@ -1,0 +1,293 @@
+//! How often the service sees a request: counted there, for each method and each way to fail.
+
+#![cfg(feature = "client")]
+
+use crate::wire::{HALF, WHOLE, answering, answering_raw, count, credential, fhir};
+use async_trait::async_trait;
+use azure_core::error::ErrorKind as Kind;
+use azure_healthcare_auth::{
+    Body, ErrorKind, FhirAudience, HealthcareAuth, HealthcareClient, Result, default_http,
+    testing::{FakeServer, Fault},
+};
+use bytes::Bytes;
+use http::{HeaderValue, Method};
+use std::{
+    error::Error as _,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::time::{self, Instant};
+use wiremock::{Mock, ResponseTemplate, matchers::any};
+
+/// Asks to be called again at once, so that no test waits.
+fn busy(status: u16) -> ResponseTemplate {
+    ResponseTemplate::new(status).insert_header("x-ms-retry-after-ms", "0")
+}
+
+#[tokio::test]
+async fn after_an_answer_that_says_busy() {
+    for (method, path, prefer, status, seen) in [
+        (Method::GET, "Patient?name=x", "", 503, 4),
+        (Method::GET, "Patient", "", 500, 4),
+        (Method::HEAD, "Patient", "", 429, 4),
+        (Method::PUT, "Patient/1", "", 504, 4),
+        (Method::DELETE, "Patient/1", "", 408, 4),
+        (Method::POST, "Patient/_search", "", 502, 4),
+        (Method::POST, "Patient", "", 429, 4),
+        (Method::POST, "Patient", "", 503, 1),
+        (Method::POST, "", "", 500, 1),
+        (Method::PATCH, "Patient/1", "", 504, 1),
+        (Method::PUT, "Patient?identifier=1", "", 503, 1),
+        (Method::DELETE, "Patient?identifier=1", "", 503, 1),
+        (Method::GET, "$export", "respond-async", 503, 1),
+        (Method::GET, "$export", "respond-async", 429, 1),
+        (Method::GET, "Patient", "", 404, 1),
+        (Method::GET, "Patient", "", 501, 1),
+    ] {
+        let server = answering(busy(status)).await;
+        let client = HealthcareClient::new(fhir(&server), credential());
+        let mut request = client.request(method.clone(), path);
+        if !prefer.is_empty() {
+            request = request.header("prefer", prefer);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), status);
+        assert_eq!(
+            (count(&server).await, response.attempts()),
+            (seen, seen as u32),
+            "{method} {path} {status}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn or_says_it_is_safe() {
+    let server = answering(busy(503)).await;
+    let client = HealthcareClient::new(fhir(&server), credential());
+    let response = client.post("Patient").idempotent().send().await.unwrap();
+    assert_eq!((response.attempts(), count(&server).await), (4, 4));
+}
+
+#[tokio::test]
+async fn until_the_service_is_well() {
+    let server = crate::wire::Service::start().await;
+    Mock::given(any()).respond_with(busy(503)).up_to_n_times(2).mount(&server).await;
+    Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
+    let client = HealthcareClient::new(fhir(&server), credential());
+    let response = client.get("Patient").stream().await.unwrap();
+    assert_eq!((response.status().as_u16(), response.attempts()), (200, 3));
+}
+
+#[tokio::test]
+async fn and_a_service_that_asks_for_a_day_is_not_waited_for() {
+    for header in [("x-ms-retry-after-ms", "86400000"), ("retry-after", "86400")] {
+        let server = answering(ResponseTemplate::new(429).insert_header(header.0, header.1)).await;
+        let client = HealthcareClient::new(fhir(&server), credential());
+        let response = client.get("Patient").send().await.unwrap();
+        assert_eq!((response.status().as_u16(), response.attempts()), (429, 1));
+        assert_eq!(response.retry_after(), Some(Duration::from_secs(86_400)));
+        let error = response.error_for_status().unwrap_err();
+        assert!(error.is_transient() && error.retry_after() == Some(Duration::from_secs(86_400)));
+    }
+}
+
+/// Has one value at hand. When it is asked again, it does as it is told.
+struct OneValue {
+    audience: FhirAudience,
+    asked: AtomicUsize,
+    then: Then,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Then {
+    Fails,
+    /// Gives a value, and not at the first poll.
+    TakesAMoment,
+    /// Gives none in 31 s by the clock of this test's runtime.
+    IsTooLate,
+}
+
+#[async_trait]
+impl HealthcareAuth for OneValue {
+    type Audience = FhirAudience;
+
+    fn audience(&self) -> &FhirAudience {
+        &self.audience
+    }
+
+    async fn authorization(&self) -> Result<HeaderValue> {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        match self.then {
+            _ if asked == 0 => {}
+            Then::Fails => return Err(azure_core::Error::with_message(Kind::Credential, "no other").into()),
+            Then::TakesAMoment => tokio::task::yield_now().await,
+            Then::IsTooLate => {
+                time::pause();
+                time::advance(Duration::from_secs(31)).await;
+                time::resume();
+                std::future::pending().await
+            }
+        }
+        Ok(HeaderValue::from_static("Bearer one"))
+    }
+}
+
+#[tokio::test]
+async fn and_only_with_a_token_for_it_in_time() {
+    for (then, attempts) in [(Then::Fails, 1), (Then::TakesAMoment, 4), (Then::IsTooLate, 1)] {
+        let server = answering(busy(503)).await;
+        let auth = OneValue { audience: fhir(&server), asked: AtomicUsize::new(0), then };
+        let response = HealthcareClient::from_auth(Arc::new(auth)).get("Patient").send().await.unwrap();
+        assert_eq!((response.status().as_u16(), response.attempts()), (503, attempts), "{then:?}");
+        assert_eq!(count(&server).await, attempts as usize);
+    }
+}
+
+#[tokio::test]
+async fn after_a_connection_that_broke_with_no_answer_or_half_of_one() {
+    let (audience, seen) = answering_raw(|number| if number % 2 == 0 { b"" } else { HALF }).await;
+    let client = HealthcareClient::new(audience, credential());
+    let error = client.get("Patient").send().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connection);
+    assert!(error.is_transient());
+    assert_eq!(seen.load(Ordering::SeqCst), 4);
+
+    let error = client.post("Patient").send().await.unwrap_err();
+    assert_eq!((error.kind(), seen.load(Ordering::SeqCst)), (ErrorKind::Connection, 5));
+    let error = client.post("Patient").send().await.unwrap_err();
+    assert_eq!((error.kind(), seen.load(Ordering::SeqCst)), (ErrorKind::Connection, 6));
+    // Nor is a body to blame that was still whole.
+    let nothing = || Body::stream(Once(Box::pin(std::future::ready(None))));
+    let error = client.post("Patient").body_stream(nothing).send().await.unwrap_err();
+    assert_eq!((error.kind(), seen.load(Ordering::SeqCst)), (ErrorKind::Connection, 7));
+
+    let (audience, seen) = answering_raw(|number| if number < 2 { b"" } else { WHOLE }).await;
+    let response = HealthcareClient::new(audience, credential()).get("Patient").send().await.unwrap();
+    assert_eq!((response.attempts(), seen.load(Ordering::SeqCst)), (3, 3));
+}
+
+#[tokio::test]
+async fn and_what_an_answer_s_head_has_told_is_not_lost_with_its_body() {
+    const CREATED: &[u8] = b"HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n{\"half\":";
+    const THROTTLED: &[u8] =
+        b"HTTP/1.1 429 Busy\r\ncontent-length: 100\r\nretry-after: 86400\r\n\r\n{\"half\":";
+    let (audience, seen) = answering_raw(|_| CREATED).await;
+    let error = HealthcareClient::new(audience, credential()).post("Patient").send().await.unwrap_err();
+    assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::Connection, 201));
+    assert!(!error.is_transient());
+    assert_eq!(seen.load(Ordering::SeqCst), 1);
+
+    let (audience, _) = answering_raw(|_| THROTTLED).await;
+    let error = HealthcareClient::new(audience, credential()).post("Patient").send().await.unwrap_err();
+    assert_eq!(
+        (error.status().unwrap().as_u16(), error.retry_after()),
+        (429, Some(Duration::from_secs(86_400)))
+    );
+    assert!(error.is_transient());
+
+    let created = answering(ResponseTemplate::new(201).set_body_string("long")).await;
+    let client = HealthcareClient::new(fhir(&created), credential()).with_body_limit(3);
+    let error = client.post("Patient").send().await.unwrap_err();
+    assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::TooLarge, 201));
+}
+
+#[tokio::test(start_paused = true)]
+async fn even_a_post_where_no_connection_was_made() {
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let client =
+        HealthcareClient::<FhirAudience>::new(format!("http://{nowhere}").parse().unwrap(), credential());
+    let started = Instant::now();
+    let error = client.post("Patient").send().await.unwrap_err();
+    // And why: in the system's words.
+    let told = error.to_string();
+    let (_, why) = told.split_once(&format!("at http://{nowhere} could not be reached: ")).unwrap();
+    assert!(!why.is_empty());
+    // Nobody is there to count: the waits before three repeats tell, by a clock that only they move.
+    let waited = started.elapsed();
+    assert!(waited >= Duration::from_millis(250 + 500 + 1_000), "{waited:?}");
+}
+
+#[tokio::test]
+async fn and_never_where_the_body_that_was_given_broke_off() {
+    let server = crate::wire::service().await;
+    // What comes from elsewhere, and fails to: not the service's connection, whatever its error looks like.
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (http, method) in [
+        (default_http(), Method::PUT),
+        (default_http(), Method::POST),
+        (default_http().http2_prior_knowledge(), Method::PUT),
+        (default_http().http2_prior_knowledge(), Method::POST),
+    ] {
+        let client = HealthcareClient::new(fhir(&server), credential()).with_http(http);
+        let made = Arc::new(AtomicUsize::new(0));
+        let count = made.clone();
+        let request = client.request(method, "Patient/1").idempotent().body_stream(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            let http = reqwest::Client::builder().no_proxy().build().unwrap();
+            let download = http.get(format!("http://{nowhere}/canary?canary")).send();
+            Body::stream(Once(Box::pin(async {
+                match download.await {
+                    Ok(response) => Some(response.bytes().await),
+                    Err(error) => Some(Err(error)),
+                }
+            })))
+        });
+        let error = request.send().await.unwrap_err();
+        assert_eq!((error.kind(), made.load(Ordering::Relaxed)), (ErrorKind::Body, 1), "{error}");
+        assert!(!error.is_transient() && error.source().is_none());
+        assert!(!format!("{error} {error:?}").contains("canary"));
+    }
+    assert_eq!(count(&server).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_where_it_cannot_be_sent_at_all() {
+    let client = HealthcareClient::<FhirAudience>::new("http://127.0.0.1:9".parse().unwrap(), credential());
+    let started = Instant::now();
+    // More than an `http::Uri` takes.
+    let error = client.get(format!("Patient?_id={}", "canary,".repeat(10_000))).send().await.unwrap_err();
+    assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Request, false));
+    assert!(error.to_string().ends_with("; nothing was sent") && !format!("{error:?}").contains("canary"));
+    assert_eq!(started.elapsed(), Duration::ZERO);
+}
+
+/// A stream of one item, which is an error, or of none.
+struct Once(Pin<Box<dyn Future<Output = Option<reqwest::Result<Bytes>>> + Send>>);
+
+impl futures_core::Stream for Once {
+    type Item = reqwest::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+#[tokio::test]
+async fn so_a_patient_is_created_once() {
+    let fake_server = FakeServer::start().await;
+    let client = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
+    let patient = serde_json::json!({ "resourceType": "Patient", "name": [{ "family": "Example" }] });
+    fake_server.inject_fault(2, Fault::Throttled(Duration::ZERO));
+    let response = client.post("Patient").json(&patient).send().await.unwrap();
+    assert_eq!((response.status().as_u16(), response.attempts()), (201, 3));
+    let created = fake_server.received().iter().filter(|request| request.status() == 201).count();
+    assert_eq!(created, 1);
+}
+
+#[tokio::test]
+async fn and_once_where_the_answer_to_it_is_cut() {
+    let fake_server = FakeServer::builder().patients(0).start().await;
+    let client = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
+    fake_server.inject_fault(1, Fault::TruncatedBody);
+    let patient = serde_json::json!({ "resourceType": "Patient" });
+    let error = client.post("Patient").json(&patient).send().await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::Connection, Some(http::StatusCode::CREATED)));
+    let patients: serde_json::Value =
+        client.get("Patient").query("_total", "accurate").send().await.unwrap().json().unwrap();
+    assert_eq!((patients["total"].as_u64(), fake_server.received().len()), (Some(1), 2));
+}

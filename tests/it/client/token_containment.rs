@@ -1,0 +1,182 @@
+//! No token, and no request, reaches another origin or leaves the base path: by a URL, a redirect or a proxy.
+
+#![cfg(feature = "client")]
+
+use crate::wire::{HOSTILE, answering, authorizations, count, credential, dicom, fhir, service};
+use azure_healthcare_auth::{Audience, Authenticator, ErrorKind, FhirAudience, HealthcareClient};
+use http::Method;
+use url::Url;
+use wiremock::ResponseTemplate;
+
+/// URLs that parse, and are not the audience's.
+const FOREIGN: &[&str] = &[
+    "https://evil.example/r4/Patient",
+    "https://{host}/r4/Patient",
+    "http://127.0.0.1:1/r4/Patient",
+    "http://user@{host}/r4/Patient",
+    "{root}/r4/Patient#fragment",
+    "{root}/",
+    "{root}/r40/Patient",
+    "{root}/R4/Patient",
+    "{root}/r4/..%2fadmin",
+    "{root}/r4/%c0%ae%c0%ae/admin",
+    "{root}/r4/..;/admin",
+    "{root}/r4/..%20/admin",
+    "{root}//r4/Patient",
+    "data:text/plain,x",
+];
+
+/// Paths and URLs that are inside, and where they lead.
+const INSIDE: &[(&str, &str)] = &[
+    ("", "/r4/"),
+    ("/", "/r4/"),
+    ("Patient", "/r4/Patient"),
+    ("/Patient", "/r4/Patient"),
+    ("Patient?_count=10", "/r4/Patient?_count=10"),
+    ("?_type=Patient", "/r4/?_type=Patient"),
+    ("Patient/1/_history/2", "/r4/Patient/1/_history/2"),
+    ("Patient/a.b-c", "/r4/Patient/a.b-c"),
+    ("Patient/$everything", "/r4/Patient/$everything"),
+    ("Patient?url=http://evil.example/../x", "/r4/Patient?url=http://evil.example/../x"),
+    ("Patient?a=%2e%2e%2f", "/r4/Patient?a=%2e%2e%2f"),
+    ("Patient/a b", "/r4/Patient/a%20b"),
+    ("Patient/ä", "/r4/Patient/%C3%A4"),
+    ("{base}", "/r4/"),
+    ("{root}/r4", "/r4"),
+    (
+        "{base}Patient?ct=W3sidG9rZW4iOiIrKyJ9XQ%3D%3D&_count=10",
+        "/r4/Patient?ct=W3sidG9rZW4iOiIrKyJ9XQ%3D%3D&_count=10",
+    ),
+    ("{base}_operations/export/1", "/r4/_operations/export/1"),
+    ("HTTP://{host}/r4/Patient", "/r4/Patient"),
+];
+
+#[tokio::test]
+async fn by_a_url_and_no_token_is_fetched_for_it() {
+    let (server, tokens) = (service().await, credential());
+    let root = server.uri();
+    let audience: FhirAudience = format!("{root}/r4").parse().unwrap();
+    let base = audience.endpoint().to_string();
+    let host = root.strip_prefix("http://").unwrap();
+    let fill = |text: &str| text.replace("{root}", &root).replace("{base}", &base).replace("{host}", host);
+
+    let auth = Authenticator::new(audience.clone(), tokens.clone());
+    let client = HealthcareClient::from(auth.clone());
+    // What is no row for all stacks: `http::Uri` drops a fragment, so what is made for `tower` is not given this one.
+    for hostile in HOSTILE.iter().chain(&["{base}#fragment"]) {
+        let given = fill(hostile);
+        for method in [Method::GET, Method::POST] {
+            let error = client.request(method, &given).send().await.expect_err(&given);
+            assert_eq!(error.kind(), ErrorKind::UrlNotAllowed, "{given}: {error}");
+        }
+        let error = client.get(&given).query("a", "b").stream().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UrlNotAllowed, "{given}");
+    }
+    // The same decision for a URL that was parsed, and so has lost what the parser mends.
+    for foreign in FOREIGN {
+        let url = Url::parse(&fill(foreign)).unwrap();
+        assert_eq!(auth.authorization_for(&url).await.unwrap_err().kind(), ErrorKind::UrlNotAllowed, "{url}");
+        assert_eq!(audience.check_url(&url).unwrap_err().kind(), ErrorKind::UrlNotAllowed, "{url}");
+    }
+    assert_eq!((tokens.calls(), count(&server).await), (0, 0));
+
+    for (given, expected) in INSIDE {
+        client.get(fill(given)).send().await.unwrap_or_else(|error| panic!("{given}: {error}"));
+        let request = server.received_requests().await.unwrap().pop().unwrap();
+        let sent = &request.url[url::Position::BeforePath..];
+        assert_eq!(sent, *expected, "{given}");
+    }
+}
+
+#[tokio::test]
+async fn and_a_refusal_names_both_origins_and_nothing_more() {
+    let audience = FhirAudience::workspace("contoso", "records").build().unwrap();
+    let error = audience.url("https://evil.example/Patient/canary?name=canary").unwrap_err().to_string();
+    assert!(
+        error.contains("https://evil.example") && error.contains("https://contoso-records.fhir."),
+        "{error}"
+    );
+    for path in
+        ["../canary", "//canary/x", "canary:x", "canary\\x", "https://contoso.example/canary?canary#canary"]
+    {
+        let error = audience.url(path).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn by_a_redirect() {
+    let (elsewhere, tokens) = (service().await, credential());
+    for status in [301, 302, 303, 307, 308] {
+        let location = format!("{}/stolen", elsewhere.uri());
+        let server = answering(ResponseTemplate::new(status).insert_header("location", location)).await;
+        let client = HealthcareClient::new(fhir(&server), tokens.clone());
+        // Even where the caller's own client would follow.
+        let client =
+            client.with_http(reqwest::Client::builder().redirect(reqwest::redirect::Policy::limited(5)));
+        let response = client.get("Patient").send().await.unwrap();
+        assert_eq!(response.status(), status);
+        assert_eq!(response.json::<serde_json::Value>().unwrap_err().kind(), ErrorKind::Status);
+        assert_eq!(count(&server).await, 1);
+    }
+    assert_eq!(count(&elsewhere).await, 0);
+}
+
+#[tokio::test]
+async fn by_a_proxy_when_the_service_is_on_this_machine() {
+    let (server, proxy) = (service().await, service().await);
+    let builder = reqwest::Client::builder().proxy(reqwest::Proxy::all(proxy.uri()).unwrap());
+    let client = HealthcareClient::new(fhir(&server), credential()).with_http(builder);
+    client.get("Patient").send().await.unwrap();
+    assert_eq!((count(&server).await, count(&proxy).await), (1, 0));
+}
+
+#[tokio::test]
+async fn by_a_proxy_that_a_service_elsewhere_is_reached_by() {
+    let (server, proxy) = (service().await, service().await);
+    let elsewhere: FhirAudience = "https://fhir.contoso.example".parse().unwrap();
+    let builder = azure_healthcare_auth::default_http().proxy(reqwest::Proxy::all(proxy.uri()).unwrap());
+    let client = HealthcareClient::new(elsewhere, credential()).with_http(builder);
+    client.for_audience(fhir(&server)).unwrap().get("Patient").send().await.unwrap();
+    assert_eq!((count(&server).await, count(&proxy).await), (1, 0));
+}
+
+#[tokio::test]
+async fn to_another_service_of_the_same_credential() {
+    let (records, imaging, tokens) = (service().await, service().await, credential());
+    let fhir = HealthcareClient::new(fhir(&records), tokens.clone());
+    let dicom = fhir.for_audience(dicom(&imaging)).unwrap();
+    for _ in 0..3 {
+        fhir.get("Patient").send().await.unwrap();
+        dicom.get("changefeed").send().await.unwrap();
+    }
+    assert_eq!(authorizations(&records).await, ["Bearer token-1"; 3]);
+    assert_eq!(authorizations(&imaging).await, ["Bearer token-2"; 3]);
+    assert_eq!(
+        tokens.scopes(),
+        [format!("{}/.default", records.uri()), "https://dicom.healthcareapis.azure.com/.default".into()]
+    );
+    let foreign = fhir.get(format!("{}/v2/changefeed", imaging.uri())).send().await.unwrap_err();
+    assert_eq!(foreign.kind(), ErrorKind::UrlNotAllowed);
+}
+
+#[tokio::test]
+async fn nor_is_one_sent_by_a_method_that_shows_it_or_under_another_host() {
+    let (server, tokens) = (service().await, credential());
+    let client = HealthcareClient::new(fhir(&server), tokens.clone());
+    for request in [
+        client.request(Method::TRACE, "Patient"),
+        client.request(Method::CONNECT, "Patient"),
+        client.request("trace".parse().unwrap(), "Patient"),
+        client.request("TRACK".parse().unwrap(), "Patient"),
+        client.post("Patient").header("content-length", "2").body("xxxx"),
+        client.post("Patient").header("transfer-encoding", "gzip").body("xxxx"),
+        client.get("Patient").header("connection", "close"),
+        client.get("Patient").header("Host", "evil.example"),
+        client.get("Patient").header("x\ny", "z"),
+        client.get("Patient").header("x", "y\r\nz"),
+    ] {
+        assert_eq!(request.send().await.unwrap_err().kind(), ErrorKind::Request);
+    }
+    assert_eq!((tokens.calls(), count(&server).await), (0, 0));
+}

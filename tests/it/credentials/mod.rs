@@ -1,0 +1,3 @@
+mod chain;
+mod from_fn;
+mod static_token;

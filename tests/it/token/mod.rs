@@ -1,0 +1,7 @@
+mod background_refresh;
+mod cancellation;
+mod forced_refresh;
+mod runtimes;
+mod scopes;
+mod single_flight;
+mod wall_clock;
