@@ -1,5 +1,5 @@
-"""Which public items have no example that runs, from rustdoc's JSON: a type, trait, function or module without one on its
-page, and a method that no example on its type's page calls. Prints them, and ends with 1 if there are any."""
+"""Lists public items without an example that runs, from rustdoc's JSON: types, traits, functions and modules without an
+example, and methods that no example of their type calls. Exits with 1 if there are any."""
 
 import json
 import re
@@ -7,7 +7,7 @@ import sys
 
 index = json.load(open(sys.argv[1], encoding="utf-8"))["index"]
 NOT_RUN = re.compile("no_run|ignore|compile_fail|should_panic|text|toml|json|sh")
-# In private modules, and public for the sake of a sealed trait alone.
+# In private modules; public only because a sealed trait uses them.
 PRIVATE = {"Address", "Sealed"}
 
 

@@ -1,22 +1,24 @@
-//! What to know beyond one item: a page for each question.
+//! Guides: longer explanations that concern more than one item.
 //!
-//! Most come here with an error in hand:
+//! # Examples
+//!
+//! Selecting the guide for an error:
 //!
 //! ```
 //! use azure_healthcare_auth::{Cloud, DicomAudience, Error, ErrorKind};
 //!
-//! fn page(error: &Error) -> &'static str {
+//! fn guide(error: &Error) -> Option<&'static str> {
 //!     match error.kind() {
-//!         ErrorKind::Audience => "clouds",
-//!         ErrorKind::Credential | ErrorKind::NoRuntime => "token_life",
-//!         ErrorKind::Denied => "when_a_service_says_no",
-//!         ErrorKind::UrlNotAllowed => "security",
-//!         _ => "none: the error says it all",
+//!         ErrorKind::Audience => Some("clouds"),
+//!         ErrorKind::Credential | ErrorKind::NoRuntime => Some("token_lifecycle"),
+//!         ErrorKind::Denied => Some("troubleshooting"),
+//!         ErrorKind::UrlNotAllowed => Some("security"),
+//!         _ => None,
 //!     }
 //! }
 //!
 //! let error = DicomAudience::workspace("contoso", "imaging").cloud(Cloud::UsGovernment).build().unwrap_err();
-//! assert_eq!(page(&error), "clouds");
+//! assert_eq!(guide(&error), Some("clouds"));
 //! ```
 
 #[doc = include_str!("../docs/token_life.svg")]

@@ -1,8 +1,8 @@
 //! Tokens and authenticated requests for the FHIR and DICOM services of Azure Health Data Services.
 //!
-//! A service that reads Patients or a change feed needs a token from Microsoft Entra whose *audience* is right for
-//! that service, on every request, renewed before it ends, sent nowhere else; and when it is refused, somebody needs
-//! to know why. This crate does that, and no more.
+//! A service that reads patients or a change feed needs a Microsoft Entra token for the right resource on every request.
+//! This crate requests the token, caches it, refreshes it before it expires, sends it only to the service that it is for,
+//! and explains a 401 or 403 in words that a person can act on.
 //!
 //! ```no_run
 //! use azure_healthcare_auth::{DicomAudience, FhirAudience, HealthcareClient};
@@ -21,76 +21,77 @@
 //!
 #![doc = include_str!("../docs/house.svg")]
 //!
-//! # The parts
+//! # Overview
 //!
-//! | | |
+//! | Item | Purpose |
 //! |---|---|
-//! | [`FhirAudience`], [`DicomAudience`] | where requests go and what the token is for, checked when built |
-//! | [`credentials`] | gets tokens: these, any of `azure_identity`, or your own |
-//! | [`Authenticator`] | keeps one valid token for each scope, and hands out the header value |
-//! | [`HealthcareAuth`] | the trait of the above, to depend on and to replace in tests |
-//! | [`HealthcareClient`] | sends requests with it |
-//! | [`adapters`] | the same in the HTTP stack that a service already has |
-//! | [`Error`], [`Denial`] | what went wrong; why a service said no |
-//! | `testing` (a feature) | both services, on this machine, for your tests |
+//! | [`FhirAudience`], [`DicomAudience`] | The endpoint of a service and the resource that a token is for |
+//! | [`credentials`] | Credentials, in addition to those of `azure_identity` and your own |
+//! | [`Authenticator`] | Caches one valid token per scope |
+//! | [`HealthcareAuth`] | The trait of `Authenticator`, to depend on and to replace in tests |
+//! | [`HealthcareClient`] | Sends authenticated requests |
+//! | [`adapters`] | Attach tokens in `reqwest-middleware`, `tower` and `azure_core` |
+//! | [`Error`], [`Denial`] | Errors, and the explanation of a 401 or 403 |
+//! | `testing` (feature) | Fake FHIR and DICOM services for your tests |
 //!
-//! # What is promised
+//! # Guarantees
 //!
-//! * **One fetch.** However many tasks need a token at once, the credential is called once, and all share its answer
-//!   or its error. While a token lives, nobody waits for its refresh: see [a token's life](guide::token_life).
-//! * **A token stays with its service.** A URL outside the audience's origin and base path is refused before a token
-//!   is fetched. Redirects are not followed. FHIR and DICOM audiences are different types.
-//! * **No duplicates.** A request that may have acted is not sent again, unless its method makes that harmless.
-//! * **A refusal says why.** A 401 or 403 is explained by what the service said and by what the token claims to be: see
-//!   [when a service says no](guide::when_a_service_says_no).
-//! * **Quiet logs.** No token, no secret and nothing about a patient (no path below the base URL, no query, no body)
-//!   in `Debug`, `Display`, an error's sources or a `tracing` event: see [security](guide::security).
-//! * **No panic** on any input, and no `unsafe`. Requests are made inside a Tokio runtime that has I/O and time enabled.
+//! * **One token fetch.** The credential is called once, however many tasks need a token at the same time. All of them get
+//!   the same token or the same error. While a token is valid, no request waits for its refresh. See
+//!   [Token lifecycle](guide::token_lifecycle).
+//! * **Contained tokens.** A URL outside the audience's origin and base path is rejected before a token is fetched.
+//!   Redirects are not followed. FHIR and DICOM audiences are different types.
+//! * **No duplicates.** A request that the service may have processed is retried only if it is idempotent.
+//! * **Explained rejections.** A 401 or 403 is explained from the response and the token's claims. See
+//!   [Troubleshooting 401 and 403](guide::troubleshooting).
+//! * **Quiet logs.** `Debug`, `Display`, error sources and `tracing` events contain no token, no secret and no patient
+//!   data, which includes paths below the base URL, queries and bodies. See [Security model](guide::security).
+//! * **No panics** on any input, and no `unsafe` code.
 //!
-//! # Pick your stack
+//! Requests need a Tokio runtime with I/O and time enabled, as `#[tokio::main]` provides.
 //!
-//! | a service that has | takes |
+//! # Choosing a client
+//!
+//! | Your service uses | Use |
 //! |---|---|
-//! | nothing yet | [`HealthcareClient`]: all of the above |
+//! | no HTTP client yet | [`HealthcareClient`] |
 //! | `reqwest-middleware` | `adapters::BearerMiddleware` |
 //! | `tower`, `hyper-util` | `adapters::BearerLayer` |
-//! | clients on `azure_core`'s pipeline | [`adapters::BearerPolicy`] |
-//! | anything else, or `curl` | [`Authenticator::authorization_for`] a URL |
+//! | the pipeline of `azure_core` | [`adapters::BearerPolicy`] |
+//! | anything else, or `curl` | [`Authenticator::authorization_for`] |
 //!
-//! Further pages: [testing](guide::testing), [clouds](guide::clouds).
+//! # Examples
 //!
-//! # Try it
-//!
-//! Without Azure: with the feature `testing`, both services are on this machine.
+//! With the feature `testing`, this runs without Azure:
 //!
 //! ```
 //! use azure_healthcare_auth::{HealthcareClient, testing::FakeServer};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> azure_healthcare_auth::Result<()> {
-//! let azure = FakeServer::start().await;
-//! let fhir = HealthcareClient::new(azure.fhir(), azure.credential());
+//! let server = FakeServer::start().await;
+//! let fhir = HealthcareClient::new(server.fhir(), server.credential());
 //! let patient: serde_json::Value = fhir.get("Patient/example-0001").send().await?.json()?;
 //! assert_eq!(patient["resourceType"], "Patient");
 //! # Ok(()) }
 //! ```
 //!
-//! # What it is not
-//!
-//! It has no types for FHIR or DICOM, verifies no tokens that come *in*, asks no user to sign in, and assigns no
-//! roles. A token that is held in memory cannot be wiped from it.
-//!
 //! # Features
 //!
-//! * `client` (default): [`HealthcareClient`] and [`Denial`], on `reqwest`.
-//! * `identity` (default): the credentials that start a tool or build those of `azure_identity`.
-//! * `client-certificate`: a client certificate in the environment. Needs OpenSSL.
-//! * `reqwest-middleware`, `tower`: the adapters of those names. That for `azure_core` needs no feature.
-//! * `serde`: audiences are read from a configuration, and written to one.
-//! * `testing`: the module of that name, with both services on this machine.
+//! * `client` (default): [`HealthcareClient`] and [`Denial`], built on `reqwest`.
+//! * `identity` (default): credentials that run a command-line tool or use `azure_identity`.
+//! * `client-certificate`: a client certificate for `credentials::from_env`. Needs OpenSSL.
+//! * `reqwest-middleware`, `tower`: the adapters for these crates. The adapter for `azure_core` needs no feature.
+//! * `serde`: deserializes and serializes audiences.
+//! * `testing`: fake services for tests.
+//!
+//! # Limits
+//!
+//! The crate has no types for FHIR or DICOM. It does not validate incoming tokens, sign users in or assign roles. A token
+//! cannot be wiped from memory.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// No input makes the library panic, and it prints nothing. Its tests may.
+// The library neither panics nor prints. Its tests may.
 #![cfg_attr(
     not(test),
     warn(
@@ -103,7 +104,7 @@
         clippy::unwrap_used
     )
 )]
-// The docs are written for the default features: without them, what they speak of is not there to be linked.
+// The documentation links to items of the default features.
 #![cfg_attr(not(feature = "client"), allow(rustdoc::broken_intra_doc_links))]
 
 pub mod adapters;
@@ -144,12 +145,12 @@ pub use client::{Body, HealthcareClient, RequestBuilder, Response, StreamedRespo
 pub use denial::{Challenge, Denial, DenialCause};
 pub use error::{Error, ErrorKind, Result};
 
-/// The doors to what is private, for the fuzz targets alone.
+/// Private functions for the fuzz targets.
 #[cfg(all(fuzzing, feature = "client", feature = "tower"))]
 #[doc(hidden)]
 pub mod fuzzing;
 
-// The README's code is compiled and run as documentation tests.
+// Compiles and runs the README's code as documentation tests.
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
