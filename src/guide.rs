@@ -8,7 +8,7 @@
 //! fn page(error: &Error) -> &'static str {
 //!     match error.kind() {
 //!         ErrorKind::Audience => "clouds",
-//!         ErrorKind::Credential | ErrorKind::NoRuntime => "token_life",
+//!         ErrorKind::Credential | ErrorKind::NoRuntime => "token_lifecycle",
 //!         ErrorKind::Denied => "when_a_service_says_no",
 //!         ErrorKind::UrlNotAllowed => "security",
 //!         _ => "none: the error says it all",
@@ -19,10 +19,10 @@
 //! assert_eq!(page(&error), "clouds");
 //! ```
 
-#[doc = include_str!("../docs/token_life.svg")]
+#[doc = include_str!("../docs/token_lifecycle.svg")]
 ///
-#[doc = include_str!("../docs/token_life.md")]
-pub mod token_life {}
+#[doc = include_str!("../docs/token_lifecycle.md")]
+pub mod token_lifecycle {}
 
 #[doc = include_str!("../docs/when_a_service_says_no.md")]
 pub mod when_a_service_says_no {}

@@ -19,7 +19,7 @@
 //! # Ok(()) }
 //! ```
 //!
-#![doc = include_str!("../docs/house.svg")]
+#![doc = include_str!("../docs/overview.svg")]
 //!
 //! # The parts
 //!
@@ -37,7 +37,7 @@
 //! # What is promised
 //!
 //! * **One fetch.** However many tasks need a token at once, the credential is called once, and all share its answer
-//!   or its error. While a token lives, nobody waits for its refresh: see [a token's life](guide::token_life).
+//!   or its error. While a token lives, nobody waits for its refresh: see [a token's life](guide::token_lifecycle).
 //! * **A token stays with its service.** A URL outside the audience's origin and base path is refused before a token
 //!   is fetched. Redirects are not followed. FHIR and DICOM audiences are different types.
 //! * **No duplicates.** A request that may have acted is not sent again, unless its method makes that harmless.
@@ -132,7 +132,7 @@ pub use audience::{
     ServiceKind,
 };
 pub use auth::HealthcareAuth;
-pub use authenticator::Authenticator;
+pub use authenticator::{Authenticator, AuthenticatorBuilder};
 #[cfg(any(feature = "client", feature = "identity"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "client", feature = "identity"))))]
 pub use claims::UnverifiedClaims;
