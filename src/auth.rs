@@ -67,7 +67,8 @@ pub trait HealthcareAuth: Send + Sync {
     /// Returns an error if no token could be obtained. Its [`ErrorKind`](crate::ErrorKind) reports the cause.
     async fn authorization(&self) -> Result<HeaderValue>;
 
-    /// Returns the cached authorization value if it can be used as it is, without waiting and without starting a refresh.
+    /// Returns the cached authorization value if it can be used as it is, without waiting and without starting a
+    /// refresh.
     ///
     /// Callers try this first to avoid the boxed future of [`authorization`](Self::authorization), which they call if
     /// this returns `None`. The default implementation returns `None`.

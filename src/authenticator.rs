@@ -20,24 +20,25 @@ use crate::{
 /// Provides `Authorization` values for one audience from a credential, and caches the tokens.
 ///
 /// Concurrent requests share one call to the credential. A cached token costs an atomic load and a reference count, and
-/// no lock. A request that finds a token 3 to 5 minutes before its expiry starts a refresh in the background and
-/// uses the cached token without waiting. After a failed fetch, the authenticator backs off: it does not call the credential
-/// for 1 s, doubling to 30 s (to 5 s before the first success). Until then, requests use the cached token, or get the last error if
-/// it has expired. See [Token lifecycle](crate::guide::token_lifecycle) for the details.
+/// no lock. A request that finds a token 3 to 5 minutes before its expiry starts a refresh in the background and uses
+/// the cached token without waiting. After a failed fetch, the authenticator backs off: it does not call the credential
+/// for 1 s, doubling to 30 s (to 5 s before the first success). Until then, requests use the cached token, or get the
+/// last error if it has expired. See [Token lifecycle](crate::guide::token_lifecycle) for the details.
 ///
-/// Clones, and the authenticators that [`for_audience`](Self::for_audience) returns, share the credential and its cached
-/// tokens. There is one token per *scope*, so all DICOM services with the default resource share one.
+/// Clones, and the authenticators that [`for_audience`](Self::for_audience) returns, share the credential and its
+/// cached tokens. There is one token per *scope*, so all DICOM services with the default resource share one.
 ///
-/// An authenticator can be created outside a runtime and stored in a `static`. A fetch needs a Tokio runtime with time enabled. It
-/// runs in its own task, so it continues if the request that started it is cancelled. If its runtime is dropped,
-/// waiting requests on other runtimes start another fetch. If its runtime is neither driven nor dropped, they keep waiting.
+/// An authenticator can be created outside a runtime and stored in a `static`. A fetch needs a Tokio runtime with time
+/// enabled. It runs in its own task, so it continues if the request that started it is cancelled. If its runtime is
+/// dropped, waiting requests on other runtimes start another fetch. If its runtime is neither driven nor dropped, they
+/// keep waiting.
 ///
 /// # Limitations
 ///
-/// * Only a request starts a refresh. If there is none in the 3 to 5 minutes before a token expires, the next request waits for a
-///   fetch. To avoid this, call [`authorization`](Self::authorization) from a timer, once a minute.
-/// * A change of group memberships or application roles takes effect with the next token, and a managed identity caches its
-///   tokens for up to 24 hours. A role assignment of Azure needs no new token, but can take minutes to take effect.
+/// * Only a request starts a refresh. If there is none in the 3 to 5 minutes before a token expires, the next request
+///   waits for a fetch. To avoid this, call [`authorization`](Self::authorization) from a timer, once a minute.
+/// * A change of group memberships or application roles takes effect with the next token, and a managed identity caches
+///   its tokens for up to 24 hours. A role assignment of Azure needs no new token, but can take minutes to take effect.
 /// * Cached tokens stay in memory and are not wiped.
 ///
 /// # Examples
@@ -120,8 +121,8 @@ impl<A: Audience> Authenticator<A> {
 
     /// Returns the value of the `Authorization` header: `Bearer …`, marked as sensitive.
     ///
-    /// Returns at once if a valid token is cached. If the token is not in its refresh window either, the call allocates nothing,
-    /// except for what the first call on a thread sets up. Otherwise it waits for a fetch.
+    /// Returns at once if a valid token is cached. If the token is not in its refresh window either, the call allocates
+    /// nothing, except for what the first call on a thread sets up. Otherwise it waits for a fetch.
     ///
     /// The value is for requests to the audience only. If a URL comes from elsewhere, such as a `next` link, use
     /// [`authorization_for`](Self::authorization_for).
@@ -131,7 +132,8 @@ impl<A: Audience> Authenticator<A> {
     /// * [`ErrorKind::Credential`](crate::ErrorKind::Credential) if the credential returned no token, or one that is
     ///   expired or not valid in a header.
     /// * [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if the credential did not respond in time.
-    /// * [`ErrorKind::NoRuntime`](crate::ErrorKind::NoRuntime) if a fetch is needed outside a Tokio runtime, or its runtime shut down.
+    /// * [`ErrorKind::NoRuntime`](crate::ErrorKind::NoRuntime) if a fetch is needed outside a Tokio runtime, or its
+    ///   runtime shut down.
     pub async fn authorization(&self) -> Result<HeaderValue> {
         self.entry.authorization().await
     }
@@ -151,10 +153,10 @@ impl<A: Audience> Authenticator<A> {
     /// Requests a replacement for a token that the service rejected with 401.
     ///
     /// If another token is cached already, it is returned. Otherwise the credential is called once with
-    /// [`ForceRefresh`](crate::credentials::ForceRefresh). Concurrent callers that report the same token share this call, and other
-    /// requests use the cached token until it completes. If an ordinary refresh is in flight, the caller waits for it, and forces
-    /// a refresh only if it brings no other token. If no valid token is cached, this is the same as
-    /// [`authorization`](Self::authorization).
+    /// [`ForceRefresh`](crate::credentials::ForceRefresh). Concurrent callers that report the same token share this
+    /// call, and other requests use the cached token until it completes. If an ordinary refresh is in flight, the
+    /// caller waits for it, and forces a refresh only if it brings no other token. If no valid token is cached, this is
+    /// the same as [`authorization`](Self::authorization).
     ///
     /// Returns `None` if there is no replacement:
     ///
@@ -167,8 +169,8 @@ impl<A: Audience> Authenticator<A> {
     /// # Errors
     ///
     /// Returns the errors of [`authorization`](Self::authorization) if no valid token is cached.
-    /// [`ErrorKind::NoRuntime`](crate::ErrorKind::NoRuntime) if the forced refresh is needed outside a Tokio runtime, or its runtime
-    /// shut down.
+    /// [`ErrorKind::NoRuntime`](crate::ErrorKind::NoRuntime) if the forced refresh is needed outside a Tokio runtime,
+    /// or its runtime shut down.
     pub async fn refresh_rejected(&self, rejected: &HeaderValue) -> Result<Option<HeaderValue>> {
         self.entry.refresh_rejected(rejected).await
     }

@@ -158,7 +158,7 @@ impl FakeServerBuilder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
     /// let fake_server = FakeServer::builder().with_clock(now).start().await;
-    /// let auth = Authenticator::new(fake_server.fhir(), fake_server.credential()).with_clock(now);
+    /// let auth = Authenticator::builder(fake_server.fhir(), fake_server.credential()).clock(now).build();
     /// let fhir = HealthcareClient::from(auth);
     ///
     /// assert_eq!(fhir.get("Patient").send().await?.status(), 200);

@@ -29,7 +29,10 @@ pub(crate) fn value(token: &str) -> Result<HeaderValue> {
 }
 
 fn unusable(reason: &str) -> Error {
-    Error::new(ErrorKind::Credential, format!("the credential returned an unusable token: {reason}"))
+    Error::new(
+        ErrorKind::Credential,
+        format!("the credential returned a token that cannot be used: {reason}"),
+    )
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Runs the scenarios in `scenarios.json` against the rules in [`state`](super::state).
 //!
-//! The simulation adds only what the rules leave to the cache: the names of the tokens, and that at most one fetch is in
-//! flight.
+//! The simulation adds only what the rules leave to the cache: the names of the tokens, and that at most one fetch is
+//! in flight.
 
 use std::{
     fmt::Write as _,

@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 const SHORT_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// The refresh window is at least this long.
 const MIN_REFRESH_WINDOW: Duration = Duration::from_secs(3 * 60);
-/// The refresh window is longer by up to this much, at random, so that the processes of a fleet do not refresh together.
+/// The refresh window is longer by up to this much, at random, so that the processes of a fleet do not refresh
+/// together.
 ///
-/// The window is at most 300 s long, because the credentials of `azure_identity` return the same token until it has less
-/// time left than that.
+/// The window is at most 300 s long, because the credentials of `azure_identity` return the same token until it has
+/// less time left than that.
 const REFRESH_WINDOW_SPREAD: Duration = Duration::from_secs(2 * 60);
 /// A token is not used in its last seconds, because it could expire before the request arrives.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(10);
@@ -190,7 +191,8 @@ impl FetchHistory {
 
     fn record_failure(&mut self, usable: Option<&Validity>, now: SystemTime, jitter: f64) {
         let max = if self.any_succeeded { MAX_BACKOFF } else { MAX_BACKOFF_BEFORE_FIRST_SUCCESS };
-        // The jitter shortens the backoff by up to a half, so that processes that failed together do not retry together.
+        // The jitter shortens the backoff by up to a half, so that processes that failed together do not retry
+        // together.
         let length = (INITIAL_BACKOFF * 2_u32.saturating_pow(self.consecutive_failures.min(10)))
             .min(max)
             .mul_f64(0.5 + jitter / 2.0);

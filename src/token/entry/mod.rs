@@ -131,7 +131,8 @@ impl CacheEntry {
         }
     }
 
-    /// Decides under the lock, so that only one of several requests with the same rejected token starts a forced refresh.
+    /// Decides under the lock, so that only one of several requests with the same rejected token starts a forced
+    /// refresh.
     fn look_up_replacement(&self, rejected: &HeaderValue) -> Result<Replacement> {
         let mut refresh_state = self.0.lock_refresh_state();
         let now = self.0.fetcher.now();
