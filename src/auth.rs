@@ -67,11 +67,11 @@ pub trait HealthcareAuth: Send + Sync {
     /// Returns an error if no token could be obtained. Its [`ErrorKind`](crate::ErrorKind) reports the cause.
     async fn authorization(&self) -> Result<HeaderValue>;
 
-    /// Returns the cached authorization value if it can be used as it is, without waiting and without starting a
-    /// refresh.
+    /// Returns the cached authorization value if it needs no refresh.
     ///
-    /// Callers try this first to avoid the boxed future of [`authorization`](Self::authorization), which they call if
-    /// this returns `None`. The default implementation returns `None`.
+    /// Never waits and never starts a refresh. The client and the adapters call this first to avoid the boxed future of
+    /// [`authorization`](Self::authorization), which they call if this returns `None`. The default implementation
+    /// returns `None`.
     #[must_use]
     fn cached_authorization(&self) -> Option<HeaderValue> {
         None
@@ -96,8 +96,8 @@ pub trait HealthcareAuth: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Returns an error if a replacement could not be obtained. See
-    /// [`Authenticator::refresh_rejected`](crate::Authenticator::refresh_rejected) for the cases of its implementation.
+    /// Returns an error if no valid token is cached and none could be obtained. The client and the adapters then return
+    /// the 401 response, as for `None`.
     async fn refresh_rejected(&self, rejected: &HeaderValue) -> Result<Option<HeaderValue>> {
         let _ = rejected;
         Ok(None)

@@ -17,21 +17,25 @@ use crate::{
     token::{CacheEntry, DEFAULT_TIMEOUT, TokenCache},
 };
 
-/// Provides `Authorization` values for one audience from a credential, and caches the tokens.
+/// Provides `Authorization` values for one audience, and caches the tokens of its credential.
 ///
-/// Concurrent requests share one call to the credential. A cached token costs an atomic load and a reference count, and
-/// no lock. A request that finds a token 3 to 5 minutes before its expiry starts a refresh in the background and uses
-/// the cached token without waiting. After a failed fetch, the authenticator backs off: it does not call the credential
-/// for 1 s, doubling to 30 s (to 5 s before the first success). Until then, requests use the cached token, or get the
-/// last error if it has expired. See [Token lifecycle](crate::guide::token_lifecycle) for the details.
+/// * Concurrent requests share one call to the credential, and its token or error.
+/// * A fresh token is returned without a lock or an allocation.
+/// * 3 to 5 minutes before a token expires, the next request starts a refresh in the background. It and later requests
+///   use the cached token until then.
+/// * After a failed fetch, the authenticator backs off: it does not call the credential for 1 s, doubling to 30 s (to
+///   5 s before the first success). During the backoff, requests use the cached token, or get the last error if there
+///   is no valid one.
+///
+/// [Token lifecycle](crate::guide::token_lifecycle) describes the rules in detail.
 ///
 /// Clones, and the authenticators that [`for_audience`](Self::for_audience) returns, share the credential and its
 /// cached tokens. There is one token per *scope*, so all DICOM services with the default resource share one.
 ///
 /// An authenticator can be created outside a runtime and stored in a `static`. A fetch needs a Tokio runtime with time
-/// enabled. It runs in its own task, so it continues if the request that started it is cancelled. If its runtime is
-/// dropped, waiting requests on other runtimes start another fetch. If its runtime is neither driven nor dropped, they
-/// keep waiting.
+/// enabled. It runs in its own task, so it continues if the request that started it is canceled. If the runtime of a
+/// fetch is dropped, waiting requests on other runtimes start another fetch. If that runtime is neither dropped nor
+/// driven, they keep waiting.
 ///
 /// # Limitations
 ///
@@ -83,7 +87,7 @@ impl<A: Audience> Authenticator<A> {
         Self::builder(audience, credential).build()
     }
 
-    /// Creates a builder, to change the settings.
+    /// Creates a builder for an authenticator with other settings.
     pub fn builder(audience: A, credential: Arc<dyn TokenCredential>) -> AuthenticatorBuilder<A> {
         AuthenticatorBuilder { audience, credential, token_timeout: DEFAULT_TIMEOUT, clock: Clock::default() }
     }
@@ -105,7 +109,7 @@ impl<A: Audience> Authenticator<A> {
         &self.audience
     }
 
-    /// Returns the time by the clock that decides about expiry.
+    /// Returns the time by the authenticator's clock.
     #[cfg(feature = "client")]
     pub(crate) fn now(&self) -> SystemTime {
         self.cache.now()
@@ -113,7 +117,7 @@ impl<A: Audience> Authenticator<A> {
 
     /// Returns the expiry of the cached token as the credential reported it, or `None` before the first fetch.
     ///
-    /// The time can be in the past, because an expired token is replaced by the next request.
+    /// The time can be in the past, because an expired token stays cached until a request replaces it.
     #[must_use]
     pub fn expires_on(&self) -> Option<SystemTime> {
         self.entry.expires_on()
@@ -121,8 +125,9 @@ impl<A: Audience> Authenticator<A> {
 
     /// Returns the value of the `Authorization` header: `Bearer …`, marked as sensitive.
     ///
-    /// Returns at once if a valid token is cached. If the token is not in its refresh window either, the call allocates
-    /// nothing, except for what the first call on a thread sets up. Otherwise it waits for a fetch.
+    /// Returns at once if a valid token is cached, and waits for a fetch otherwise. If the token is not in its refresh
+    /// window yet, the call takes no lock and allocates nothing, except for per-thread data in the first call of a
+    /// thread.
     ///
     /// The value is for requests to the audience only. If a URL comes from elsewhere, such as a `next` link, use
     /// [`authorization_for`](Self::authorization_for).
@@ -152,25 +157,26 @@ impl<A: Audience> Authenticator<A> {
 
     /// Requests a replacement for a token that the service rejected with 401.
     ///
-    /// If another token is cached already, it is returned. Otherwise the credential is called once with
-    /// [`ForceRefresh`](crate::credentials::ForceRefresh). Concurrent callers that report the same token share this
-    /// call, and other requests use the cached token until it completes. If an ordinary refresh is in flight, the
-    /// caller waits for it, and forces a refresh only if it brings no other token. If no valid token is cached, this is
-    /// the same as [`authorization`](Self::authorization).
+    /// Returns the cached token at once if it is not the rejected one. Otherwise forces a refresh: the credential is
+    /// called with [`ForceRefresh`](crate::credentials::ForceRefresh). Concurrent callers that report the same token
+    /// share this call, and other requests use the cached token until it completes. If an ordinary refresh is in
+    /// flight, the caller waits for it first, and forces another only if that returned no other token. If no valid
+    /// token is cached, the caller waits for an ordinary fetch, as in [`authorization`](Self::authorization).
     ///
     /// Returns `None` if there is no replacement:
     ///
-    /// * the credential returned the rejected token again. Another call for this token is not made.
-    /// * the forced refresh failed.
-    /// * the last forced refresh was less than 30 seconds ago.
+    /// * The credential returned the same token. No other refresh is forced for this token.
+    /// * The forced refresh failed. The rejected token stays cached.
+    /// * The last forced refresh ended less than 30 seconds ago.
     ///
-    /// A rejected token is not used again while its replacement is valid, even if the credential returns it again.
+    /// A replaced token is not used again while its replacement is valid, even if the credential returns it again. Only
+    /// the last replaced token is remembered.
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`authorization`](Self::authorization) if no valid token is cached.
-    /// [`ErrorKind::NoRuntime`](crate::ErrorKind::NoRuntime) if the forced refresh is needed outside a Tokio runtime,
-    /// or its runtime shut down.
+    /// * The errors of [`authorization`](Self::authorization), if no valid token is cached.
+    /// * [`ErrorKind::NoRuntime`](crate::ErrorKind::NoRuntime) if a forced refresh is needed outside a Tokio runtime,
+    ///   or its runtime shut down.
     pub async fn refresh_rejected(&self, rejected: &HeaderValue) -> Result<Option<HeaderValue>> {
         self.entry.refresh_rejected(rejected).await
     }
@@ -212,7 +218,7 @@ impl<A: Audience> fmt::Debug for Authenticator<A> {
     }
 }
 
-/// A builder for an [`Authenticator`] with other than the default settings.
+/// A builder for an [`Authenticator`], created with [`Authenticator::builder`].
 ///
 /// # Examples
 ///

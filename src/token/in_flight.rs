@@ -8,7 +8,7 @@ use crate::Result;
 /// The waiters' side of a running fetch.
 #[derive(Clone, Debug)]
 pub(super) struct InFlight {
-    /// Whether the fetch is a forced refresh.
+    /// `true` for a forced refresh.
     pub(super) forced: bool,
     result: watch::Receiver<Option<Result<HeaderValue>>>,
 }

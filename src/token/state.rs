@@ -132,7 +132,7 @@ pub(crate) fn decide(cached: Option<&Validity>, history: &FetchHistory, now: Sys
 pub(crate) struct Candidate {
     /// `None` if the token had expired when it was received.
     pub(crate) validity: Option<Validity>,
-    /// Whether the token is identical to the cached one, or to the rejected one that the cached one replaced.
+    /// `true` if the token is identical to the cached one, or to the rejected one that the cached one replaced.
     pub(crate) is_known: bool,
 }
 
