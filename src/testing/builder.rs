@@ -144,7 +144,7 @@ impl FakeServerBuilder {
     /// Default: this machine's.
     ///
     /// For a test that lets tokens end: give the same one to
-    /// [`Authenticator::with_clock`](crate::Authenticator::with_clock), and to a [`FakeCredential`] of one's own.
+    /// [`AuthenticatorBuilder::clock`](crate::AuthenticatorBuilder::clock), and to a [`FakeCredential`] of one's own.
     ///
     /// ```
     /// use azure_healthcare_auth::{Authenticator, HealthcareClient, testing::FakeServer};

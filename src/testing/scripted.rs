@@ -98,7 +98,7 @@ impl ScriptedCredential {
     /// Takes the time from which tokens live from `now`. Default: this machine's.
     ///
     /// For a test that lets tokens end, or a failure pass: give the same one to
-    /// [`Authenticator::with_clock`](crate::Authenticator::with_clock).
+    /// [`AuthenticatorBuilder::clock`](crate::AuthenticatorBuilder::clock).
     ///
     /// ```
     /// use azure_healthcare_auth::{Authenticator, FhirAudience, testing::ScriptedCredential};
