@@ -10,7 +10,7 @@ mod state;
 
 use std::time::{Duration, SystemTime};
 
-use state::{Arrival, Arrived, Calls, Decision, Life, Phase};
+use state::{Candidate, Decision, FetchHistory, FetchOutcome, Phase, Validity};
 
 const FLEET: usize = 10_000;
 const HOURS: usize = 24;
@@ -105,7 +105,7 @@ struct Process<'a> {
     scenario: Scenario,
     chance: &'a mut Chance,
     record: &'a mut Record,
-    held: Option<(Token, Life)>,
+    held: Option<(Token, Validity)>,
     /// What the credential itself keeps.
     kept: Option<Token>,
     next_value: u64,
@@ -114,22 +114,22 @@ struct Process<'a> {
 impl Process<'_> {
     /// Follows the requests, one each second. Those of which it is known that they change nothing are counted only.
     fn run(mut self, start: u64) {
-        let mut calls = Calls::default();
+        let mut calls = FetchHistory::default();
         let mut request = start;
         let mut in_backlog = false;
         while request < END {
             let life = self.held.as_ref().map(|(_, life)| life);
-            let next = match state::classify(life, &calls, at(request)) {
-                Decision::Serve => match (life, calls.resting(at(request))) {
+            let next = match state::decide(life, &calls, at(request)) {
+                Decision::UseCached => match (life, calls.backoff_remaining(at(request))) {
                     (Some(life), _) if life.phase(at(request)) == Phase::Fresh => {
-                        since_start(life.refreshed_from)
+                        since_start(life.refresh_from)
                     }
                     (Some(life), Some(rest)) => {
-                        since_start(life.served_until).min(request + rest.as_millis() as u64)
+                        since_start(life.usable_until).min(request + rest.as_millis() as u64)
                     }
                     _ => unreachable!("what is served is held, and if it is due, the credential rests"),
                 },
-                Decision::ServeAndRefresh => {
+                Decision::UseCachedAndRefresh => {
                     in_backlog = !self.fetch(&mut calls, request);
                     request + 1
                 }
@@ -138,8 +138,8 @@ impl Process<'_> {
                     self.record.failed_requests[second(request)] += u32::from(in_backlog);
                     request + 1
                 }
-                Decision::Refuse { wait } => {
-                    let until = request + wait.as_millis() as u64 + 1;
+                Decision::BackOff { remaining } => {
+                    let until = request + remaining.as_millis() as u64 + 1;
                     for refused in (request..until.min(END)).step_by(SECOND as usize) {
                         self.record.failed_requests[second(refused)] += 1;
                     }
@@ -155,17 +155,17 @@ impl Process<'_> {
     }
 
     /// One call to the credential, and what the slot makes of its answer. Tells whether it brought a token.
-    fn fetch(&mut self, calls: &mut Calls, now: u64) -> bool {
+    fn fetch(&mut self, calls: &mut FetchHistory, now: u64) -> bool {
         let answer = self.ask(now);
         let now = at(now + LATENCY);
         let (window, rest) = (self.draw(), self.draw());
         let held = self.held.as_ref().map(|(_, life)| life);
-        let arrived = answer.map(|token| Arrived {
-            life: Life::new(now, at(token.ends), window),
-            known: self.held.is_some_and(|(held, _)| held.value == token.value),
+        let arrived = answer.map(|token| Candidate {
+            validity: Validity::new(now, at(token.ends), window),
+            is_known: self.held.is_some_and(|(held, _)| held.value == token.value),
         });
-        match (calls.landed(held, arrived, false, now, rest), answer) {
-            (Arrival::Taken(life), Some(token)) => {
+        match (calls.record(held, arrived, false, now, rest), answer) {
+            (FetchOutcome::Stored(life), Some(token)) => {
                 self.held = Some((token, life));
                 true
             }

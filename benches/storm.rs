@@ -83,7 +83,7 @@ impl World {
     fn authenticator(self: &Arc<Self>) -> Authenticator<FhirAudience> {
         let audience = FhirAudience::workspace("contoso", "records").build().expect("an audience");
         let clock = self.clone();
-        Authenticator::new(audience, self.clone()).with_clock(move || clock.now())
+        Authenticator::builder(audience, self.clone()).clock(move || clock.now()).build()
     }
 
     fn calls_in_storm(&self) -> usize {

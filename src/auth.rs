@@ -1,4 +1,4 @@
-//! [`HealthcareAuth`]: the seam between what sends requests and what gets tokens.
+//! [`HealthcareAuth`]: the trait between code that sends requests and code that gets tokens.
 
 use async_trait::async_trait;
 use http::HeaderValue;
@@ -6,10 +6,13 @@ use url::Url;
 
 use crate::{Audience, Result};
 
-/// Gives the `Authorization` value for requests to one audience.
+/// Provides the `Authorization` value for requests to one audience.
 ///
-/// [`Authenticator`](crate::Authenticator) is the implementation for production. A service can depend on
-/// `Arc<dyn HealthcareAuth<Audience = FhirAudience>>` and be tested with a fixed value:
+/// [`Authenticator`](crate::Authenticator) implements it for production. A service that depends on
+/// `Arc<dyn HealthcareAuth<Audience = FhirAudience>>` can be tested with a fixed value. An implementation needs two
+/// methods; the defaults of the others cache nothing and never refresh.
+///
+/// # Examples
 ///
 /// ```
 /// use std::sync::Arc;
@@ -17,10 +20,10 @@ use crate::{Audience, Result};
 /// use azure_healthcare_auth::{Audience, FhirAudience, HealthcareAuth, Result};
 /// use http::HeaderValue;
 ///
-/// struct Fixed(FhirAudience);
+/// struct FixedAuth(FhirAudience);
 ///
 /// #[async_trait::async_trait]
-/// impl HealthcareAuth for Fixed {
+/// impl HealthcareAuth for FixedAuth {
 ///     type Audience = FhirAudience;
 ///
 ///     fn audience(&self) -> &FhirAudience {
@@ -35,74 +38,84 @@ use crate::{Audience, Result};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<()> {
 /// let records = FhirAudience::workspace("contoso", "records").build()?;
-/// let auth: Arc<dyn HealthcareAuth<Audience = FhirAudience>> = Arc::new(Fixed(records));
+/// let auth: Arc<dyn HealthcareAuth<Audience = FhirAudience>> = Arc::new(FixedAuth(records));
 ///
-/// // What sends requests asks for the value by the URL, so that it goes nowhere else:
+/// // Checks the URL first, so that the value cannot be sent to another service.
 /// let patients = auth.audience().url("Patient")?;
 /// let value = auth.authorization_for(&patients).await?;
 /// assert_eq!(value, "Bearer for-a-test");
 /// assert!(auth.authorization_for(&"https://contoso.example/".parse().unwrap()).await.is_err());
 ///
-/// // Nothing is held, and there is no other value: a 401 reaches the caller.
+/// // The defaults: no cached value, and no replacement after a 401.
 /// assert_eq!(auth.cached_authorization(), None);
 /// assert_eq!(auth.refresh_rejected(&value).await?, None);
 /// # Ok(()) }
 /// ```
 #[async_trait]
 pub trait HealthcareAuth: Send + Sync {
-    /// The kind of service: [`FhirAudience`](crate::FhirAudience) or [`DicomAudience`](crate::DicomAudience).
+    /// The type of the audience: [`FhirAudience`](crate::FhirAudience) or [`DicomAudience`](crate::DicomAudience).
     type Audience: Audience;
 
-    /// Where requests go and what the token is for.
+    /// Returns the audience.
+    #[must_use]
     fn audience(&self) -> &Self::Audience;
 
-    /// The value of the `Authorization` header: `Bearer …`, marked sensitive.
+    /// Returns the value of the `Authorization` header: `Bearer …`, marked as sensitive.
     ///
     /// # Errors
     ///
-    /// No token can be had: [`ErrorKind`](crate::ErrorKind) tells why.
+    /// Returns an error if no token could be obtained. Its [`ErrorKind`](crate::ErrorKind) reports the cause.
     async fn authorization(&self) -> Result<HeaderValue>;
 
-    /// The same, if a value is held that can be sent as it is: nothing is waited for, and nothing is begun.
+    /// Returns the cached authorization value if it needs no refresh.
     ///
-    /// It spares the future of [`authorization`](Self::authorization), which is asked wherever this is `None`. The
-    /// default holds none.
+    /// Never waits and never starts a refresh. The client and the adapters call this first to avoid the boxed future of
+    /// [`authorization`](Self::authorization), which they call if this returns `None`. The default implementation
+    /// returns `None`.
+    #[must_use]
     fn cached_authorization(&self) -> Option<HeaderValue> {
         None
     }
 
-    /// The value for a request to `url`.
+    /// Checks that `url` belongs to the audience, and returns the authorization value for it.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::UrlNotAllowed`](crate::ErrorKind::UrlNotAllowed), before any token is fetched, unless the URL is on
-    /// the audience's origin and below its base path; else as [`authorization`](Self::authorization).
+    /// [`ErrorKind::UrlNotAllowed`](crate::ErrorKind::UrlNotAllowed), before a token is fetched, if the URL has another
+    /// origin than the audience or is not below its base path. Otherwise the errors of
+    /// [`authorization`](Self::authorization).
     async fn authorization_for(&self, url: &Url) -> Result<HeaderValue> {
         self.audience().check_url(url)?;
         self.authorization().await
     }
 
-    /// Another value than the one that the service has just refused with 401, or `None` where there is none.
+    /// Requests a replacement for a token that the service rejected with 401.
     ///
-    /// With `None` the refusal stands and should reach the caller. The default has none.
+    /// Returns `None` if there is no replacement. The caller should then return the 401 response. The default
+    /// implementation returns `None`.
     ///
     /// # Errors
     ///
-    /// As [`authorization`](Self::authorization), where no value is held any more.
-    async fn refresh_rejected(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
-        let _ = refused;
+    /// Returns an error if no valid token is cached and none could be obtained. The client and the adapters then return
+    /// the 401 response, as for `None`.
+    async fn refresh_rejected(&self, rejected: &HeaderValue) -> Result<Option<HeaderValue>> {
+        let _ = rejected;
         Ok(None)
     }
 }
 
-/// What somebody's own [`HealthcareAuth`] gave, marked: it may not be.
+/// Marks a value as sensitive, because another implementation of [`HealthcareAuth`] may not have marked it.
 pub(crate) fn sensitive(mut value: HeaderValue) -> HeaderValue {
     value.set_sensitive(true);
     value
 }
 
-/// What [`HealthcareAuth::refresh_rejected`] brought, where it is another value. An error is why there is none: that the service
-/// refused is still the news.
-pub(crate) fn other_than(refused: &HeaderValue, renewed: Result<Option<HeaderValue>>) -> Option<HeaderValue> {
-    renewed.ok().flatten().filter(|other| other != refused)
+/// Returns the result of [`HealthcareAuth::refresh_rejected`] if it is different from the rejected value.
+///
+/// An error counts as no replacement, because the caller then reports the 401 response.
+pub(crate) fn other_than(
+    rejected: &HeaderValue,
+    refreshed: Result<Option<HeaderValue>>,
+) -> Option<HeaderValue> {
+    refreshed.ok().flatten().filter(|value| value != rejected)
 }

@@ -1,4 +1,4 @@
-//! [`Authenticator`]: an audience, a credential, and one valid token kept between them.
+//! [`Authenticator`]: authorization values for one audience.
 
 use std::{
     fmt,
@@ -14,32 +14,38 @@ use url::Url;
 use crate::{
     Audience, HealthcareAuth, Result,
     clock::Clock,
-    token::{DEFAULT_TIMEOUT, Slot, Source},
+    token::{CacheEntry, DEFAULT_TIMEOUT, TokenCache},
 };
 
-/// Keeps a valid token for an audience and hands out the `Authorization` value made of it.
+/// Provides `Authorization` values for one audience, and caches the tokens of its credential.
 ///
-/// However many tasks ask, the credential is called once: the first task's call is everybody's. While a token is fresh,
-/// asking costs an atomic load and a counter. Minutes before its end one call in the background replaces it, and
-/// nobody waits; if that call fails the old token is served on, and the next call waits for a moment that doubles
-/// from 1 s to 30 s (to 5 s before the first success). A call that has failed while there is no token is answered to
-/// all who ask, until that moment has passed.
+/// * Concurrent requests share one call to the credential, and its token or error.
+/// * A fresh token is returned without a lock or an allocation.
+/// * 3 to 5 minutes before a token expires, the next request starts a refresh in the background. It and later requests
+///   use the cached token until then.
+/// * After a failed fetch, the authenticator backs off: it does not call the credential for 1 s, doubling to 30 s (to
+///   5 s before the first success). During the backoff, requests use the cached token, or get the last error if there
+///   is no valid one.
 ///
-/// Clones, and what [`for_audience`](Self::for_audience) makes, share the credential and its tokens: one for each *scope*, so all DICOM
-/// services together use one.
+/// [Token lifecycle](crate::guide::token_lifecycle) describes the rules in detail.
 ///
-/// It can be built anywhere, outside a runtime and in a `static` too: nothing is started by it. A fetch needs a Tokio
-/// runtime with time enabled. A fetch that was begun goes on when its caller is cancelled; if its runtime is dropped,
-/// the next call begins another. If it is neither driven nor dropped, tasks on other
-/// runtimes keep waiting.
+/// Clones, and the authenticators that [`for_audience`](Self::for_audience) returns, share the credential and its
+/// cached tokens. There is one token per *scope*, so all DICOM services with the default resource share one.
 ///
-/// # What it cannot do
+/// An authenticator can be created outside a runtime and stored in a `static`. A fetch needs a Tokio runtime with time
+/// enabled. It runs in its own task, so it continues if the request that started it is canceled. If the runtime of a
+/// fetch is dropped, waiting requests on other runtimes start another fetch. If that runtime is neither dropped nor
+/// driven, they keep waiting.
 ///
-/// * A refresh needs a request in the window before the token's end, which is 3 to 5 minutes long. A service that is
-///   quiet for longer and wants its next request not to wait calls [`authorization`](Self::authorization) by a timer.
-/// * A change of group memberships or of an application's own roles needs a new token, and managed identities keep
-///   theirs for up to 24 hours. A role assignment of Azure needs none, and can take minutes to arrive.
-/// * The value stays in memory for as long as it is held, and cannot be wiped.
+/// # Limitations
+///
+/// * Only a request starts a refresh. If there is none in the 3 to 5 minutes before a token expires, the next request
+///   waits for a fetch. To avoid this, call [`authorization`](Self::authorization) from a timer, once a minute.
+/// * A change of group memberships or application roles takes effect with the next token, and a managed identity caches
+///   its tokens for up to 24 hours. A role assignment of Azure needs no new token, but can take minutes to take effect.
+/// * Cached tokens stay in memory and are not wiped.
+///
+/// # Examples
 ///
 /// ```
 /// use azure_healthcare_auth::{Audience, Authenticator, DicomAudience, FhirAudience};
@@ -49,69 +55,213 @@ use crate::{
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
 /// # let credential = FakeServer::start().await.credential();
 /// let fhir = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, credential);
-/// assert_eq!(fhir.expires_on(), None); // nothing is fetched before it is needed
+/// assert_eq!(fhir.expires_on(), None); // the first request fetches a token
 /// let value = fhir.authorization().await?;
 /// assert!(value.is_sensitive() && fhir.expires_on().is_some());
 ///
-/// // By its URL, for a request that may not be to the service. No other call is made while the token lives.
+/// // Checks the URL first, so that the token cannot be sent to another service.
 /// let patients = fhir.audience().url("Patient")?;
 /// assert_eq!(fhir.authorization_for(&patients).await?, value);
 /// assert!(fhir.authorization_for(&"https://contoso.example/".parse().unwrap()).await.is_err());
 ///
-/// // Where the service refuses it all the same, with 401: another, if the credential has one.
-/// if let Some(other) = fhir.refresh_rejected(&value).await? {
-///     assert_eq!(fhir.authorization().await?, other);
+/// // After a 401: requests another token from the credential.
+/// if let Some(replacement) = fhir.refresh_rejected(&value).await? {
+///     assert_eq!(fhir.authorization().await?, replacement);
 /// }
 ///
+/// // Shares the credential, and has a token for its own scope.
 /// let dicom = fhir.for_audience(DicomAudience::workspace("contoso", "imaging").build()?);
 /// assert_ne!(dicom.authorization().await?, value);
 /// # Ok(()) }
 /// ```
 pub struct Authenticator<A> {
     audience: Arc<A>,
-    source: Arc<Source>,
-    slot: Arc<Slot>,
+    cache: Arc<TokenCache>,
+    entry: CacheEntry,
 }
 
 impl<A: Audience> Authenticator<A> {
-    /// An authenticator that gets its tokens from `credential`: one of `azure_identity`, or your own.
-    pub fn new(audience: A, credential: Arc<dyn TokenCredential>) -> Self {
-        let source = Source::new(credential, DEFAULT_TIMEOUT, Clock::default());
-        Self::from_source(Arc::new(audience), Arc::new(source))
-    }
-
-    fn from_source(audience: Arc<A>, source: Arc<Source>) -> Self {
-        let slot = source.slot(audience.scope());
-        Self { audience, source, slot }
-    }
-
-    /// How long the credential may take for one token. Default: 60 s, from the moment it is called.
-    ///
-    /// For the time of building: what is returned begins with no token, and shares none with `self`.
-    ///
-    /// ```
-    /// use azure_healthcare_auth::{Authenticator, ErrorKind, FhirAudience, testing::ScriptedCredential};
-    /// use std::{sync::Arc, time::Duration};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> azure_healthcare_auth::Result<()> {
-    /// let hour = Duration::from_secs(60 * 60);
-    /// let hangs = Arc::new(ScriptedCredential::new().delay(hour).token("too late", hour));
-    /// let auth = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, hangs)
-    ///     .with_token_timeout(Duration::from_millis(20));
-    /// let error = auth.authorization().await.unwrap_err();
-    /// assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Timeout, true));
-    /// # Ok(()) }
-    /// ```
+    /// Creates an authenticator that gets its tokens from `credential`, with the default settings.
     #[must_use]
-    pub fn with_token_timeout(self, timeout: Duration) -> Self {
-        let source = Arc::new(self.source.with_timeout(timeout));
-        Self::from_source(self.audience, source)
+    pub fn new(audience: A, credential: Arc<dyn TokenCredential>) -> Self {
+        Self::builder(audience, credential).build()
     }
 
-    /// Takes the time from `now`, for a test that lets a token end.
+    /// Creates a builder for an authenticator with other settings.
+    pub fn builder(audience: A, credential: Arc<dyn TokenCredential>) -> AuthenticatorBuilder<A> {
+        AuthenticatorBuilder { audience, credential, token_timeout: DEFAULT_TIMEOUT, clock: Clock::default() }
+    }
+
+    fn from_cache(audience: A, cache: Arc<TokenCache>) -> Self {
+        let entry = cache.entry(audience.scope());
+        Self { audience: Arc::new(audience), cache, entry }
+    }
+
+    /// Returns an authenticator for another audience that shares the credential and the cached tokens.
+    #[must_use]
+    pub fn for_audience<B: Audience>(&self, audience: B) -> Authenticator<B> {
+        Authenticator::from_cache(audience, self.cache.clone())
+    }
+
+    /// Returns the audience.
+    #[must_use]
+    pub fn audience(&self) -> &A {
+        &self.audience
+    }
+
+    /// Returns the time by the authenticator's clock.
+    #[cfg(feature = "client")]
+    pub(crate) fn now(&self) -> SystemTime {
+        self.cache.now()
+    }
+
+    /// Returns the expiry of the cached token as the credential reported it, or `None` before the first fetch.
     ///
-    /// For the time of building: what is returned begins with no token, and shares none with `self`.
+    /// The time can be in the past, because an expired token stays cached until a request replaces it.
+    #[must_use]
+    pub fn expires_on(&self) -> Option<SystemTime> {
+        self.entry.expires_on()
+    }
+
+    /// Returns the value of the `Authorization` header: `Bearer …`, marked as sensitive.
+    ///
+    /// Returns at once if a valid token is cached, and waits for a fetch otherwise. If the token is not in its refresh
+    /// window yet, the call takes no lock and allocates nothing, except for per-thread data in the first call of a
+    /// thread.
+    ///
+    /// The value is for requests to the audience only. If a URL comes from elsewhere, such as a `next` link, use
+    /// [`authorization_for`](Self::authorization_for).
+    ///
+    /// # Errors
+    ///
+    /// * [`ErrorKind::Credential`](crate::ErrorKind::Credential) if the credential returned no token, or one that is
+    ///   expired or not valid in a header.
+    /// * [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if the credential did not respond in time.
+    /// * [`ErrorKind::NoRuntime`](crate::ErrorKind::NoRuntime) if a fetch is needed outside a Tokio runtime, or its
+    ///   runtime shut down.
+    pub async fn authorization(&self) -> Result<HeaderValue> {
+        self.entry.authorization().await
+    }
+
+    /// Checks that `url` belongs to the audience, and returns the authorization value for it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UrlNotAllowed`](crate::ErrorKind::UrlNotAllowed), before a token is fetched, if the URL has another
+    /// origin than the audience or is not below its base path. Otherwise the errors of
+    /// [`authorization`](Self::authorization).
+    pub async fn authorization_for(&self, url: &Url) -> Result<HeaderValue> {
+        self.audience.check_url(url)?;
+        self.authorization().await
+    }
+
+    /// Requests a replacement for a token that the service rejected with 401.
+    ///
+    /// Returns the cached token at once if it is not the rejected one. Otherwise forces a refresh: the credential is
+    /// called with [`ForceRefresh`](crate::credentials::ForceRefresh). Concurrent callers that report the same token
+    /// share this call, and other requests use the cached token until it completes. If an ordinary refresh is in
+    /// flight, the caller waits for it first, and forces another only if that returned no other token. If no valid
+    /// token is cached, the caller waits for an ordinary fetch, as in [`authorization`](Self::authorization).
+    ///
+    /// Returns `None` if there is no replacement:
+    ///
+    /// * The credential returned the same token. No other refresh is forced for this token.
+    /// * The forced refresh failed. The rejected token stays cached.
+    /// * The last forced refresh ended less than 30 seconds ago.
+    ///
+    /// A replaced token is not used again while its replacement is valid, even if the credential returns it again. Only
+    /// the last replaced token is remembered.
+    ///
+    /// # Errors
+    ///
+    /// * The errors of [`authorization`](Self::authorization), if no valid token is cached.
+    /// * [`ErrorKind::NoRuntime`](crate::ErrorKind::NoRuntime) if a forced refresh is needed outside a Tokio runtime,
+    ///   or its runtime shut down.
+    pub async fn refresh_rejected(&self, rejected: &HeaderValue) -> Result<Option<HeaderValue>> {
+        self.entry.refresh_rejected(rejected).await
+    }
+}
+
+#[async_trait]
+impl<A: Audience> HealthcareAuth for Authenticator<A> {
+    type Audience = A;
+
+    fn audience(&self) -> &A {
+        &self.audience
+    }
+
+    async fn authorization(&self) -> Result<HeaderValue> {
+        self.entry.authorization().await
+    }
+
+    fn cached_authorization(&self) -> Option<HeaderValue> {
+        self.entry.fresh_authorization()
+    }
+
+    async fn refresh_rejected(&self, rejected: &HeaderValue) -> Result<Option<HeaderValue>> {
+        self.entry.refresh_rejected(rejected).await
+    }
+}
+
+impl<A> Clone for Authenticator<A> {
+    fn clone(&self) -> Self {
+        Self { audience: self.audience.clone(), cache: self.cache.clone(), entry: self.entry.clone() }
+    }
+}
+
+impl<A: Audience> fmt::Debug for Authenticator<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticator")
+            .field("audience", &self.audience)
+            .field("expires_on", &self.expires_on())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A builder for an [`Authenticator`], created with [`Authenticator::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use azure_healthcare_auth::{Authenticator, ErrorKind, FhirAudience, testing::ScriptedCredential};
+/// use std::{sync::Arc, time::Duration};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_healthcare_auth::Result<()> {
+/// let hour = Duration::from_secs(60 * 60);
+/// let slow = Arc::new(ScriptedCredential::new().delay(hour).token("too late", hour));
+/// let auth = Authenticator::builder(FhirAudience::workspace("contoso", "records").build()?, slow)
+///     .token_timeout(Duration::from_millis(20))
+///     .build();
+///
+/// let error = auth.authorization().await.unwrap_err();
+/// assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Timeout, true));
+/// # Ok(()) }
+/// ```
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct AuthenticatorBuilder<A> {
+    audience: A,
+    credential: Arc<dyn TokenCredential>,
+    token_timeout: Duration,
+    clock: Clock,
+}
+
+impl<A: Audience> AuthenticatorBuilder<A> {
+    /// Sets the time limit for one call to the credential. The default is 60 seconds.
+    ///
+    /// The time starts when the credential is called. A call that exceeds it is dropped, and fails with
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout).
+    pub fn token_timeout(mut self, timeout: Duration) -> Self {
+        self.token_timeout = timeout;
+        self
+    }
+
+    /// Sets the clock that decides when a token is refreshed and when it has expired. The default is
+    /// [`SystemTime::now`].
+    ///
+    /// Use it in tests of token expiry. Every request calls `now`, so it should be fast.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use azure_healthcare_auth::{Authenticator, FhirAudience, testing::ScriptedCredential};
@@ -126,8 +276,8 @@ impl<A: Audience> Authenticator<A> {
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
     /// let hour = Duration::from_secs(60 * 60);
     /// let script = ScriptedCredential::new().token("first", hour).token("second", hour).with_clock(now);
-    /// let auth = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, Arc::new(script))
-    ///     .with_clock(now);
+    /// let records = FhirAudience::workspace("contoso", "records").build()?;
+    /// let auth = Authenticator::builder(records, Arc::new(script)).clock(now).build();
     ///
     /// assert_eq!(auth.authorization().await?, "Bearer first");
     /// assert_eq!(auth.expires_on(), Some(now() + hour));
@@ -135,113 +285,25 @@ impl<A: Audience> Authenticator<A> {
     /// assert_eq!(auth.authorization().await?, "Bearer second");
     /// # Ok(()) }
     /// ```
-    #[cfg(any(test, feature = "testing"))]
-    #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Clock::of(now);
+        self
+    }
+
+    /// Builds the authenticator. The credential is not called before the first request.
     #[must_use]
-    pub fn with_clock(self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        let source = Arc::new(self.source.with_clock(Clock::of(now)));
-        Self::from_source(self.audience, source)
-    }
-
-    /// The same credential and tokens, for another audience.
-    #[must_use]
-    pub fn for_audience<B: Audience>(&self, audience: B) -> Authenticator<B> {
-        Authenticator::from_source(Arc::new(audience), self.source.clone())
-    }
-
-    /// Where requests go and what the token is for.
-    #[must_use]
-    pub fn audience(&self) -> &A {
-        &self.audience
-    }
-
-    /// The time by which tokens are kept.
-    #[cfg(feature = "client")]
-    pub(crate) fn now(&self) -> SystemTime {
-        self.source.now()
-    }
-
-    /// When the token that is held now ends, by its credential's word. `None` before the first fetch.
-    #[must_use]
-    pub fn expires_on(&self) -> Option<SystemTime> {
-        self.slot.expires_on()
-    }
-
-    /// The value of the `Authorization` header: `Bearer …`, marked sensitive.
-    ///
-    /// While a token is held and lives, it returns at once. Until its window opens, minutes before its end, that
-    /// allocates nothing, but for what the first call on a thread sets up. The value is good for requests to the audience
-    /// alone: for a URL of unknown origin use [`authorization_for`](Self::authorization_for).
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Credential`](crate::ErrorKind::Credential): the credential gave no token, or none that can be
-    /// used. [`Timeout`](crate::ErrorKind::Timeout): it gave no answer in time.
-    /// [`NoRuntime`](crate::ErrorKind::NoRuntime): a token has to be fetched, and this is not a Tokio runtime.
-    pub async fn authorization(&self) -> Result<HeaderValue> {
-        self.slot.authorization().await
-    }
-
-    /// The value for a request to `url`.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::UrlNotAllowed`](crate::ErrorKind::UrlNotAllowed), before any token is fetched, unless the URL is on
-    /// the audience's origin and below its base path; else as [`authorization`](Self::authorization).
-    pub async fn authorization_for(&self, url: &Url) -> Result<HeaderValue> {
-        self.audience.check_url(url)?;
-        self.authorization().await
-    }
-
-    /// Another value than the one that the service has just refused with 401, or `None` where there is none.
-    ///
-    /// If the refused value is still held, the credential is called once with
-    /// [`ForceRefresh`](crate::credentials::ForceRefresh), for all who saw the refusal together; the value stays in
-    /// service for everybody else. It is `None` if that call brings the same value or fails, and if none may be made:
-    /// there is none within 30 s of the last, and no other once it has brought the same value. A value that was replaced
-    /// so does not come back while the new one lives, even where the credential hands it out again.
-    ///
-    /// # Errors
-    ///
-    /// As [`authorization`](Self::authorization), where no value is held any more; and
-    /// [`NoRuntime`](crate::ErrorKind::NoRuntime) where the credential would be called and this is not a Tokio runtime.
-    pub async fn refresh_rejected(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
-        self.slot.refresh_rejected(refused).await
+    pub fn build(self) -> Authenticator<A> {
+        let cache = TokenCache::new(self.credential, self.token_timeout, self.clock);
+        Authenticator::from_cache(self.audience, Arc::new(cache))
     }
 }
 
-#[async_trait]
-impl<A: Audience> HealthcareAuth for Authenticator<A> {
-    type Audience = A;
-
-    fn audience(&self) -> &A {
-        &self.audience
-    }
-
-    async fn authorization(&self) -> Result<HeaderValue> {
-        self.slot.authorization().await
-    }
-
-    fn cached_authorization(&self) -> Option<HeaderValue> {
-        self.slot.fresh()
-    }
-
-    async fn refresh_rejected(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
-        self.slot.refresh_rejected(refused).await
-    }
-}
-
-impl<A> Clone for Authenticator<A> {
-    fn clone(&self) -> Self {
-        Self { audience: self.audience.clone(), source: self.source.clone(), slot: self.slot.clone() }
-    }
-}
-
-impl<A: Audience> fmt::Debug for Authenticator<A> {
+impl<A: fmt::Debug> fmt::Debug for AuthenticatorBuilder<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authenticator")
+        // The credential is omitted, because its `Debug` output can contain secrets.
+        f.debug_struct("AuthenticatorBuilder")
             .field("audience", &self.audience)
-            .field("expires_on", &self.expires_on())
+            .field("token_timeout", &self.token_timeout)
             .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! [`Clock`]: the time by which tokens are kept; [`draw`]: where chance comes from.
+//! [`Clock`]: the time by which tokens are kept; [`jitter`]: where chance comes from.
 
 use std::{
     collections::hash_map::RandomState,
@@ -15,7 +15,6 @@ use std::{
 pub(crate) struct Clock(Option<Arc<dyn Fn() -> SystemTime + Send + Sync>>);
 
 impl Clock {
-    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn of(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(now)))
     }
@@ -41,7 +40,7 @@ impl fmt::Debug for Clock {
 }
 
 /// A number from 0 to 1, drawn anew at each call. It spreads load and guards nothing.
-pub(crate) fn draw() -> f64 {
+pub(crate) fn jitter() -> f64 {
     // Each `RandomState` hashes with keys of its own.
     let bits = RandomState::new().build_hasher().finish();
     (bits >> 11) as f64 / (1_u64 << 53) as f64
@@ -55,7 +54,7 @@ mod tests {
     fn draws_spread_over_the_whole_range() {
         let mut tenths = [0_u32; 10];
         for _ in 0..10_000 {
-            tenths[(draw() * 10.0) as usize] += 1;
+            tenths[(jitter() * 10.0) as usize] += 1;
         }
         assert!(tenths.iter().all(|&count| (700..1_300).contains(&count)), "{tenths:?}");
     }

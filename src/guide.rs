@@ -21,10 +21,10 @@
 //! assert_eq!(guide(&error), Some("clouds"));
 //! ```
 
-#[doc = include_str!("../docs/token_life.svg")]
+#[doc = include_str!("../docs/token_lifecycle.svg")]
 ///
-#[doc = include_str!("../docs/token_life.md")]
-pub mod token_life {}
+#[doc = include_str!("../docs/token_lifecycle.md")]
+pub mod token_lifecycle {}
 
 #[doc = include_str!("../docs/when_a_service_says_no.md")]
 pub mod when_a_service_says_no {}

@@ -19,7 +19,7 @@
 //! # Ok(()) }
 //! ```
 //!
-#![doc = include_str!("../docs/house.svg")]
+#![doc = include_str!("../docs/overview.svg")]
 //!
 //! # Overview
 //!
@@ -133,7 +133,7 @@ pub use audience::{
     ServiceKind,
 };
 pub use auth::HealthcareAuth;
-pub use authenticator::Authenticator;
+pub use authenticator::{Authenticator, AuthenticatorBuilder};
 #[cfg(any(feature = "client", feature = "identity"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "client", feature = "identity"))))]
 pub use claims::UnverifiedClaims;

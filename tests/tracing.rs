@@ -1,4 +1,5 @@
-//! What a fetch traces belongs to the request that waits for it; a refresh in the background belongs to none.
+//! A program of its own, because other tests would change the process-wide interest cache of `tracing`: a fetch is
+//! traced in the span of its request, and a background refresh in no span.
 
 #[path = "it/support/mod.rs"]
 mod support;
@@ -8,7 +9,6 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use support::{HOUR, MINUTE, Scripted, authenticator, lives, quiet};
 use tracing::{
     Event, Instrument, Metadata, Subscriber,
     field::{Field, Visit},
@@ -16,18 +16,20 @@ use tracing::{
 };
 use tracing_core::span::Current;
 
-/// Keeps each message, its field `seconds` and the name of the span that it came in. For one thread.
+use support::{HOUR, MINUTE, TestCredential, authenticator, token_valid_for, wait_for_background_tasks};
+
+/// Records each message with its field `seconds` and the name of its span. Works for one thread only.
 #[derive(Clone, Default)]
-struct Recorder(Arc<Mutex<Seen>>);
+struct Recorder(Arc<Mutex<Recorded>>);
 
 #[derive(Default)]
-struct Seen {
+struct Recorded {
     spans: Vec<&'static Metadata<'static>>,
     entered: Vec<span::Id>,
     messages: Vec<(Message, Option<&'static str>)>,
 }
 
-impl Seen {
+impl Recorded {
     fn current(&self) -> Option<(&span::Id, &'static Metadata<'static>)> {
         let id = self.entered.last()?;
         let index = usize::try_from(id.into_u64()).unwrap() - 1;
@@ -61,9 +63,9 @@ impl Subscriber for Recorder {
     }
 
     fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
-        let mut seen = self.0.lock().unwrap();
-        seen.spans.push(span.metadata());
-        span::Id::from_u64(seen.spans.len() as u64)
+        let mut recorded = self.0.lock().unwrap();
+        recorded.spans.push(span.metadata());
+        span::Id::from_u64(recorded.spans.len() as u64)
     }
 
     fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
@@ -73,9 +75,9 @@ impl Subscriber for Recorder {
     fn event(&self, event: &Event<'_>) {
         let mut message = Message::default();
         event.record(&mut message);
-        let mut seen = self.0.lock().unwrap();
-        let span = seen.current().map(|(_, metadata)| metadata.name());
-        seen.messages.push((message, span));
+        let mut recorded = self.0.lock().unwrap();
+        let span = recorded.current().map(|(_, metadata)| metadata.name());
+        recorded.messages.push((message, span));
     }
 
     fn enter(&self, span: &span::Id) {
@@ -87,27 +89,27 @@ impl Subscriber for Recorder {
     }
 
     fn current_span(&self) -> Current {
-        let seen = self.0.lock().unwrap();
-        seen.current().map_or_else(Current::none, |(id, metadata)| Current::new(id.clone(), metadata))
+        let recorded = self.0.lock().unwrap();
+        recorded.current().map_or_else(Current::none, |(id, metadata)| Current::new(id.clone(), metadata))
     }
 }
 
 #[tokio::test]
-async fn a_fetch_is_traced_where_it_is_waited_for_and_a_refresh_by_itself() {
+async fn fetch_is_traced_in_span_of_its_request_and_refresh_in_none() {
     let recorder = Recorder::default();
-    let _recording = tracing::subscriber::set_default(recorder.clone());
-    let credential = Scripted::new(|call| lives(format!("token-{}", call.number), HOUR));
+    let _guard = tracing::subscriber::set_default(recorder.clone());
+    let credential = TestCredential::new(|call| token_valid_for(format!("token-{}", call.number), HOUR));
     let auth = authenticator(&credential);
 
-    auth.authorization().instrument(info_span!("waits")).await.unwrap();
-    credential.clock.forward(HOUR - 2 * MINUTE);
-    auth.authorization().instrument(info_span!("is served")).await.unwrap();
-    quiet().await;
+    auth.authorization().instrument(info_span!("waiting request")).await.unwrap();
+    credential.clock.advance(HOUR - 2 * MINUTE);
+    auth.authorization().instrument(info_span!("request with cached token")).await.unwrap();
+    wait_for_background_tasks().await;
 
     assert_eq!(credential.calls(), 2);
-    let seen = recorder.0.lock().unwrap();
+    let recorded = recorder.0.lock().unwrap();
     let received: Vec<_> =
-        seen.messages.iter().filter(|(message, _)| message.text == "token received").collect();
-    let an_hour = || Message { text: "token received".to_owned(), seconds: Some(3600) };
-    assert_eq!(received, [&(an_hour(), Some("waits")), &(an_hour(), None)]);
+        recorded.messages.iter().filter(|(message, _)| message.text == "token received").collect();
+    let expected = || Message { text: "token received".to_owned(), seconds: Some(3600) };
+    assert_eq!(received, [&(expected(), Some("waiting request")), &(expected(), None)]);
 }

@@ -1,4 +1,4 @@
-//! A credential that watches how it is called.
+//! [`TestCredential`]: a credential that records how it is called.
 
 use real_std::{
     collections::HashMap,
@@ -22,106 +22,112 @@ use crate::{
     clock::Clock,
     sync::Arc,
     time::{Duration, SystemTime},
-    token::{DEFAULT_TIMEOUT, Source},
+    token::{DEFAULT_TIMEOUT, TokenCache},
 };
 
-const LIFE: Duration = Duration::from_secs(3600);
+const LIFETIME: Duration = Duration::from_secs(3600);
 
-/// How the calls of a scenario end.
+/// The behavior of the calls that start from here on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mood {
-    Gives,
-    Fails,
-    Hangs,
-    Any,
+pub(crate) enum Behavior {
+    Succeed,
+    Fail,
+    Hang,
+    SucceedOrFail,
 }
 
-/// Remembers when two calls for a scope, or more than two in all, were under way.
+/// Records the highest number of concurrent calls, per scope and in total.
 #[derive(Debug)]
-pub(crate) struct Credential {
+pub(crate) struct TestCredential {
     pub(crate) clock: Clock,
-    mood: Mutex<Mood>,
+    behavior: Mutex<Behavior>,
     calls: AtomicUsize,
-    under_way: Mutex<HashMap<String, usize>>,
-    most_for_a_scope: AtomicUsize,
-    most_in_all: AtomicUsize,
+    running: Mutex<HashMap<String, usize>>,
+    max_concurrent_per_scope: AtomicUsize,
+    max_concurrent: AtomicUsize,
 }
 
-impl Credential {
-    pub(crate) fn new(mood: Mood) -> (Arc<Self>, Source) {
+impl TestCredential {
+    pub(crate) fn new(behavior: Behavior) -> (Arc<Self>, TokenCache) {
         let clock = Clock::default();
         let credential = Arc::new(Self {
             clock: clock.clone(),
-            mood: Mutex::new(mood),
+            behavior: Mutex::new(behavior),
             calls: AtomicUsize::new(0),
-            under_way: Mutex::default(),
-            most_for_a_scope: AtomicUsize::new(0),
-            most_in_all: AtomicUsize::new(0),
+            running: Mutex::default(),
+            max_concurrent_per_scope: AtomicUsize::new(0),
+            max_concurrent: AtomicUsize::new(0),
         });
-        let source = Source::new(credential.clone(), DEFAULT_TIMEOUT, clock);
-        (credential, source)
+        let cache = TokenCache::new(credential.clone(), DEFAULT_TIMEOUT, clock);
+        (credential, cache)
     }
 
-    pub(crate) fn set_mood(&self, mood: Mood) {
-        *self.mood.lock().expect("no panic") = mood;
+    pub(crate) fn set_behavior(&self, behavior: Behavior) {
+        *self.behavior.lock().expect("not poisoned") = behavior;
     }
 
-    /// How many calls there were. Ends the scenario if too many were under way at once: a panic in the call itself
-    /// would only be an error to who waits.
+    /// Returns the number of calls so far.
+    ///
+    /// Panics if too many calls ran concurrently. The check is here rather than in the call, because the cache turns a
+    /// panic of the credential into an error.
     pub(crate) fn calls(&self) -> usize {
-        assert!(self.most_for_a_scope.load(Ordering::SeqCst) <= 1, "two calls for a scope");
-        assert!(self.most_in_all.load(Ordering::SeqCst) <= 2, "more than two calls at once");
+        let per_scope = self.max_concurrent_per_scope.load(Ordering::SeqCst);
+        assert!(per_scope <= 1, "{per_scope} concurrent calls for one scope");
+        let total = self.max_concurrent.load(Ordering::SeqCst);
+        assert!(total <= 2, "{total} concurrent calls");
         self.calls.load(Ordering::SeqCst)
     }
 }
 
 #[async_trait::async_trait]
-impl TokenCredential for Credential {
+impl TokenCredential for TestCredential {
     async fn get_token(
         &self,
         scopes: &[&str],
         _: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        let _call = Call::begin(self, scopes[0]);
+        let _running = RunningCall::new(self, scopes[0]);
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
-        let mood = *self.mood.lock().expect("no panic");
+        let behavior = *self.behavior.lock().expect("not poisoned");
         for _ in 0..thread_rng().gen_range(0..3) {
             yield_now().await;
         }
-        match mood {
-            Mood::Hangs => futures_util::future::pending().await,
-            Mood::Any if thread_rng().r#gen() => {}
-            Mood::Fails | Mood::Any => {
-                return Err(azure_core::Error::with_message(ErrorKind::Credential, "no answer"));
+        match behavior {
+            Behavior::Hang => futures_util::future::pending().await,
+            Behavior::SucceedOrFail if thread_rng().r#gen() => {}
+            Behavior::Fail | Behavior::SucceedOrFail => {
+                return Err(azure_core::Error::with_message(ErrorKind::Credential, "failed"));
             }
-            Mood::Gives => {}
+            Behavior::Succeed => {}
         }
-        let ends = self.clock.now() + LIFE;
-        let ends = ends.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
-        let ends = OffsetDateTime::from_unix_timestamp(ends as i64).expect("before the year 9999");
-        Ok(AccessToken::new(format!("{number}"), ends))
+        let expires_on = self.clock.now() + LIFETIME;
+        let expires_on =
+            expires_on.duration_since(SystemTime::UNIX_EPOCH).expect("a time after 1970").as_secs();
+        let expires_on =
+            OffsetDateTime::from_unix_timestamp(expires_on as i64).expect("a time before the year 9999");
+        Ok(AccessToken::new(format!("{number}"), expires_on))
     }
 }
 
-/// A call that is under way, until it ends or is dropped.
-struct Call<'a> {
-    credential: &'a Credential,
+/// Counts a call as running until it completes or is dropped.
+struct RunningCall<'a> {
+    credential: &'a TestCredential,
     scope: String,
 }
 
-impl<'a> Call<'a> {
-    fn begin(credential: &'a Credential, scope: &str) -> Self {
-        let mut under_way = credential.under_way.lock().expect("no panic");
-        *under_way.entry(scope.to_owned()).or_default() += 1;
-        credential.most_for_a_scope.fetch_max(under_way[scope], Ordering::SeqCst);
-        credential.most_in_all.fetch_max(under_way.values().sum(), Ordering::SeqCst);
+impl<'a> RunningCall<'a> {
+    fn new(credential: &'a TestCredential, scope: &str) -> Self {
+        let mut running = credential.running.lock().expect("not poisoned");
+        *running.entry(scope.to_owned()).or_default() += 1;
+        credential.max_concurrent_per_scope.fetch_max(running[scope], Ordering::SeqCst);
+        credential.max_concurrent.fetch_max(running.values().sum(), Ordering::SeqCst);
         Self { credential, scope: scope.to_owned() }
     }
 }
 
-impl Drop for Call<'_> {
+impl Drop for RunningCall<'_> {
     fn drop(&mut self) {
-        let mut under_way = self.credential.under_way.lock().expect("no panic");
-        *under_way.entry(self.scope.clone()).or_default() -= 1;
+        let mut running = self.credential.running.lock().expect("not poisoned");
+        *running.entry(self.scope.clone()).or_default() -= 1;
     }
 }

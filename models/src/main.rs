@@ -1,15 +1,16 @@
-//! The token cache under a scheduler that tries many orders of what happens at once.
+//! Model checks of the token cache: a scheduler runs each scenario with many interleavings of its tasks.
 //!
-//! What is checked are the files of `src/token` as they stand. Where they name the standard library, `tokio` and
-//! `arc_swap` they find this crate, which has the same names: time, tasks, locks and swaps in its own keeping, the
-//! rest passed on. Each operation on a lock or a swap, and each wait, is a point at which another task may go on.
+//! The checks compile the unmodified files of `src/token`. Their imports from the standard library, `tokio` and
+//! `arc_swap` resolve to this crate. It substitutes time, tasks, locks and `ArcSwapOption` with types that the
+//! scheduler controls, and re-exports everything else. The scheduler can switch tasks at each operation on a lock or a
+//! swap, and at each `await`.
 //!
 //! ```sh
 //! cargo run --release --locked -- 20000
 //! ```
 //!
-//! The number is that of the orders tried for each scenario and each way to choose them. An order in which a promise
-//! is broken ends the run, and is printed in a form that `shuttle::replay` takes.
+//! The argument is the number of interleavings for each scenario and each scheduling strategy. An interleaving that
+//! violates a property ends the run, and is printed in a form that `shuttle::replay` accepts.
 
 extern crate self as arc_swap;
 extern crate self as std;
@@ -32,12 +33,12 @@ pub(crate) use shims::{
 };
 
 fn main() {
-    let tries = env::args().nth(1).map_or(1_000, |tries| tries.parse().expect("a number of tries"));
-    for (promise, scenario) in scenarios::ALL {
-        println!("{promise}");
-        shuttle::check_random(scenario, tries);
-        // Few changes of turn, at the worst places: finds what a fair draw rarely meets.
-        shuttle::check_pct(scenario, tries, 3);
+    let iterations = env::args().nth(1).map_or(1_000, |count| count.parse().expect("a number of iterations"));
+    for (property, scenario) in scenarios::ALL {
+        println!("{property}");
+        shuttle::check_random(scenario, iterations);
+        // Few task switches, at adverse points: finds interleavings that random scheduling rarely produces.
+        shuttle::check_pct(scenario, iterations, 3);
     }
-    println!("{} scenarios, {} orders", scenarios::ALL.len(), scenarios::ALL.len() * tries * 2);
+    println!("{} scenarios, {} interleavings", scenarios::ALL.len(), scenarios::ALL.len() * iterations * 2);
 }

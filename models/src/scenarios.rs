@@ -1,7 +1,7 @@
-//! What may happen at once, and what must hold in every order.
+//! Properties of the token cache that hold for every interleaving, and the scenarios that check them.
 //!
-//! That every task ends is part of each: the scheduler ends a run in which none can go on, or in which they go on
-//! without end.
+//! Each scenario also checks that all of its tasks complete, because the scheduler reports deadlocks and runs that
+//! never end.
 
 use real_std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,205 +14,208 @@ use shuttle::{
 
 use crate::{
     Error, ErrorKind, Result,
-    credential::{Credential, Mood},
+    credential::{Behavior, TestCredential},
     runtime::Handle,
     sync::Arc,
     time::Duration,
-    token::Slot,
+    token::CacheEntry,
 };
 
-/// The promise and how it is put to the test.
+/// A property and the scenario that checks it.
 type Scenario = (&'static str, fn());
 
 pub(crate) const ALL: [Scenario; 10] = [
-    ("all who find no token share one call", cold),
-    ("all who find no token share its failure", failing),
-    ("a call that hangs is given up, for all who wait", hanging),
-    ("who is cancelled cancels nobody else's call", cancelled),
-    ("a call that is dropped with its runtime is begun again on another", dropped),
-    ("a token that is due is served while one call refreshes it", due),
-    ("a refused value is not served after it was replaced", refused),
-    ("a refused value is not served after it was replaced, by a refresh either", refused_when_due),
-    ("a token that has ended is not served", ended),
-    ("a credential is called twice at once, and no more", many_scopes),
+    ("concurrent requests without a cached token share one call", empty_cache),
+    ("concurrent requests share the error of a failed call", failing_call),
+    ("a call that hangs is dropped, and all waiters get a timeout error", hanging_call),
+    ("a canceled request does not cancel the call of other requests", canceled_request),
+    ("a call that is dropped with its runtime is started again on another", dropped_runtime),
+    ("a token in its refresh window is used while one call refreshes it", refresh_due),
+    ("a rejected value is not used after a forced refresh replaced it", rejected_while_fresh),
+    ("a rejected value is not used after any refresh replaced it", rejected_while_refresh_due),
+    ("an expired token is not used", expired),
+    ("at most two calls run concurrently, for any number of scopes", many_scopes),
 ];
 
 const SCOPE: &str = "https://contoso-records.fhir.azurehealthcareapis.com/.default";
-const UNTIL_DUE: Duration = Duration::from_secs(3600 - 179);
-const UNTIL_ENDED: Duration = Duration::from_secs(3600);
+const UNTIL_REFRESH_DUE: Duration = Duration::from_secs(3600 - 179);
+const UNTIL_EXPIRED: Duration = Duration::from_secs(3600);
 
-type Asked = JoinHandle<Result<Result<HeaderValue, Error>, futures_util::future::Aborted>>;
+type Request = JoinHandle<Result<Result<HeaderValue, Error>, futures_util::future::Aborted>>;
 
-fn ask(runtime: &Handle, slot: &Arc<Slot>) -> Asked {
-    let slot = slot.clone();
-    runtime.spawn(async move { slot.authorization().await })
+fn request(runtime: &Handle, entry: &CacheEntry) -> Request {
+    let entry = entry.clone();
+    runtime.spawn(async move { entry.authorization().await })
 }
 
-fn outcome(asked: Asked) -> Result<HeaderValue> {
-    block_on(asked).expect("no panic").expect("its runtime goes on")
+fn result(request: Request) -> Result<HeaderValue> {
+    block_on(request).expect("the task does not panic").expect("the runtime is not dropped")
 }
 
-/// A slot that holds a token, and that token's value.
-fn warm() -> (Arc<Credential>, Arc<Slot>, Handle, HeaderValue) {
-    let (credential, source) = Credential::new(Mood::Gives);
-    let (slot, runtime) = (source.slot(SCOPE), Handle::new());
-    let value = outcome(ask(&runtime, &slot)).expect("a token");
-    (credential, slot, runtime, value)
+/// Returns an entry with a cached token, and the token's value.
+fn entry_with_token() -> (Arc<TestCredential>, CacheEntry, Handle, HeaderValue) {
+    let (credential, cache) = TestCredential::new(Behavior::Succeed);
+    let (entry, runtime) = (cache.entry(SCOPE), Handle::new());
+    let value = result(request(&runtime, &entry)).expect("a token");
+    (credential, entry, runtime, value)
 }
 
-fn cold() {
-    let (credential, source) = Credential::new(Mood::Gives);
+fn empty_cache() {
+    let (credential, cache) = TestCredential::new(Behavior::Succeed);
     let runtime = Handle::new();
-    let asked: Vec<_> = (0..3).map(|_| ask(&runtime, &source.slot(SCOPE))).collect();
-    assert!(asked.into_iter().all(|asked| outcome(asked).is_ok()));
+    let requests: Vec<_> = (0..3).map(|_| request(&runtime, &cache.entry(SCOPE))).collect();
+    assert!(requests.into_iter().all(|request| result(request).is_ok()));
     assert_eq!(credential.calls(), 1);
 }
 
-fn failing() {
-    let (credential, source) = Credential::new(Mood::Fails);
-    let (slot, runtime) = (source.slot(SCOPE), Handle::new());
-    let asked: Vec<_> = (0..3).map(|_| ask(&runtime, &slot)).collect();
-    assert!(asked.into_iter().all(|asked| outcome(asked).is_err()));
+fn failing_call() {
+    let (credential, cache) = TestCredential::new(Behavior::Fail);
+    let (entry, runtime) = (cache.entry(SCOPE), Handle::new());
+    let requests: Vec<_> = (0..3).map(|_| request(&runtime, &entry)).collect();
+    assert!(requests.into_iter().all(|request| result(request).is_err()));
     assert_eq!(credential.calls(), 1);
 
-    // The rest after a failure is at most a second.
+    // The backoff after the first failure is at most 1 s.
     credential.clock.forward(Duration::from_secs(1));
-    credential.set_mood(Mood::Gives);
-    assert!(outcome(ask(&runtime, &slot)).is_ok());
+    credential.set_behavior(Behavior::Succeed);
+    assert!(result(request(&runtime, &entry)).is_ok());
 }
 
-fn hanging() {
-    let (credential, source) = Credential::new(Mood::Hangs);
-    let (slot, runtime) = (source.slot(SCOPE), Handle::new());
-    let asked: Vec<_> = (0..3).map(|_| ask(&runtime, &slot)).collect();
-    for asked in asked {
-        assert_eq!(outcome(asked).expect_err("no token").kind, ErrorKind::Timeout);
+fn hanging_call() {
+    let (credential, cache) = TestCredential::new(Behavior::Hang);
+    let (entry, runtime) = (cache.entry(SCOPE), Handle::new());
+    let requests: Vec<_> = (0..3).map(|_| request(&runtime, &entry)).collect();
+    for request in requests {
+        assert_eq!(result(request).expect_err("the call hangs").kind, ErrorKind::Timeout);
     }
     assert_eq!(credential.calls(), 1);
 }
 
-fn cancelled() {
-    let (credential, source) = Credential::new(Mood::Gives);
-    let (slot, runtime) = (source.slot(SCOPE), Handle::new());
-    let impatient = slot.clone();
-    let (impatient, cancel): (_, AbortHandle) = abortable(async move { impatient.authorization().await });
-    let impatient = runtime.spawn(impatient);
-    let asked: Vec<_> = (0..2).map(|_| ask(&runtime, &slot)).collect();
+fn canceled_request() {
+    let (credential, cache) = TestCredential::new(Behavior::Succeed);
+    let (entry, runtime) = (cache.entry(SCOPE), Handle::new());
+    let canceled_entry = entry.clone();
+    let (canceled, cancel): (_, AbortHandle) = abortable(async move { canceled_entry.authorization().await });
+    let canceled = runtime.spawn(canceled);
+    let requests: Vec<_> = (0..2).map(|_| request(&runtime, &entry)).collect();
     cancel.abort();
-    assert!(asked.into_iter().all(|asked| outcome(asked).is_ok()));
-    let _ = block_on(impatient);
+    assert!(requests.into_iter().all(|request| result(request).is_ok()));
+    let _ = block_on(canceled);
     assert_eq!(credential.calls(), 1);
 }
 
-fn dropped() {
-    let (credential, source) = Credential::new(Mood::Gives);
-    let (slot, doomed, runtime) = (source.slot(SCOPE), Handle::new(), Handle::new());
-    let lost: Vec<_> = (0..2).map(|_| ask(&doomed, &slot)).collect();
-    let asked: Vec<_> = (0..2).map(|_| ask(&runtime, &slot)).collect();
-    doomed.shut_down();
-    assert!(asked.into_iter().all(|asked| outcome(asked).is_ok()));
-    for lost in block_on(join_all(lost)) {
-        if let Ok(Err(error)) = lost.expect("no panic") {
+fn dropped_runtime() {
+    let (credential, cache) = TestCredential::new(Behavior::Succeed);
+    let (entry, dropped_runtime, runtime) = (cache.entry(SCOPE), Handle::new(), Handle::new());
+    let dropped: Vec<_> = (0..2).map(|_| request(&dropped_runtime, &entry)).collect();
+    let requests: Vec<_> = (0..2).map(|_| request(&runtime, &entry)).collect();
+    dropped_runtime.shut_down();
+    assert!(requests.into_iter().all(|request| result(request).is_ok()));
+    for request in block_on(join_all(dropped)) {
+        if let Ok(Err(error)) = request.expect("the task does not panic") {
             assert_eq!(error.kind, ErrorKind::NoRuntime);
         }
     }
     assert!(credential.calls() <= 2);
 }
 
-fn due() {
-    let (credential, slot, runtime, value) = warm();
-    credential.clock.forward(UNTIL_DUE);
-    credential.set_mood(Mood::Any);
-    let asked: Vec<_> = (0..3).map(|_| ask(&runtime, &slot)).collect();
-    for asked in asked {
-        let served = outcome(asked).expect("a valid token is held");
-        assert!(served == value || credential.calls() == 2);
+fn refresh_due() {
+    let (credential, entry, runtime, cached) = entry_with_token();
+    credential.clock.forward(UNTIL_REFRESH_DUE);
+    credential.set_behavior(Behavior::SucceedOrFail);
+    let requests: Vec<_> = (0..3).map(|_| request(&runtime, &entry)).collect();
+    for request in requests {
+        let value = result(request).expect("a valid token is cached");
+        assert!(value == cached || credential.calls() == 2);
     }
     assert!(credential.calls() <= 2);
 }
 
-/// Tasks that saw the same refusal ask for another value, while others go on asking for any.
-fn refuse(
-    credential: &Credential,
-    slot: &Arc<Slot>,
+/// Runs tasks that report a rejected value next to tasks that request any value. Returns the replacements.
+fn reject(
+    credential: &TestCredential,
+    entry: &CacheEntry,
     runtime: &Handle,
-    refused: HeaderValue,
+    rejected: HeaderValue,
 ) -> Vec<Option<HeaderValue>> {
-    let replaced = Arc::new(AtomicBool::new(false));
-    let renewals: Vec<_> = (0..2)
+    let is_replaced = Arc::new(AtomicBool::new(false));
+    let refreshes: Vec<_> = (0..2)
         .map(|_| {
-            let (slot, refused, replaced) = (slot.clone(), refused.clone(), replaced.clone());
+            let (entry, rejected, is_replaced) = (entry.clone(), rejected.clone(), is_replaced.clone());
             runtime.spawn(async move {
-                let other = slot.refresh_rejected(&refused).await.expect("a valid token is held");
-                if let Some(other) = &other {
-                    assert_ne!(*other, refused);
-                    replaced.store(true, Ordering::SeqCst);
+                let replacement = entry.refresh_rejected(&rejected).await.expect("a valid token is cached");
+                if let Some(replacement) = &replacement {
+                    assert_ne!(*replacement, rejected);
+                    is_replaced.store(true, Ordering::SeqCst);
                 }
-                other
+                replacement
             })
         })
         .collect();
-    let others: Vec<_> = (0..2)
+    let requests: Vec<_> = (0..2)
         .map(|_| {
-            let (slot, refused, replaced) = (slot.clone(), refused.clone(), replaced.clone());
+            let (entry, rejected, is_replaced) = (entry.clone(), rejected.clone(), is_replaced.clone());
             runtime.spawn(async move {
-                let was_replaced = replaced.load(Ordering::SeqCst);
-                let served = slot.authorization().await.expect("a valid token is held");
-                assert!(!was_replaced || served != refused, "a refused value was served");
+                let was_replaced = is_replaced.load(Ordering::SeqCst);
+                let value = entry.authorization().await.expect("a valid token is cached");
+                assert!(
+                    !was_replaced || value != rejected,
+                    "a rejected value was used after its replacement"
+                );
             })
         })
         .collect();
-    let renewed: Vec<_> = renewals
+    let replacements: Vec<_> = refreshes
         .into_iter()
-        .map(|renewal| block_on(renewal).expect("no panic").expect("its runtime goes on"))
+        .map(|task| block_on(task).expect("the task does not panic").expect("the runtime is not dropped"))
         .collect();
-    for other in others {
-        block_on(other).expect("no panic").expect("its runtime goes on");
+    for task in requests {
+        block_on(task).expect("the task does not panic").expect("the runtime is not dropped");
     }
-    // One call for both, and one more if a refresh was under way and brought nothing.
+    // The first call, one forced call for both tasks, and one more if an ordinary refresh was in flight.
     assert!(credential.calls() <= 3);
-    renewed
+    replacements
 }
 
-fn refused() {
-    let (credential, slot, runtime, value) = warm();
-    let gives = thread_rng().r#gen();
-    credential.set_mood(if gives { Mood::Gives } else { Mood::Fails });
-    let renewed = refuse(&credential, &slot, &runtime, value);
-    assert_eq!(renewed[0], renewed[1]);
-    assert_eq!(renewed[0].is_some(), gives);
+fn rejected_while_fresh() {
+    let (credential, entry, runtime, value) = entry_with_token();
+    let succeeds = thread_rng().r#gen();
+    credential.set_behavior(if succeeds { Behavior::Succeed } else { Behavior::Fail });
+    let replacements = reject(&credential, &entry, &runtime, value);
+    assert_eq!(replacements[0], replacements[1]);
+    assert_eq!(replacements[0].is_some(), succeeds);
     assert_eq!(credential.calls(), 2);
 }
 
-fn refused_when_due() {
-    let (credential, slot, runtime, value) = warm();
-    credential.clock.forward(UNTIL_DUE);
-    credential.set_mood(Mood::Any);
-    refuse(&credential, &slot, &runtime, value);
+fn rejected_while_refresh_due() {
+    let (credential, entry, runtime, value) = entry_with_token();
+    credential.clock.forward(UNTIL_REFRESH_DUE);
+    credential.set_behavior(Behavior::SucceedOrFail);
+    reject(&credential, &entry, &runtime, value);
 }
 
-fn ended() {
-    let (credential, slot, runtime, value) = warm();
-    let asked: Vec<_> = (0..2).map(|_| ask(&runtime, &slot)).collect();
-    credential.clock.forward(UNTIL_ENDED);
-    let later: Vec<_> = (0..2).map(|_| ask(&runtime, &slot)).collect();
-    assert!(asked.into_iter().all(|asked| outcome(asked).is_ok()));
-    assert!(later.into_iter().all(|later| outcome(later).expect("a token") != value));
+fn expired() {
+    let (credential, entry, runtime, value) = entry_with_token();
+    let before: Vec<_> = (0..2).map(|_| request(&runtime, &entry)).collect();
+    credential.clock.forward(UNTIL_EXPIRED);
+    let after: Vec<_> = (0..2).map(|_| request(&runtime, &entry)).collect();
+    assert!(before.into_iter().all(|request| result(request).is_ok()));
+    assert!(after.into_iter().all(|request| result(request).expect("a token") != value));
     assert_eq!(credential.calls(), 2);
 }
 
 fn many_scopes() {
-    let (credential, source) = Credential::new(Mood::Any);
-    let (runtime, doomed) = (Handle::new(), Handle::new());
-    let slots: Vec<_> = (0..4).map(|number| source.slot(&format!("{number}"))).collect();
-    let lost = ask(&doomed, &slots[0]);
-    let asked: Vec<_> = slots.iter().map(|slot| ask(&runtime, slot)).collect();
-    doomed.shut_down();
-    for asked in asked {
-        if let Err(error) = outcome(asked) {
+    let (credential, cache) = TestCredential::new(Behavior::SucceedOrFail);
+    let (runtime, dropped_runtime) = (Handle::new(), Handle::new());
+    let entries: Vec<_> = (0..4).map(|number| cache.entry(&format!("{number}"))).collect();
+    let dropped = request(&dropped_runtime, &entries[0]);
+    let requests: Vec<_> = entries.iter().map(|entry| request(&runtime, entry)).collect();
+    dropped_runtime.shut_down();
+    for request in requests {
+        if let Err(error) = result(request) {
             assert_eq!(error.kind, ErrorKind::Credential);
         }
     }
-    let _ = block_on(lost);
+    let _ = block_on(dropped);
     assert!(credential.calls() <= 5);
 }

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     Audience, Error, ErrorKind, Result,
     auth::{other_than, sensitive},
-    clock::draw,
+    clock::jitter,
     denial::{Denial, Evidence, LONGEST_BODY, Renewal},
 };
 
@@ -96,7 +96,7 @@ impl<A: Audience> HealthcareClient<A> {
                     )
                 }
             };
-            let wait = retry::repeat_after(safety, outcome, asked, repeats, first.elapsed(), draw());
+            let wait = retry::repeat_after(safety, outcome, asked, repeats, first.elapsed(), jitter());
             let Some(wait) = wait else { return given_up };
             sleep(wait).await;
             // Without a token in time there is no repeat. Whoever has waited for it is told what the service said.

@@ -144,7 +144,7 @@ impl FakeServerBuilder {
     /// Default: this machine's.
     ///
     /// For a test that lets tokens end: give the same one to
-    /// [`Authenticator::with_clock`](crate::Authenticator::with_clock), and to a [`FakeCredential`] of one's own.
+    /// [`AuthenticatorBuilder::clock`](crate::AuthenticatorBuilder::clock), and to a [`FakeCredential`] of one's own.
     ///
     /// ```
     /// use azure_healthcare_auth::{Authenticator, HealthcareClient, testing::FakeServer};
@@ -158,7 +158,7 @@ impl FakeServerBuilder {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
     /// let fake_server = FakeServer::builder().with_clock(now).start().await;
-    /// let auth = Authenticator::new(fake_server.fhir(), fake_server.credential()).with_clock(now);
+    /// let auth = Authenticator::builder(fake_server.fhir(), fake_server.credential()).clock(now).build();
     /// let fhir = HealthcareClient::from(auth);
     ///
     /// assert_eq!(fhir.get("Patient").send().await?.status(), 200);

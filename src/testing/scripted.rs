@@ -98,7 +98,7 @@ impl ScriptedCredential {
     /// Takes the time from which tokens live from `now`. Default: this machine's.
     ///
     /// For a test that lets tokens end, or a failure pass: give the same one to
-    /// [`Authenticator::with_clock`](crate::Authenticator::with_clock).
+    /// [`AuthenticatorBuilder::clock`](crate::AuthenticatorBuilder::clock).
     ///
     /// ```
     /// use azure_healthcare_auth::{Authenticator, FhirAudience, testing::ScriptedCredential};
@@ -114,7 +114,7 @@ impl ScriptedCredential {
     /// let script = ScriptedCredential::new().error("Please run 'az login'").token("t", Duration::from_secs(60 * 60));
     /// let credential = Arc::new(script.with_clock(now));
     /// let records = FhirAudience::workspace("contoso", "records").build()?;
-    /// let auth = Authenticator::new(records, credential.clone()).with_clock(now);
+    /// let auth = Authenticator::builder(records, credential.clone()).clock(now).build();
     ///
     /// // Whoever asks while the credential rests is told the same.
     /// for _ in 0..100 {

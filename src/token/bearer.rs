@@ -1,31 +1,38 @@
-//! The `Authorization` value of a token: made once, when the token arrives.
+//! The `Authorization` value of a bearer token.
 
 use http::HeaderValue;
 
 use crate::{Error, ErrorKind, Result};
 
-/// Formats and checks a token as RFC 6750 section 2.1 has it, and marks the value sensitive.
+/// Returns the sensitive value `Bearer {token}`.
+///
+/// # Errors
+///
+/// Returns an error if the token does not match `b64token` (RFC 6750, section 2.1).
 pub(crate) fn value(token: &str) -> Result<HeaderValue> {
-    let bare = token.trim_end_matches('=');
-    if bare.is_empty() {
+    let without_padding = token.trim_end_matches('=');
+    if without_padding.is_empty() {
         return Err(unusable("it is empty"));
     }
-    if !bare.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)) {
+    if !without_padding.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)) {
         return Err(unusable(
-            "it holds a character that a Bearer token cannot hold (RFC 6750 section 2.1), such as a space, a quote or \
-             a line break: hand it over bare",
+            "it contains a character that is not allowed in a bearer token (RFC 6750 section 2.1), such as a space, \
+             a quote or a line break; return the token alone",
         ));
     }
-    let mut value =
-        HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| unusable("it is not text"))?;
+    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+        .map_err(|_| unusable("it is not a valid header value"))?;
     value.set_sensitive(true);
-    // The first clone of a value moves it to where it can be shared. Made here, no request pays for it.
+    // The first clone of a `HeaderValue` allocates its shared buffer. Clone here so that a cache hit does not.
     drop(value.clone());
     Ok(value)
 }
 
-fn unusable(why: &str) -> Error {
-    Error::new(ErrorKind::Credential, format!("the token that the credential gave cannot be used: {why}"))
+fn unusable(reason: &str) -> Error {
+    Error::new(
+        ErrorKind::Credential,
+        format!("the credential returned a token that cannot be used: {reason}"),
+    )
 }
 
 #[cfg(test)]
@@ -33,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_becomes_one_sensitive_bearer_value() {
+    fn valid_token_becomes_sensitive_bearer_value() {
         for token in ["a", "eyJh.eyJi.c2ln", "a-b_c~d+e/f==", &"x".repeat(16_000)] {
             let value = value(token).unwrap();
             assert_eq!(value.to_str().unwrap(), format!("Bearer {token}"));
@@ -42,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_stand_in_the_header_is_refused_and_not_shown() {
+    fn invalid_token_is_rejected_and_not_shown() {
         for token in [
             "",
             "=",

@@ -1,21 +1,23 @@
-//! Keeping one valid token for each scope of a credential.
+//! The token cache.
 //!
-//! [`state`] holds the rules and nothing else, [`gate`] lets one fetch through at a time, [`slot`] is what readers
-//! see, [`source`] is a credential with its slots. `scenarios.json` tells the rules by examples, each of which is a test.
+//! [`cache`] has one [`entry`] per scope of a credential. [`state`] decides, as pure functions, when a token is used,
+//! refreshed or replaced. [`fetcher`] calls the credential, and [`in_flight`] shares one call among all waiters.
+//! `scenarios.json` specifies the rules by example, and `scenarios.rs` runs each example as a test.
 
 pub(crate) mod bearer;
+mod cache;
 pub(crate) mod complaint;
-mod fetched;
-mod gate;
+mod entry;
+mod fetched_token;
+mod fetcher;
+mod in_flight;
 mod machine_refusal;
 #[cfg(test)]
 mod scenarios;
-mod slot;
-mod source;
 mod state;
 
+pub(crate) use cache::{DEFAULT_TIMEOUT, TokenCache};
 #[cfg(feature = "identity")]
 pub(crate) use complaint::clean;
+pub(crate) use entry::CacheEntry;
 pub(crate) use machine_refusal::machine_refusal;
-pub(crate) use slot::Slot;
-pub(crate) use source::{DEFAULT_TIMEOUT, Source};

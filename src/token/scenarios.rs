@@ -1,6 +1,7 @@
-//! Plays the scenarios of `scenarios.json` by the rules of [`state`](super::state).
+//! Runs the scenarios in `scenarios.json` against the rules in [`state`](super::state).
 //!
-//! Only what the rules leave open is added here: which tokens have which name, and that one call is under way at most.
+//! The simulation adds only what the rules leave to the cache: the names of the tokens, and that at most one fetch is
+//! in flight.
 
 use std::{
     fmt::Write as _,
@@ -9,11 +10,11 @@ use std::{
 
 use serde::Deserialize;
 
-use super::state::{Arrival, Arrived, Calls, Decision, Life, Phase, classify};
+use super::state::{Candidate, Decision, FetchHistory, FetchOutcome, Phase, Validity, decide};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Page {
+struct Specification {
     #[serde(rename = "how to read")]
     _how_to_read: Vec<String>,
     scenarios: Vec<Scenario>,
@@ -30,8 +31,8 @@ struct Scenario {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Given {
-    held: Option<String>,
-    draw: f64,
+    cached: Option<String>,
+    jitter: f64,
 }
 
 #[derive(Deserialize)]
@@ -40,134 +41,138 @@ struct Step {
     at: String,
     event: String,
     expected: String,
-    asked: u32,
+    calls: u32,
 }
 
-struct Play {
-    draw: f64,
-    held: Option<(String, Life)>,
-    /// The refused token that the held one took the place of.
-    refused: Option<String>,
-    calls: Calls,
-    /// The call under way, and whether it was forced.
-    call: Option<bool>,
-    asked: u32,
+struct Simulation {
+    jitter: f64,
+    cached: Option<(String, Validity)>,
+    /// The name of the rejected token that the cached one replaced.
+    rejected: Option<String>,
+    history: FetchHistory,
+    in_flight: Option<Fetch>,
+    calls: u32,
 }
 
-impl Play {
+#[derive(Clone, Copy, PartialEq)]
+enum Fetch {
+    Ordinary,
+    Forced,
+}
+
+impl Simulation {
     fn new(given: &Given) -> Self {
-        let mut play = Self {
-            draw: given.draw,
-            held: None,
-            refused: None,
-            calls: Calls::default(),
-            call: None,
-            asked: 0,
+        let mut simulation = Self {
+            jitter: given.jitter,
+            cached: None,
+            rejected: None,
+            history: FetchHistory::default(),
+            in_flight: None,
+            calls: 0,
         };
-        if let Some(held) = &given.held {
-            assert_eq!(play.land(time("0 s"), Some(held)), name(held));
+        if let Some(cached) = &given.cached {
+            assert_eq!(simulation.complete_fetch(time("0 s"), Some(cached)), name(cached));
         }
-        play
+        simulation
     }
 
     fn step(&mut self, now: SystemTime, event: &str) -> String {
-        match event.split_once(": ").map_or_else(|| event.split_at(event.len()), |(what, of)| (what, of)) {
+        match event.split_once(": ").unwrap_or((event, "")) {
             ("request", "") => self.request(now),
-            ("401", refused) => self.refusal(now, refused),
-            ("answer", "error") => self.land(now, None),
-            ("answer", token) => self.land(now, Some(token)),
+            ("401", rejected) => self.refresh_rejected(now, rejected),
+            ("fetch", "error") => self.complete_fetch(now, None),
+            ("fetch", token) => self.complete_fetch(now, Some(token)),
             ("clock", _) => String::new(),
-            _ => panic!("no such event: {event}"),
+            _ => panic!("unknown event: {event}"),
         }
     }
 
     fn request(&mut self, now: SystemTime) -> String {
-        let decision = classify(self.life(), &self.calls, now);
-        match decision {
-            Decision::Refuse { wait } if self.call.is_none() => told("error", Some(wait)),
-            Decision::Serve => self.name(),
-            Decision::ServeAndRefresh => {
-                self.begin(false);
+        match decide(self.validity(), &self.history, now) {
+            Decision::BackOff { remaining } if self.in_flight.is_none() => error(Some(remaining)),
+            Decision::UseCached => self.name(),
+            Decision::UseCachedAndRefresh => {
+                self.join_or_start(Fetch::Ordinary);
                 self.name()
             }
-            Decision::Fetch | Decision::Refuse { .. } => self.begin(false),
+            Decision::Fetch | Decision::BackOff { .. } => self.join_or_start(Fetch::Ordinary),
         }
     }
 
-    fn refusal(&mut self, now: SystemTime, refused: &str) -> String {
-        match &self.held {
-            Some((_, life)) if life.phase(now) == Phase::Ended => self.request(now),
+    fn refresh_rejected(&mut self, now: SystemTime, rejected: &str) -> String {
+        match &self.cached {
+            Some((_, validity)) if validity.phase(now) == Phase::Expired => self.request(now),
             None => self.request(now),
-            Some((held, _)) if held != refused => self.name(),
-            Some(_) if self.call.is_none() && !self.calls.may_force(now) => "nothing".to_owned(),
-            Some(_) => self.begin(true),
+            Some((cached, _)) if cached != rejected => self.name(),
+            Some(_) if self.in_flight.is_none() && !self.history.may_force(now) => "none".to_owned(),
+            Some(_) => self.join_or_start(Fetch::Forced),
         }
     }
 
-    fn begin(&mut self, forced: bool) -> String {
-        if self.call.is_none() {
-            self.asked += 1;
+    fn join_or_start(&mut self, fetch: Fetch) -> String {
+        if self.in_flight.is_none() {
+            self.calls += 1;
         }
-        match *self.call.get_or_insert(forced) {
-            true => "waits, forced".to_owned(),
-            false => "waits".to_owned(),
+        match self.in_flight.get_or_insert(fetch) {
+            Fetch::Forced => "waits, forced".to_owned(),
+            Fetch::Ordinary => "waits".to_owned(),
         }
     }
 
-    /// What those who wait are told.
-    fn land(&mut self, now: SystemTime, token: Option<&str>) -> String {
-        let forced = self.call.take().unwrap_or_default();
-        let arrived = token.map(|token| Arrived {
-            life: Life::new(now, time(end(token)), self.draw),
-            known: [&self.held.as_ref().map(|(held, _)| held.clone()), &self.refused]
+    /// Completes the fetch in flight. Returns what its waiters get.
+    fn complete_fetch(&mut self, now: SystemTime, token: Option<&str>) -> String {
+        let forced = self.in_flight.take() == Some(Fetch::Forced);
+        let candidate = token.map(|token| Candidate {
+            validity: Validity::new(now, time(expiry(token)), self.jitter),
+            is_known: [&self.cached.as_ref().map(|(cached, _)| cached.clone()), &self.rejected]
                 .into_iter()
                 .any(|known| known.as_deref() == Some(name(token))),
         });
-        let life = self.life().copied();
-        match self.calls.landed(life.as_ref(), arrived, forced, now, self.draw) {
-            Arrival::Taken(life) => {
-                let before = self.held.replace((name(token.unwrap_or_default()).to_owned(), life));
+        let validity = self.validity().copied();
+        match self.history.record(validity.as_ref(), candidate, forced, now, self.jitter) {
+            FetchOutcome::Stored(validity) => {
+                let replaced = self.cached.replace((name(token.unwrap_or_default()).to_owned(), validity));
                 if forced {
-                    self.refused = before.map(|(name, _)| name);
+                    self.rejected = replaced.map(|(name, _)| name);
                 }
                 self.name()
             }
-            Arrival::Kept if forced => "nothing".to_owned(),
-            Arrival::Kept => self.name(),
-            Arrival::Useless => told("error", self.calls.resting(now)),
+            FetchOutcome::Unchanged if forced => "none".to_owned(),
+            FetchOutcome::Unchanged => self.name(),
+            FetchOutcome::Unusable => error(self.history.backoff_remaining(now)),
         }
     }
 
-    fn life(&self) -> Option<&Life> {
-        self.held.as_ref().map(|(_, life)| life)
+    fn validity(&self) -> Option<&Validity> {
+        self.cached.as_ref().map(|(_, validity)| validity)
     }
 
     fn name(&self) -> String {
-        self.held.as_ref().map(|(name, _)| name.clone()).unwrap_or_default()
+        self.cached.as_ref().map(|(name, _)| name.clone()).unwrap_or_default()
     }
 }
 
-fn told(what: &str, wait: Option<Duration>) -> String {
-    match wait {
-        Some(wait) => format!("{what}, again in {} s", wait.as_secs_f64()),
-        None => what.to_owned(),
+fn error(backoff: Option<Duration>) -> String {
+    match backoff {
+        Some(remaining) => format!("error, retry in {} s", remaining.as_secs_f64()),
+        None => "error".to_owned(),
     }
 }
 
-/// Of `A until 1 h` the `A`.
+/// Returns `A` for `A until 1 h`.
 fn name(token: &str) -> &str {
     token.split_once(" until ").unwrap_or_else(|| panic!("not a token: {token}")).0
 }
 
-/// Of `A until 1 h` the `1 h`.
-fn end(token: &str) -> &str {
+/// Returns `1 h` for `A until 1 h`.
+fn expiry(token: &str) -> &str {
     token.split_once(" until ").unwrap_or_else(|| panic!("not a token: {token}")).1
 }
 
-/// `1 h 2 min 3.5 s` after the moment at which all scenarios begin, or before it: `-10 s`.
+/// Parses a time relative to the start of all scenarios, such as `1 h 2 min 3.5 s` or `-10 s`.
 fn time(text: &str) -> SystemTime {
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-    let (back, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
+    let (is_negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
     let words: Vec<&str> = text.split(' ').collect();
     let offset: Duration = words
         .chunks(2)
@@ -183,72 +188,76 @@ fn time(text: &str) -> SystemTime {
             Duration::from_secs_f64(number.parse::<f64>().unwrap() * unit)
         })
         .sum();
-    if back { start - offset } else { start + offset }
+    if is_negative { start - offset } else { start + offset }
 }
 
 #[test]
-fn each_scenario_goes_as_it_is_written() {
-    let page: Page = serde_json::from_str(include_str!("scenarios.json")).unwrap();
-    let mut wrong = String::new();
-    for scenario in &page.scenarios {
-        let mut play = Play::new(&scenario.given);
-        for Step { at, event, expected, asked } in &scenario.steps {
-            let found = play.step(time(at), event);
-            if (&found, play.asked) != (expected, *asked) {
+fn rules_match_scenarios() {
+    let specification: Specification = serde_json::from_str(include_str!("scenarios.json")).unwrap();
+    let mut failures = String::new();
+    for scenario in &specification.scenarios {
+        let mut simulation = Simulation::new(&scenario.given);
+        for Step { at, event, expected, calls } in &scenario.steps {
+            let actual = simulation.step(time(at), event);
+            if (&actual, simulation.calls) != (expected, *calls) {
                 let Scenario { name, .. } = scenario;
-                writeln!(wrong, "{name}\n  {at}, {event}: {expected:?} asked {asked}, and not").unwrap();
-                writeln!(wrong, "  {found:?} asked {}", play.asked).unwrap();
+                writeln!(failures, "{name}\n  {at}, {event}").unwrap();
+                writeln!(failures, "    expected: {expected:?}, {calls} calls").unwrap();
+                writeln!(failures, "    actual:   {actual:?}, {} calls", simulation.calls).unwrap();
                 break;
             }
         }
     }
-    assert!(wrong.is_empty(), "\n{wrong}");
+    assert!(failures.is_empty(), "\n{failures}");
 }
 
 #[test]
-fn no_scenario_stands_twice() {
-    let page: Page = serde_json::from_str(include_str!("scenarios.json")).unwrap();
-    let mut names: Vec<_> = page.scenarios.iter().map(|scenario| &scenario.name).collect();
+fn scenario_names_are_unique() {
+    let specification: Specification = serde_json::from_str(include_str!("scenarios.json")).unwrap();
+    let mut names: Vec<_> = specification.scenarios.iter().map(|scenario| &scenario.name).collect();
     names.sort();
     names.dedup();
-    assert_eq!(names.len(), page.scenarios.len());
+    assert_eq!(names.len(), specification.scenarios.len());
 }
 
 #[test]
-fn in_every_life_the_window_opens_first_then_serving_stops_then_it_ends() {
-    for left in (1..2_000).chain([3_600, 86_400, 250_000_000_000]) {
-        for draw in [0.0, 0.5, 1.0] {
-            let (arrived, ends) = (time("0 s"), time("0 s") + Duration::from_secs(left));
-            let life = Life::new(arrived, ends, draw).unwrap();
-            let Life { refreshed_from, served_until, .. } = life;
+fn refresh_window_opens_before_expiry_margin_for_every_lifetime() {
+    for lifetime in (1..2_000).chain([3_600, 86_400, 250_000_000_000]) {
+        for jitter in [0.0, 0.5, 1.0] {
+            let received_at = time("0 s");
+            let expires_on = received_at + Duration::from_secs(lifetime);
+            let validity = Validity::new(received_at, expires_on, jitter).unwrap();
+            let Validity { refresh_from, usable_until, .. } = validity;
             assert!(
-                arrived < refreshed_from && refreshed_from < served_until && served_until < ends,
-                "{life:?}"
+                received_at < refresh_from && refresh_from < usable_until && usable_until < expires_on,
+                "{validity:?}"
             );
         }
     }
 }
 
 #[test]
-fn no_time_makes_the_rules_panic() {
+fn rules_do_not_panic_for_extreme_times() {
     let far = Duration::from_secs(250_000_000_000);
     let start = time("0 s");
-    // The ends of what a `SystemTime` can hold, as near as powers of two come.
+    // The first and the last time that a `SystemTime` can represent, to the nearest second.
     let last = (0..63).rev().fold(start, |t, bit| t.checked_add(Duration::from_secs(1 << bit)).unwrap_or(t));
     let first = (0..63).rev().fold(start, |t, bit| t.checked_sub(Duration::from_secs(1 << bit)).unwrap_or(t));
     let times = [first, start - far, SystemTime::UNIX_EPOCH, start, start + far, last];
-    for arrived in times {
-        for ends in times {
+    for received_at in times {
+        for expires_on in times {
             for now in times {
                 for forced in [false, true] {
-                    let life = Life::new(arrived, ends, 1.0);
-                    let mut calls = Calls::default();
-                    for arrived in
-                        [None, Some(Arrived { life, known: false }), Some(Arrived { life, known: true })]
-                    {
-                        calls.landed(life.as_ref(), arrived, forced, now, 1.0);
-                        classify(life.as_ref(), &calls, now);
-                        calls.may_force(now);
+                    let validity = Validity::new(received_at, expires_on, 1.0);
+                    let mut history = FetchHistory::default();
+                    for candidate in [
+                        None,
+                        Some(Candidate { validity, is_known: false }),
+                        Some(Candidate { validity, is_known: true }),
+                    ] {
+                        history.record(validity.as_ref(), candidate, forced, now, 1.0);
+                        decide(validity.as_ref(), &history, now);
+                        history.may_force(now);
                     }
                 }
             }

@@ -1,200 +1,216 @@
-//! The rules of a token's life, as pure functions of what is held and what time it is.
+//! The rules of the token cache: pure functions of the cached token, the fetches so far and the time.
 
 use std::time::{Duration, SystemTime};
 
-/// A token that has at least this long to live on arrival is refreshed in a window before its end.
-const LONG: Duration = Duration::from_secs(10 * 60);
-/// The window opens this long before the end at the latest …
-const WINDOW_LATEST: Duration = Duration::from_secs(3 * 60);
-/// … and at most this much sooner, drawn for each token so that a fleet does not refresh together. Entra's
-/// libraries hand out the old token until 300 s remain: an earlier window would only bring that one again.
-const WINDOW_SPREAD: Duration = Duration::from_secs(2 * 60);
-/// A token is not served in its last moments, which a request on its way may need.
-const MARGIN: Duration = Duration::from_secs(10);
+/// A token with less lifetime than this has a refresh window of half its lifetime.
+const SHORT_LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// The refresh window is at least this long.
+const MIN_REFRESH_WINDOW: Duration = Duration::from_secs(3 * 60);
+/// The refresh window is longer by up to this much, at random, so that the processes of a fleet do not refresh
+/// together.
+///
+/// The window is at most 300 s long, because the credentials of `azure_identity` return the same token until it has
+/// less time left than that.
+const REFRESH_WINDOW_SPREAD: Duration = Duration::from_secs(2 * 60);
+/// A token is not used in its last seconds, because it could expire before the request arrives.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(10);
 
-const FIRST_REST: Duration = Duration::from_secs(1);
-const LONGEST_REST: Duration = Duration::from_secs(30);
-/// Until a first success somebody may be running `az login` right now.
-const LONGEST_REST_AT_FIRST: Duration = Duration::from_secs(5);
-/// Between two calls that were forced by a refusal.
-const FORCED_REST: Duration = Duration::from_secs(30);
+const INITIAL_BACKOFF: Duration = Duration::from_secs(1);
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// The backoff is shorter before the first success, because a developer may be running `az login` at that moment.
+const MAX_BACKOFF_BEFORE_FIRST_SUCCESS: Duration = Duration::from_secs(5);
+/// The time between two forced refreshes.
+const FORCED_REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 
-/// The times that matter in the life of one token.
+/// The times at which a token changes its [`Phase`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Life {
-    pub(crate) refreshed_from: SystemTime,
-    pub(crate) served_until: SystemTime,
-    pub(crate) ends: SystemTime,
+pub(crate) struct Validity {
+    pub(crate) refresh_from: SystemTime,
+    pub(crate) usable_until: SystemTime,
+    pub(crate) expires_on: SystemTime,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Served, and left alone.
+    /// The token is used.
     Fresh,
-    /// Served, and to be replaced.
-    Stale,
-    /// Not served any more.
-    Ended,
+    /// The token is in its refresh window: it is used, and a refresh is due.
+    RefreshDue,
+    /// The token is not used, because it has expired or is about to.
+    Expired,
 }
 
-impl Life {
-    /// `draw` is a number from 0 to 1. `None` for a token that has ended on arrival.
-    pub(crate) fn new(arrived: SystemTime, ends: SystemTime, draw: f64) -> Option<Self> {
-        let left = ends.duration_since(arrived).ok().filter(|left| !left.is_zero())?;
-        let window = if left < LONG { left / 2 } else { WINDOW_LATEST + WINDOW_SPREAD.mul_f64(draw) };
-        Some(Self { refreshed_from: ends - window, served_until: ends - MARGIN.min(left / 4), ends })
+impl Validity {
+    /// `jitter` is a number from 0 to 1. Returns `None` if the token had expired when it was received.
+    pub(crate) fn new(received_at: SystemTime, expires_on: SystemTime, jitter: f64) -> Option<Self> {
+        let lifetime = expires_on.duration_since(received_at).ok().filter(|lifetime| !lifetime.is_zero())?;
+        let refresh_window = if lifetime < SHORT_LIFETIME {
+            lifetime / 2
+        } else {
+            MIN_REFRESH_WINDOW + REFRESH_WINDOW_SPREAD.mul_f64(jitter)
+        };
+        Some(Self {
+            refresh_from: expires_on - refresh_window,
+            usable_until: expires_on - EXPIRY_MARGIN.min(lifetime / 4),
+            expires_on,
+        })
     }
 
     pub(crate) fn phase(&self, now: SystemTime) -> Phase {
-        if now < self.refreshed_from {
+        if now < self.refresh_from {
             Phase::Fresh
-        } else if now < self.served_until {
-            Phase::Stale
+        } else if now < self.usable_until {
+            Phase::RefreshDue
         } else {
-            Phase::Ended
+            Phase::Expired
         }
     }
 
-    fn is_served(&self, now: SystemTime) -> bool {
-        self.phase(now) != Phase::Ended
+    fn is_usable(&self, now: SystemTime) -> bool {
+        self.phase(now) != Phase::Expired
     }
 }
 
-/// What is remembered of the calls made so far.
+/// The relevant facts about the fetches so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Calls {
-    /// Whether any has brought a token.
-    succeeded: bool,
-    /// Calls in a row that brought none.
-    failures: u32,
-    rest: Option<Rest>,
-    forced: Option<Rest>,
-    /// Whether a forced call has brought the held value again: for that value there is no other.
-    settled: bool,
+pub(crate) struct FetchHistory {
+    any_succeeded: bool,
+    consecutive_failures: u32,
+    backoff: Option<Backoff>,
+    forced_backoff: Option<Backoff>,
+    /// A forced refresh returned the cached token again, so forcing another one is useless.
+    no_replacement: bool,
 }
 
-/// A time in which the credential is not asked.
+/// A period in which the credential is not called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Rest {
-    from: SystemTime,
+struct Backoff {
+    since: SystemTime,
     until: SystemTime,
 }
 
-impl Rest {
-    fn new(from: SystemTime, length: Duration) -> Self {
-        // At the end of time there is no rest.
-        Self { from, until: from.checked_add(length).unwrap_or(from) }
+impl Backoff {
+    fn new(since: SystemTime, length: Duration) -> Self {
+        // If the end is not representable, the backoff is empty.
+        Self { since, until: since.checked_add(length).unwrap_or(since) }
     }
 
-    /// How much of it is left. A clock that was set back to before it began ends it: nobody knows how long it took.
-    fn left(&self, now: SystemTime) -> Option<Duration> {
-        if now < self.from {
+    /// Returns the rest of the backoff. There is none if the clock was set back to before its start, because the time
+    /// that has really passed is unknown.
+    fn remaining(&self, now: SystemTime) -> Option<Duration> {
+        if now < self.since {
             return None;
         }
-        self.until.duration_since(now).ok().filter(|left| !left.is_zero())
+        self.until.duration_since(now).ok().filter(|remaining| !remaining.is_zero())
     }
 }
 
-/// What a request for a token leads to.
+/// The action for a request that needs a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// The held value is served.
-    Serve,
-    /// The held value is served, and one call is made in the background.
-    ServeAndRefresh,
-    /// The request waits for one call.
+    /// The request gets the cached token.
+    UseCached,
+    /// The request gets the cached token, and a background fetch refreshes it.
+    UseCachedAndRefresh,
+    /// The request waits for a fetch.
     Fetch,
-    /// The request gets the last error. The credential is asked again after `wait`.
-    Refuse { wait: Duration },
+    /// The request gets the last error. The next fetch may start after `remaining`.
+    BackOff { remaining: Duration },
 }
 
-pub(crate) fn classify(held: Option<&Life>, calls: &Calls, now: SystemTime) -> Decision {
-    match (held.map(|life| life.phase(now)), calls.resting(now)) {
-        (Some(Phase::Fresh), _) | (Some(Phase::Stale), Some(_)) => Decision::Serve,
-        (Some(Phase::Stale), None) => Decision::ServeAndRefresh,
-        (Some(Phase::Ended) | None, None) => Decision::Fetch,
-        (Some(Phase::Ended) | None, Some(wait)) => Decision::Refuse { wait },
+pub(crate) fn decide(cached: Option<&Validity>, history: &FetchHistory, now: SystemTime) -> Decision {
+    match (cached.map(|validity| validity.phase(now)), history.backoff_remaining(now)) {
+        (Some(Phase::Fresh), _) | (Some(Phase::RefreshDue), Some(_)) => Decision::UseCached,
+        (Some(Phase::RefreshDue), None) => Decision::UseCachedAndRefresh,
+        (Some(Phase::Expired) | None, None) => Decision::Fetch,
+        (Some(Phase::Expired) | None, Some(remaining)) => Decision::BackOff { remaining },
     }
 }
 
-/// A token that has come, as far as the rules see it.
+/// A token that the credential returned.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Arrived {
-    /// `None` if it has ended on arrival.
-    pub(crate) life: Option<Life>,
-    /// Whether it is the held one, letter by letter, or the refused one that the held one took the place of.
-    pub(crate) known: bool,
+pub(crate) struct Candidate {
+    /// `None` if the token had expired when it was received.
+    pub(crate) validity: Option<Validity>,
+    /// `true` if the token is identical to the cached one, or to the rejected one that the cached one replaced.
+    pub(crate) is_known: bool,
 }
 
-/// What a call comes to.
+/// The effect of a fetch on the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Arrival {
-    /// The token takes the place of what was held.
-    Taken(Life),
-    /// It brings nothing new: the held one stays.
-    Kept,
-    /// There is none, or none to be served: it had ended when it came, or is the one that just ended.
-    Useless,
+pub(crate) enum FetchOutcome {
+    /// The new token replaces the cached one.
+    Stored(Validity),
+    /// The cached token stays, because the new token is no improvement.
+    Unchanged,
+    /// There is no new token, or it cannot be used: it has expired, or it is the one that just expired.
+    Unusable,
 }
 
-fn receive(held: Option<&Life>, arrived: Arrived, forced: bool, now: SystemTime) -> Arrival {
-    let Some(life) = arrived.life else { return Arrival::Useless };
-    let later = held.is_none_or(|held| held.ends < life.ends);
-    match held {
-        // The service refused the held one: another is better even if it ends earlier.
-        Some(held) if held.is_served(now) && !arrived.known && (later || forced) => Arrival::Taken(life),
-        Some(held) if held.is_served(now) => Arrival::Kept,
-        // With a later end it is good again, by the word of who issued it.
-        _ if arrived.known && !later => Arrival::Useless,
-        _ => Arrival::Taken(life),
+fn evaluate(cached: Option<&Validity>, candidate: Candidate, forced: bool, now: SystemTime) -> FetchOutcome {
+    let Some(validity) = candidate.validity else { return FetchOutcome::Unusable };
+    let expires_later = cached.is_none_or(|cached| cached.expires_on < validity.expires_on);
+    let cached_is_usable = cached.is_some_and(|cached| cached.is_usable(now));
+    match (cached_is_usable, candidate.is_known) {
+        // In a forced refresh, any other token is better than the rejected one, even if it expires earlier.
+        (true, false) if expires_later || forced => FetchOutcome::Stored(validity),
+        (true, _) => FetchOutcome::Unchanged,
+        // A known token is usable again only if the credential returned it with a later expiry.
+        (false, true) if !expires_later => FetchOutcome::Unusable,
+        (false, _) => FetchOutcome::Stored(validity),
     }
 }
 
-impl Calls {
-    /// A call has ended, with a token or, if `arrived` is `None`, without. `draw` is a number from 0 to 1.
-    pub(crate) fn landed(
+impl FetchHistory {
+    /// Records the end of a fetch. `candidate` is `None` if the fetch failed, and `jitter` is a number from 0 to 1.
+    pub(crate) fn record(
         &mut self,
-        held: Option<&Life>,
-        arrived: Option<Arrived>,
+        cached: Option<&Validity>,
+        candidate: Option<Candidate>,
         forced: bool,
         now: SystemTime,
-        draw: f64,
-    ) -> Arrival {
+        jitter: f64,
+    ) -> FetchOutcome {
         if forced {
-            self.forced = Some(Rest::new(now, FORCED_REST));
+            self.forced_backoff = Some(Backoff::new(now, FORCED_REFRESH_INTERVAL));
         }
-        let served = held.filter(|held| held.is_served(now));
-        let arrival = arrived.map_or(Arrival::Useless, |arrived| receive(held, arrived, forced, now));
-        match arrival {
-            Arrival::Taken(_) => *self = Self { succeeded: true, forced: self.forced, ..Self::default() },
-            Arrival::Kept if forced => self.settled = true,
-            // It says nothing about the value that everybody else is served.
-            Arrival::Useless if forced && served.is_some() => {}
-            Arrival::Kept | Arrival::Useless => self.failed(served, now, draw),
+        let usable = cached.filter(|cached| cached.is_usable(now));
+        let outcome =
+            candidate.map_or(FetchOutcome::Unusable, |candidate| evaluate(cached, candidate, forced, now));
+        match outcome {
+            FetchOutcome::Stored(_) => {
+                *self = Self { any_succeeded: true, forced_backoff: self.forced_backoff, ..Self::default() };
+            }
+            FetchOutcome::Unchanged if forced => self.no_replacement = true,
+            // A failed forced refresh does not delay the next ordinary one, because the cached token stays in use.
+            FetchOutcome::Unusable if forced && usable.is_some() => {}
+            FetchOutcome::Unchanged | FetchOutcome::Unusable => self.record_failure(usable, now, jitter),
         }
-        arrival
+        outcome
     }
 
-    fn failed(&mut self, served: Option<&Life>, now: SystemTime, draw: f64) {
-        let longest = if self.succeeded { LONGEST_REST } else { LONGEST_REST_AT_FIRST };
-        // Between half and the whole, so that those who failed together do not come back together.
-        let length =
-            (FIRST_REST * 2_u32.saturating_pow(self.failures.min(10))).min(longest).mul_f64(0.5 + draw / 2.0);
-        self.failures = self.failures.saturating_add(1);
-        let mut rest = Rest::new(now, length);
-        if let Some(served) = served {
-            rest.until = rest.until.min(served.served_until);
+    fn record_failure(&mut self, usable: Option<&Validity>, now: SystemTime, jitter: f64) {
+        let max = if self.any_succeeded { MAX_BACKOFF } else { MAX_BACKOFF_BEFORE_FIRST_SUCCESS };
+        // The jitter shortens the backoff by up to a half, so that processes that failed together do not retry
+        // together.
+        let length = (INITIAL_BACKOFF * 2_u32.saturating_pow(self.consecutive_failures.min(10)))
+            .min(max)
+            .mul_f64(0.5 + jitter / 2.0);
+        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
+        let mut backoff = Backoff::new(now, length);
+        if let Some(usable) = usable {
+            backoff.until = backoff.until.min(usable.usable_until);
         }
-        self.rest = Some(rest);
+        self.backoff = Some(backoff);
     }
 
-    /// For how long no call is made, after a failure.
-    pub(crate) fn resting(&self, now: SystemTime) -> Option<Duration> {
-        self.rest.and_then(|rest| rest.left(now))
+    /// Returns the time until the next fetch may start after a failure.
+    pub(crate) fn backoff_remaining(&self, now: SystemTime) -> Option<Duration> {
+        self.backoff.and_then(|backoff| backoff.remaining(now))
     }
 
-    /// Whether a refusal of the held value may force a call now.
+    /// Returns `true` if a forced refresh of the cached token may start.
     pub(crate) fn may_force(&self, now: SystemTime) -> bool {
-        !self.settled && self.forced.is_none_or(|rest| rest.left(now).is_none())
+        !self.no_replacement && self.forced_backoff.is_none_or(|backoff| backoff.remaining(now).is_none())
     }
 }

@@ -1,4 +1,5 @@
-//! A clock that stands still until it is moved, and chance from the scheduler's own draw.
+//! A clock that only moves when a scenario moves it, and random numbers from the scheduler, so that a run can be
+//! replayed.
 
 use real_std::sync::atomic::{AtomicU64, Ordering};
 use shuttle::rand::{Rng, thread_rng};
@@ -27,6 +28,6 @@ impl Clock {
     }
 }
 
-pub(crate) fn draw() -> f64 {
+pub(crate) fn jitter() -> f64 {
     thread_rng().r#gen()
 }

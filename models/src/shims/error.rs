@@ -1,4 +1,4 @@
-//! As much of an error as the token cache makes of one.
+//! The part of the crate's error that the token cache uses.
 
 use real_std::{borrow::Cow, fmt};
 

@@ -1,4 +1,4 @@
-//! What the files of `src/token` find here in place of the real thing.
+//! Substitutes for the types that the files of `src/token` import.
 
 pub(crate) mod clock;
 pub(crate) mod credentials;

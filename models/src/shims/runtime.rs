@@ -1,4 +1,4 @@
-//! A runtime that can be dropped while its tasks are under way.
+//! A runtime that can be shut down while its tasks run.
 
 use real_std::{cell::RefCell, sync::Mutex};
 
@@ -11,7 +11,7 @@ shuttle::thread_local! {
     static CURRENT: RefCell<Option<Handle>> = RefCell::new(None);
 }
 
-/// The tasks that are under way; `None` after the end. Its lock is never held while another task has its turn.
+/// The running tasks, or `None` after the shutdown. The lock is not held across a task switch.
 #[derive(Clone, Debug)]
 pub(crate) struct Handle(Arc<Mutex<Option<Vec<AbortHandle>>>>);
 
@@ -27,13 +27,13 @@ impl Handle {
         CURRENT.with(|current| current.borrow().clone()).ok_or(NoRuntime)
     }
 
-    /// A task that is dropped half-way if the runtime is, and at once if it was before.
+    /// Spawns a task. It is dropped when the runtime shuts down, or at once if that has happened already.
     pub(crate) fn spawn<F>(&self, task: F) -> JoinHandle<Result<F::Output, Aborted>>
     where
         F: Future<Output: Send> + Send + 'static,
     {
         let (task, abort) = abortable(task);
-        match &mut *self.0.lock().expect("no panic") {
+        match &mut *self.0.lock().expect("not poisoned") {
             Some(tasks) => tasks.push(abort),
             None => abort.abort(),
         }
@@ -49,7 +49,7 @@ impl Handle {
     }
 
     pub(crate) fn shut_down(&self) {
-        let tasks = self.0.lock().expect("no panic").take();
+        let tasks = self.0.lock().expect("not poisoned").take();
         tasks.into_iter().flatten().for_each(|task| task.abort());
     }
 }

@@ -1,4 +1,4 @@
-//! A swap with the guarantees of the real one, and a point before each access at which another task may go on.
+//! An `ArcSwapOption` on a lock, so that the scheduler can switch tasks before each access.
 
 use real_std::{fmt, ops::Deref};
 
@@ -20,11 +20,11 @@ impl<T> ArcSwapOption<T> {
     }
 
     pub(crate) fn load_full(&self) -> Option<Arc<T>> {
-        self.0.lock().expect("no panic").clone()
+        self.0.lock().expect("not poisoned").clone()
     }
 
     pub(crate) fn store(&self, value: Option<Arc<T>>) {
-        *self.0.lock().expect("no panic") = value;
+        *self.0.lock().expect("not poisoned") = value;
     }
 }
 

@@ -1,4 +1,5 @@
-//! Locks at which another task may go on. What waits for another task does so by its waker, and needs no substitute.
+//! Locks at which the scheduler can switch tasks. Tokio's channels and semaphores need no substitute, because they wait
+//! by waker.
 
 pub(crate) use real_std::sync::{Arc, PoisonError};
 pub(crate) use real_tokio::sync::{Semaphore, watch};

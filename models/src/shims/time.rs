@@ -1,4 +1,4 @@
-//! A time limit that is reached by waiting in vain, not by a clock.
+//! A time limit that counts polls instead of time.
 
 pub(crate) use real_std::time::{Duration, SystemTime};
 use real_std::{
@@ -8,21 +8,21 @@ use real_std::{
 
 use futures_util::future::poll_fn;
 
-/// More than any call that will be answered takes.
-const TURNS: u32 = 8;
+/// More polls than any call needs that completes.
+const MAX_POLLS: u32 = 8;
 
 #[derive(Debug)]
 pub(crate) struct Elapsed;
 
 pub(crate) async fn timeout<F: Future>(_: Duration, future: F) -> Result<F::Output, Elapsed> {
     let mut future = pin!(future);
-    let mut turns = 0;
+    let mut polls = 0;
     poll_fn(|context: &mut Context<'_>| {
         if let Poll::Ready(output) = future.as_mut().poll(context) {
             return Poll::Ready(Ok(output));
         }
-        turns += 1;
-        if turns == TURNS {
+        polls += 1;
+        if polls == MAX_POLLS {
             return Poll::Ready(Err(Elapsed));
         }
         context.waker().wake_by_ref();

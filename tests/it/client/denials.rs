@@ -113,7 +113,7 @@ async fn and_a_refusal_is_explained_by_the_clock_that_tokens_are_kept_by() {
     let now = move || time;
     let fake_server = FakeServer::builder().with_clock(now).start().await;
     let credential = Arc::new(FakeCredential::new().expired().with_clock(now));
-    let auth = Authenticator::new(fake_server.fhir(), credential).with_clock(now);
+    let auth = Authenticator::builder(fake_server.fhir(), credential).clock(now).build();
     let error = HealthcareClient::from(auth).get("Patient").send().await.unwrap_err();
     let denial = error.denial().unwrap();
     assert!(denial.reason().starts_with("the token ended 60 s ago"), "{denial}");

@@ -1,4 +1,4 @@
-//! [`Scripted`]: a credential that follows a script and counts.
+//! [`TestCredential`]: a credential that runs a script, blocks calls on request, and counts them.
 
 use std::{
     fmt,
@@ -20,137 +20,135 @@ use azure_core::{
 use azure_healthcare_auth::credentials::ForceRefresh;
 use tokio::sync::watch;
 
-use super::{Clock, soon};
+use super::{TestClock, with_timeout};
 
-/// One call, as the script sees it.
+/// A call to the credential, for its script.
 pub(crate) struct Call {
-    /// From 1 on.
+    /// 1 for the first call.
     pub(crate) number: usize,
     pub(crate) forced: bool,
     pub(crate) scope: String,
 }
 
-pub(crate) enum Answer {
-    /// A token and the second since 1970 in which it ends.
-    Token(String, i64),
-    /// A token that lives so long from when it is given.
-    Lives(String, Duration),
+pub(crate) enum CallResult {
+    /// A token that expires at a Unix timestamp, in seconds.
+    ExpiresOn(String, i64),
+    /// A token that expires this long after the call returns it.
+    ExpiresIn(String, Duration),
     Error,
     Panic,
-    Never,
+    Hang,
 }
 
-/// A token that lives so long.
-pub(crate) fn lives(token: impl Into<String>, life: Duration) -> Answer {
-    Answer::Lives(token.into(), life)
+pub(crate) fn token_valid_for(token: impl Into<String>, lifetime: Duration) -> CallResult {
+    CallResult::ExpiresIn(token.into(), lifetime)
 }
 
-pub(crate) struct Scripted {
-    pub(crate) clock: Clock,
-    script: Box<dyn Fn(&Call) -> Answer + Send + Sync>,
-    begun: watch::Sender<usize>,
-    held: watch::Sender<bool>,
-    forced: AtomicUsize,
-    under_way: AtomicUsize,
-    most_at_once: AtomicUsize,
+pub(crate) struct TestCredential {
+    pub(crate) clock: TestClock,
+    script: Box<dyn Fn(&Call) -> CallResult + Send + Sync>,
+    started_calls: watch::Sender<usize>,
+    is_blocked: watch::Sender<bool>,
+    forced_calls: AtomicUsize,
+    running_calls: AtomicUsize,
+    max_concurrent_calls: AtomicUsize,
 }
 
-impl Scripted {
-    pub(crate) fn new(script: impl Fn(&Call) -> Answer + Send + Sync + 'static) -> Arc<Self> {
+impl TestCredential {
+    pub(crate) fn new(script: impl Fn(&Call) -> CallResult + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self {
-            clock: Clock::new(),
+            clock: TestClock::new(),
             script: Box::new(script),
-            begun: watch::Sender::new(0),
-            held: watch::Sender::new(false),
-            forced: AtomicUsize::new(0),
-            under_way: AtomicUsize::new(0),
-            most_at_once: AtomicUsize::new(0),
+            started_calls: watch::Sender::new(0),
+            is_blocked: watch::Sender::new(false),
+            forced_calls: AtomicUsize::new(0),
+            running_calls: AtomicUsize::new(0),
+            max_concurrent_calls: AtomicUsize::new(0),
         })
     }
 
-    /// Holds all calls open from now on.
-    pub(crate) fn hold(&self) {
-        self.held.send_replace(true);
+    /// Makes all calls wait until [`unblock_calls`](Self::unblock_calls).
+    pub(crate) fn block_calls(&self) {
+        self.is_blocked.send_replace(true);
     }
 
-    /// Lets all calls end.
-    pub(crate) fn release(&self) {
-        self.held.send_replace(false);
+    pub(crate) fn unblock_calls(&self) {
+        self.is_blocked.send_replace(false);
     }
 
-    /// Waits until so many calls have begun since the beginning.
-    pub(crate) async fn called(&self, calls: usize) {
-        let mut begun = self.begun.subscribe();
-        soon("a call", begun.wait_for(|begun| *begun >= calls)).await.unwrap();
+    /// Waits until `calls` calls have started in total.
+    pub(crate) async fn wait_for_calls(&self, calls: usize) {
+        let mut started = self.started_calls.subscribe();
+        with_timeout("call to the credential", started.wait_for(|started| *started >= calls)).await.unwrap();
     }
 
     pub(crate) fn calls(&self) -> usize {
-        *self.begun.borrow()
+        *self.started_calls.borrow()
     }
 
-    /// How many calls carried the mark of a forced one.
+    /// Returns the number of calls with [`ForceRefresh`].
     pub(crate) fn forced_calls(&self) -> usize {
-        self.forced.load(Ordering::SeqCst)
+        self.forced_calls.load(Ordering::SeqCst)
     }
 
-    /// How many calls are under way: begun, and neither ended nor given up.
-    pub(crate) fn under_way(&self) -> usize {
-        self.under_way.load(Ordering::SeqCst)
+    /// Returns the number of calls that have started and have neither returned nor been dropped.
+    pub(crate) fn running_calls(&self) -> usize {
+        self.running_calls.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn most_at_once(&self) -> usize {
-        self.most_at_once.load(Ordering::SeqCst)
+    pub(crate) fn max_concurrent_calls(&self) -> usize {
+        self.max_concurrent_calls.load(Ordering::SeqCst)
     }
 }
 
-impl fmt::Debug for Scripted {
+impl fmt::Debug for TestCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scripted").field("calls", &self.calls()).finish_non_exhaustive()
+        f.debug_struct("TestCredential").field("calls", &self.calls()).finish_non_exhaustive()
     }
 }
 
-/// A call under way, until it is dropped: a call that is given up has ended too.
-struct UnderWay<'a>(&'a AtomicUsize);
+/// Counts a call as running until it returns or is dropped.
+struct RunningCall<'a>(&'a AtomicUsize);
 
-impl Drop for UnderWay<'_> {
+impl Drop for RunningCall<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 #[async_trait]
-impl TokenCredential for Scripted {
+impl TokenCredential for TestCredential {
     async fn get_token(
         &self,
         scopes: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        let at_once = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
-        let _under_way = UnderWay(&self.under_way);
-        self.most_at_once.fetch_max(at_once, Ordering::SeqCst);
+        let running = self.running_calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let _running = RunningCall(&self.running_calls);
+        self.max_concurrent_calls.fetch_max(running, Ordering::SeqCst);
         let forced = ForceRefresh::is_in(options.as_ref());
-        self.forced.fetch_add(usize::from(forced), Ordering::SeqCst);
+        self.forced_calls.fetch_add(usize::from(forced), Ordering::SeqCst);
         let mut number = 0;
-        self.begun.send_modify(|begun| {
-            *begun += 1;
-            number = *begun;
+        self.started_calls.send_modify(|started| {
+            *started += 1;
+            number = *started;
         });
-        let answer = (self.script)(&Call { number, forced, scope: scopes.concat() });
-        self.held.subscribe().wait_for(|held| !held).await.unwrap();
-        let (token, end) = match answer {
-            Answer::Token(token, end) => (token, end),
-            Answer::Lives(token, life) => {
-                let end = self.clock.now() + life;
-                let end = end.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-                (token, i64::try_from(end).unwrap())
+        let result = (self.script)(&Call { number, forced, scope: scopes.concat() });
+        self.is_blocked.subscribe().wait_for(|is_blocked| !is_blocked).await.unwrap();
+        let (token, expires_on) = match result {
+            CallResult::ExpiresOn(token, expires_on) => (token, expires_on),
+            CallResult::ExpiresIn(token, lifetime) => {
+                let expires_on = self.clock.now() + lifetime;
+                let expires_on = expires_on.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+                (token, i64::try_from(expires_on).unwrap())
             }
-            Answer::Error => {
+            CallResult::Error => {
                 return Err(azure_core::Error::with_message(ErrorKind::Credential, "run `az login`"));
             }
-            // Without the hook, which would print.
-            Answer::Panic => resume_unwind(Box::new("the script wants it")),
-            Answer::Never => pending().await,
+            // Unlike `panic!`, this does not call the panic hook, which would print.
+            CallResult::Panic => resume_unwind(Box::new("panic of the script")),
+            CallResult::Hang => pending().await,
         };
-        Ok(AccessToken::new(token, OffsetDateTime::from_unix_timestamp(end).unwrap()))
+        Ok(AccessToken::new(token, OffsetDateTime::from_unix_timestamp(expires_on).unwrap()))
     }
 }

@@ -1,10 +1,9 @@
-//! What the tests of the token cache share: a credential that follows a script, a clock that a test moves, and a
-//! storm of requests that begin together.
+//! Helpers for tests of the token cache: a scripted credential, a manual clock and concurrent tasks.
 
-#![allow(dead_code, unused_imports, reason = "each file of tests uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test program uses a part of this module")]
 
+mod concurrent;
 mod credential;
-mod storm;
 
 use std::{
     future::Future,
@@ -21,32 +20,36 @@ use azure_healthcare_auth::{Authenticator, FhirAudience, Result};
 use http::HeaderValue;
 use tokio::time::timeout;
 
-pub(crate) use credential::{Answer, Call, Scripted, lives};
-pub(crate) use storm::{Storm, quiet, storm};
+pub(crate) use concurrent::{ConcurrentTasks, spawn_concurrent, wait_for_background_tasks};
+pub(crate) use credential::{Call, CallResult, TestCredential, token_valid_for};
 
-pub(crate) const MANY: usize = 1_000;
+/// The number of concurrent tasks in a test.
+pub(crate) const TASKS: usize = 1_000;
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// A clock that stands still until it is moved. It starts at a whole second, as tokens end at one.
+/// A clock that only moves when a test moves it.
 #[derive(Clone)]
-pub(crate) struct Clock(Arc<AtomicI64>);
+pub(crate) struct TestClock(Arc<AtomicI64>);
 
-impl Clock {
+impl TestClock {
+    /// The Unix timestamp at which the clock starts.
+    pub(crate) const START: i64 = 1_800_000_000;
+
     pub(crate) fn new() -> Self {
-        Self(Arc::new(AtomicI64::new(1_800_000_000_000)))
+        Self(Arc::new(AtomicI64::new(Self::START * 1_000)))
     }
 
     pub(crate) fn now(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_millis(self.0.load(Ordering::SeqCst).unsigned_abs())
     }
 
-    pub(crate) fn forward(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
-    pub(crate) fn back(&self, by: Duration) {
+    pub(crate) fn set_back(&self, by: Duration) {
         self.0.fetch_sub(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 }
@@ -55,52 +58,52 @@ pub(crate) fn fhir() -> FhirAudience {
     FhirAudience::workspace("contoso", "records").build().unwrap()
 }
 
-/// An authenticator by the credential's clock.
-pub(crate) fn authenticator(credential: &Arc<Scripted>) -> Authenticator<FhirAudience> {
+/// Returns an authenticator that uses the clock of its credential.
+pub(crate) fn authenticator(credential: &Arc<TestCredential>) -> Authenticator<FhirAudience> {
     let clock = credential.clock.clone();
-    Authenticator::new(fhir(), credential.clone()).with_clock(move || clock.now())
+    Authenticator::builder(fhir(), credential.clone()).clock(move || clock.now()).build()
 }
 
-/// Many requests that need a token.
-pub(crate) fn requests(auth: &Authenticator<FhirAudience>) -> Storm<Result<HeaderValue>> {
-    storm(MANY, |_| {
+/// Spawns [`TASKS`] tasks that request an authorization value.
+pub(crate) fn spawn_requests(auth: &Authenticator<FhirAudience>) -> ConcurrentTasks<Result<HeaderValue>> {
+    spawn_concurrent(TASKS, |_| {
         let auth = auth.clone();
         async move { auth.authorization().await }
     })
 }
 
-/// Many that saw the service refuse a token.
-pub(crate) fn refusals(
+/// Spawns [`TASKS`] tasks that report a token as rejected.
+pub(crate) fn spawn_rejections(
     auth: &Authenticator<FhirAudience>,
     token: &str,
-) -> Storm<Result<Option<HeaderValue>>> {
-    storm(MANY, |_| {
-        let (auth, refused) = (auth.clone(), bearer(token));
-        async move { auth.refresh_rejected(&refused).await }
+) -> ConcurrentTasks<Result<Option<HeaderValue>>> {
+    spawn_concurrent(TASKS, |_| {
+        let (auth, rejected) = (auth.clone(), bearer(token));
+        async move { auth.refresh_rejected(&rejected).await }
     })
 }
 
-/// The value that is made of a token.
+/// Returns the authorization value of a token.
 pub(crate) fn bearer(token: &str) -> HeaderValue {
     HeaderValue::try_from(format!("Bearer {token}")).unwrap()
 }
 
-/// How many of the outcomes are this token.
-pub(crate) fn count(outcomes: &[Result<HeaderValue>], token: &str) -> usize {
+/// Counts the results that are the authorization value of `token`.
+pub(crate) fn count_token(results: &[Result<HeaderValue>], token: &str) -> usize {
     let value = bearer(token);
-    outcomes.iter().filter(|outcome| outcome.as_ref().is_ok_and(|found| *found == value)).count()
+    results.iter().filter(|result| result.as_ref().is_ok_and(|found| *found == value)).count()
 }
 
-/// What a future gives, if it does not take for ever: a test that has failed should say so rather than hang.
-pub(crate) async fn soon<F: Future>(what: &str, future: F) -> F::Output {
+/// Awaits a future, and panics after 20 s, so that a failing test does not hang.
+pub(crate) async fn with_timeout<F: Future>(what: &str, future: F) -> F::Output {
     match timeout(20 * SECOND, future).await {
         Ok(output) => output,
-        Err(_) => panic!("{what}: waited in vain"),
+        Err(_) => panic!("timed out: {what}"),
     }
 }
 
-/// What a future gives when it is polled once, by hand and outside any runtime. `None` if it is not ready.
-pub(crate) fn at_once<F: Future>(future: F) -> Option<F::Output> {
+/// Polls a future once, without a runtime. Returns `None` if it is pending.
+pub(crate) fn poll_once<F: Future>(future: F) -> Option<F::Output> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,

@@ -1,4 +1,5 @@
 mod background_refresh;
+mod builder;
 mod cancellation;
 mod forced_refresh;
 mod runtimes;

@@ -1,10 +1,11 @@
-//! The scope that the credential is asked for, slash cases included, and that it is asked once for each.
+//! The scopes that the authenticator passes to the credential, and how audiences share tokens.
 
-use crate::wire::credential;
 use azure_healthcare_auth::{Audience, Authenticator, DicomAudience, DicomVersion, FhirAudience};
 
+use crate::wire::credential;
+
 #[tokio::test]
-async fn of_each_service() {
+async fn each_service_has_its_scope() {
     let tokens = credential();
     let fhir = FhirAudience::workspace("contoso", "records").build().unwrap();
     let auth = Authenticator::new(fhir, tokens.clone());
@@ -25,14 +26,14 @@ async fn of_each_service() {
 }
 
 #[tokio::test]
-async fn with_a_slash_where_the_resource_has_one() {
+async fn scope_keeps_trailing_slash_of_resource() {
     let tokens = credential();
-    let with =
+    let audience =
         |resource: &str| FhirAudience::workspace("contoso", "records").resource(resource).build().unwrap();
-    let auth = Authenticator::new(with("api://contoso"), tokens.clone());
+    let auth = Authenticator::new(audience("api://contoso"), tokens.clone());
     for resource in ["api://contoso", "api://contoso/", "https://contoso.example/", "https://contoso.example"]
     {
-        auth.for_audience(with(resource)).authorization().await.unwrap();
+        auth.for_audience(audience(resource)).authorization().await.unwrap();
     }
     assert_eq!(
         tokens.scopes(),
@@ -46,10 +47,10 @@ async fn with_a_slash_where_the_resource_has_one() {
 }
 
 #[tokio::test]
-async fn once_for_all_dicom_services() {
+async fn dicom_services_share_one_token() {
     let tokens = credential();
-    let first = DicomAudience::workspace("contoso", "imaging").build().unwrap();
-    let auth = Authenticator::new(first, tokens.clone());
+    let imaging = DicomAudience::workspace("contoso", "imaging").build().unwrap();
+    let auth = Authenticator::new(imaging, tokens.clone());
     let value = auth.authorization().await.unwrap();
     for other in [
         DicomAudience::workspace("contoso", "imaging").version(DicomVersion::V1),
@@ -63,13 +64,13 @@ async fn once_for_all_dicom_services() {
 }
 
 #[tokio::test]
-async fn and_never_one_service_s_for_the_other() {
+async fn fhir_and_dicom_services_have_different_tokens() {
     let tokens = credential();
     let fhir =
         Authenticator::new(FhirAudience::workspace("contoso", "records").build().unwrap(), tokens.clone());
     let dicom = fhir.for_audience(DicomAudience::workspace("contoso", "imaging").build().unwrap());
-    let (to_fhir, to_dicom) = tokio::join!(fhir.authorization(), dicom.authorization());
-    assert_ne!(to_fhir.unwrap(), to_dicom.unwrap());
+    let (fhir_value, dicom_value) = tokio::join!(fhir.authorization(), dicom.authorization());
+    assert_ne!(fhir_value.unwrap(), dicom_value.unwrap());
     assert_ne!(fhir.audience().scope(), dicom.audience().scope());
     assert_eq!(tokens.calls(), 2);
 }

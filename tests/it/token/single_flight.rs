@@ -1,140 +1,141 @@
-//! However many ask at once: one call for each scope, whose outcome all who wait share.
+//! Concurrent requests share one call per scope, and its token or error.
 
-use crate::support::{
-    Answer, HOUR, MANY, MINUTE, Scripted, authenticator, bearer, count, lives, requests, storm,
-};
 use azure_healthcare_auth::{DicomAudience, ErrorKind, FhirAudience};
 
+use crate::support::{
+    CallResult, HOUR, MINUTE, TASKS, TestClock, TestCredential, authenticator, bearer, count_token,
+    spawn_concurrent, spawn_requests, token_valid_for,
+};
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn all_who_come_before_the_first_token_wait_for_one_call() {
-    let credential = Scripted::new(|_| lives("A", HOUR));
+async fn requests_without_cached_token_share_one_call() {
+    let credential = TestCredential::new(|_| token_valid_for("A", HOUR));
     let auth = authenticator(&credential);
-    credential.hold();
-    let mut all = requests(&auth);
-    assert_eq!(all.waiting().await, MANY);
-    credential.release();
-    assert_eq!(count(&all.ended().await, "A"), MANY);
+    credential.block_calls();
+    let mut requests = spawn_requests(&auth);
+    assert_eq!(requests.pending_after_first_poll().await, TASKS);
+    credential.unblock_calls();
+    assert_eq!(count_token(&requests.join().await, "A"), TASKS);
     assert_eq!(credential.calls(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_call_that_fails_is_told_to_all_who_wait_and_to_all_who_come_before_the_next_try() {
-    let credential = Scripted::new(|_| Answer::Error);
+async fn failed_call_returns_same_error_to_waiters_and_to_requests_during_backoff() {
+    let credential = TestCredential::new(|_| CallResult::Error);
     let auth = authenticator(&credential);
-    credential.hold();
-    let mut all = requests(&auth);
-    assert_eq!(all.waiting().await, MANY);
-    credential.release();
-    let mut told = Vec::new();
-    for outcome in all.ended().await {
-        let error = outcome.unwrap_err();
+    credential.block_calls();
+    let mut requests = spawn_requests(&auth);
+    assert_eq!(requests.pending_after_first_poll().await, TASKS);
+    credential.unblock_calls();
+    let mut errors = Vec::new();
+    for result in requests.join().await {
+        let error = result.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Credential);
         assert!(error.to_string().contains("run `az login`; retry in under 1 s"), "{error}");
-        told.push((error.to_string(), error.retry_after()));
+        errors.push((error.to_string(), error.retry_after()));
     }
-    let mut all = requests(&auth);
-    assert_eq!(all.waiting().await, 0);
-    for outcome in all.ended().await {
-        let error = outcome.unwrap_err();
-        told.push((error.to_string(), error.retry_after()));
+    let mut requests = spawn_requests(&auth);
+    assert_eq!(requests.pending_after_first_poll().await, 0);
+    for result in requests.join().await {
+        let error = result.unwrap_err();
+        errors.push((error.to_string(), error.retry_after()));
     }
-    // By a clock that stands still, all are told the same.
-    assert!(told.iter().all(|one| one.1.is_some() && *one == told[0]));
+    // The clock does not move, so `retry_after` is the same too.
+    assert!(errors.iter().all(|error| error.1.is_some() && *error == errors[0]));
     assert_eq!(credential.calls(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_credential_that_fails_at_once_is_still_called_once() {
-    let credential = Scripted::new(|_| Answer::Error);
+async fn credential_that_fails_without_waiting_is_called_once() {
+    let credential = TestCredential::new(|_| CallResult::Error);
     let auth = authenticator(&credential);
-    assert!(requests(&auth).ended().await.iter().all(Result::is_err));
+    assert!(spawn_requests(&auth).join().await.iter().all(Result::is_err));
     assert_eq!(credential.calls(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn all_who_come_after_the_end_of_a_token_wait_for_one_call() {
-    let credential = Scripted::new(|call| lives(format!("token-{}", call.number), HOUR));
+async fn requests_with_expired_token_share_one_call() {
+    let credential = TestCredential::new(|call| token_valid_for(format!("token-{}", call.number), HOUR));
     let auth = authenticator(&credential);
     auth.authorization().await.unwrap();
-    credential.clock.forward(HOUR);
-    credential.hold();
-    let mut all = requests(&auth);
-    assert_eq!(all.waiting().await, MANY);
-    credential.release();
-    assert_eq!(count(&all.ended().await, "token-2"), MANY);
+    credential.clock.advance(HOUR);
+    credential.block_calls();
+    let mut requests = spawn_requests(&auth);
+    assert_eq!(requests.pending_after_first_poll().await, TASKS);
+    credential.unblock_calls();
+    assert_eq!(count_token(&requests.join().await, "token-2"), TASKS);
     assert_eq!(credential.calls(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn all_who_come_after_the_end_of_a_token_wait_for_the_refresh_that_is_under_way() {
-    let credential = Scripted::new(|call| lives(format!("token-{}", call.number), HOUR));
+async fn requests_with_expired_token_wait_for_refresh_in_flight() {
+    let credential = TestCredential::new(|call| token_valid_for(format!("token-{}", call.number), HOUR));
     let auth = authenticator(&credential);
     auth.authorization().await.unwrap();
-    credential.hold();
-    credential.clock.forward(59 * MINUTE);
+    credential.block_calls();
+    credential.clock.advance(59 * MINUTE);
     assert_eq!(auth.authorization().await.unwrap(), bearer("token-1"));
-    credential.called(2).await;
-    credential.clock.forward(MINUTE);
-    let mut all = requests(&auth);
-    assert_eq!(all.waiting().await, MANY);
-    credential.release();
-    assert_eq!(count(&all.ended().await, "token-2"), MANY);
+    credential.wait_for_calls(2).await;
+    credential.clock.advance(MINUTE);
+    let mut requests = spawn_requests(&auth);
+    assert_eq!(requests.pending_after_first_poll().await, TASKS);
+    credential.unblock_calls();
+    assert_eq!(count_token(&requests.join().await, "token-2"), TASKS);
     assert_eq!(credential.calls(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn five_hundred_scopes_are_five_hundred_calls_and_never_more_than_two_at_once() {
+async fn each_scope_has_one_call_and_at_most_two_calls_run_concurrently() {
     const SCOPES: usize = 500;
-    let credential = Scripted::new(|call| lives(call.scope.replace([':', '/'], "-"), HOUR));
-    let first = authenticator(&credential);
+    let credential = TestCredential::new(|call| token_valid_for(call.scope.replace([':', '/'], "-"), HOUR));
+    let auth = authenticator(&credential);
     let auths: Vec<_> = (0..SCOPES)
         .map(|number| {
-            first
-                .for_audience(FhirAudience::workspace("contoso", format!("records{number}")).build().unwrap())
+            auth.for_audience(FhirAudience::workspace("contoso", format!("records{number}")).build().unwrap())
         })
         .collect();
-    credential.hold();
-    let mut all = storm(2 * SCOPES, |number| {
+    credential.block_calls();
+    let mut requests = spawn_concurrent(2 * SCOPES, |number| {
         let auth = auths[number % SCOPES].clone();
         async move { auth.authorization().await }
     });
-    assert_eq!(all.waiting().await, 2 * SCOPES);
-    credential.called(2).await;
-    credential.release();
-    for (number, outcome) in all.ended().await.into_iter().enumerate() {
+    assert_eq!(requests.pending_after_first_poll().await, 2 * SCOPES);
+    credential.wait_for_calls(2).await;
+    credential.unblock_calls();
+    for (number, result) in requests.join().await.into_iter().enumerate() {
         let host = format!("contoso-records{}.fhir.azurehealthcareapis.com", number % SCOPES);
-        assert_eq!(outcome.unwrap(), bearer(&format!("https---{host}-.default")));
+        assert_eq!(result.unwrap(), bearer(&format!("https---{host}-.default")));
     }
-    assert_eq!((credential.calls(), credential.most_at_once()), (SCOPES, 2));
+    assert_eq!((credential.calls(), credential.max_concurrent_calls()), (SCOPES, 2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn five_hundred_dicom_services_share_one_call() {
-    let credential = Scripted::new(|_| lives("A", HOUR));
+async fn dicom_services_share_one_call() {
+    let credential = TestCredential::new(|_| token_valid_for("A", HOUR));
     let fhir = authenticator(&credential);
-    credential.hold();
-    let mut all = storm(MANY, |number| {
+    credential.block_calls();
+    let mut requests = spawn_concurrent(TASKS, |number| {
         let service = format!("imaging{}", number % 500);
         let auth = fhir.for_audience(DicomAudience::workspace("contoso", service).build().unwrap());
         async move { auth.authorization().await }
     });
-    assert_eq!(all.waiting().await, MANY);
-    credential.release();
-    assert_eq!(count(&all.ended().await, "A"), MANY);
+    assert_eq!(requests.pending_after_first_poll().await, TASKS);
+    credential.unblock_calls();
+    assert_eq!(count_token(&requests.join().await, "A"), TASKS);
     assert_eq!(credential.calls(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_token_that_cannot_stand_in_a_header_is_one_call_and_an_error_for_all() {
+async fn invalid_header_value_is_an_error_for_all_waiters_after_one_call() {
     for token in ["canary\nx", "canary\r\n", "canaryé", "canary\u{7f}", "canary canary", ""] {
-        let credential = Scripted::new(move |_| lives(token, HOUR));
+        let credential = TestCredential::new(move |_| token_valid_for(token, HOUR));
         let auth = authenticator(&credential);
-        credential.hold();
-        let mut all = requests(&auth);
-        assert_eq!(all.waiting().await, MANY);
-        credential.release();
-        for outcome in all.ended().await {
-            let error = outcome.unwrap_err();
+        credential.block_calls();
+        let mut requests = spawn_requests(&auth);
+        assert_eq!(requests.pending_after_first_poll().await, TASKS);
+        credential.unblock_calls();
+        for result in requests.join().await {
+            let error = result.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Credential);
             assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
         }
@@ -143,17 +144,17 @@ async fn a_token_that_cannot_stand_in_a_header_is_one_call_and_an_error_for_all(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_ended_token_is_one_call_and_an_error_that_speaks_of_the_clock() {
-    // The second in which the tests' clock starts, the one before, 1970, 1969 and the year -9999.
-    for end in [1_800_000_000, 1_799_999_999, 0, -1, -377_705_116_800] {
-        let credential = Scripted::new(move |_| Answer::Token("canary".to_owned(), end));
+async fn expired_token_is_an_error_about_the_clock_for_all_waiters_after_one_call() {
+    // Now, one second ago, 1970, 1969 and the year -9999.
+    for expires_on in [TestClock::START, TestClock::START - 1, 0, -1, -377_705_116_800] {
+        let credential = TestCredential::new(move |_| CallResult::ExpiresOn("canary".to_owned(), expires_on));
         let auth = authenticator(&credential);
-        credential.hold();
-        let mut all = requests(&auth);
-        assert_eq!(all.waiting().await, MANY);
-        credential.release();
-        for outcome in all.ended().await {
-            let error = outcome.unwrap_err();
+        credential.block_calls();
+        let mut requests = spawn_requests(&auth);
+        assert_eq!(requests.pending_after_first_poll().await, TASKS);
+        credential.unblock_calls();
+        for result in requests.join().await {
+            let error = result.unwrap_err();
             assert!(error.is_transient() && error.to_string().contains("clock"), "{error}");
             assert!(!format!("{error:?}").contains("canary"));
         }
@@ -162,12 +163,12 @@ async fn an_ended_token_is_one_call_and_an_error_that_speaks_of_the_clock() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_token_that_comes_again_with_a_later_end_is_served_on_by_one_call() {
-    // As of a credential with one key, which says each time that it is good for another hour.
-    let credential = Scripted::new(|_| lives("A", HOUR));
+async fn same_token_with_later_expiry_is_used_after_one_call() {
+    // For example a static key, which the credential reports as valid for another hour each time.
+    let credential = TestCredential::new(|_| token_valid_for("A", HOUR));
     let auth = authenticator(&credential);
     auth.authorization().await.unwrap();
-    credential.clock.forward(HOUR);
-    assert_eq!(count(&requests(&auth).ended().await, "A"), MANY);
+    credential.clock.advance(HOUR);
+    assert_eq!(count_token(&spawn_requests(&auth).join().await, "A"), TASKS);
     assert_eq!(credential.calls(), 2);
 }

@@ -1,130 +1,137 @@
-//! The end of a token is judged by the wall clock, wherever that is moved.
+//! Expiry follows the wall clock, also after suspensions and clock changes.
 
 use std::time::{Duration, SystemTime};
 
 use crate::support::{
-    Answer, HOUR, MANY, MINUTE, SECOND, Scripted, authenticator, bearer, count, lives, quiet, requests,
+    CallResult, HOUR, MINUTE, SECOND, TASKS, TestClock, TestCredential, authenticator, bearer, count_token,
+    spawn_requests, token_valid_for, wait_for_background_tasks,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_machine_that_slept_over_the_end_of_its_token_fetches_once_when_it_wakes() {
-    let credential = Scripted::new(|call| lives(format!("token-{}", call.number), HOUR));
+async fn suspension_past_expiry_causes_one_fetch() {
+    let credential = TestCredential::new(|call| token_valid_for(format!("token-{}", call.number), HOUR));
     let auth = authenticator(&credential);
     auth.authorization().await.unwrap();
-    credential.clock.forward(9 * HOUR);
-    credential.hold();
-    let mut all = requests(&auth);
-    assert_eq!(all.waiting().await, MANY);
-    credential.release();
-    assert_eq!(count(&all.ended().await, "token-2"), MANY);
+    credential.clock.advance(9 * HOUR);
+    credential.block_calls();
+    let mut requests = spawn_requests(&auth);
+    assert_eq!(requests.pending_after_first_poll().await, TASKS);
+    credential.unblock_calls();
+    assert_eq!(count_token(&requests.join().await, "token-2"), TASKS);
     assert_eq!(credential.calls(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_machine_that_slept_during_a_call_judges_its_token_when_it_has_come() {
-    let credential = Scripted::new(|call| match call.number {
-        1 => Answer::Token("A".to_owned(), 1_800_000_000 + 60 * 60),
-        _ => lives("B", HOUR),
+async fn suspension_during_a_call_past_expiry_is_an_error() {
+    let credential = TestCredential::new(|call| match call.number {
+        1 => CallResult::ExpiresOn("A".to_owned(), TestClock::START + 60 * 60),
+        _ => token_valid_for("B", HOUR),
     });
     let auth = authenticator(&credential);
-    credential.hold();
-    let mut all = requests(&auth);
-    assert_eq!(all.waiting().await, MANY);
-    credential.clock.forward(2 * HOUR);
-    credential.release();
-    for outcome in all.ended().await {
-        let error = outcome.unwrap_err();
-        assert!(error.to_string().contains("ended 3600 s ago by this machine's clock"), "{error}");
+    credential.block_calls();
+    let mut requests = spawn_requests(&auth);
+    assert_eq!(requests.pending_after_first_poll().await, TASKS);
+    credential.clock.advance(2 * HOUR);
+    credential.unblock_calls();
+    for result in requests.join().await {
+        let error = result.unwrap_err();
+        assert!(error.to_string().contains("expired 3600 s ago (check this machine's clock;"), "{error}");
     }
-    credential.clock.forward(SECOND);
-    assert_eq!(count(&requests(&auth).ended().await, "B"), MANY);
+    credential.clock.advance(SECOND);
+    assert_eq!(count_token(&spawn_requests(&auth).join().await, "B"), TASKS);
     assert_eq!(credential.calls(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_clock_that_jumps_forward_and_is_set_right_finds_the_token_as_good_as_it_was() {
-    let end = 1_800_000_000 + 60 * 60;
-    let credential = Scripted::new(move |_| Answer::Token("A".to_owned(), end));
+async fn token_is_used_again_after_clock_jumped_forward_and_was_corrected() {
+    let expires_on = TestClock::START + 60 * 60;
+    let credential = TestCredential::new(move |_| CallResult::ExpiresOn("A".to_owned(), expires_on));
     let auth = authenticator(&credential);
     auth.authorization().await.unwrap();
-    credential.clock.forward(10 * HOUR);
-    credential.hold();
-    let mut all = requests(&auth);
-    assert_eq!(all.waiting().await, MANY);
-    credential.release();
+    credential.clock.advance(10 * HOUR);
+    credential.block_calls();
+    let mut requests = spawn_requests(&auth);
+    assert_eq!(requests.pending_after_first_poll().await, TASKS);
+    credential.unblock_calls();
     assert!(
-        all.ended().await.iter().all(|outcome| outcome.as_ref().unwrap_err().to_string().contains("clock"))
+        requests.join().await.iter().all(|result| result.as_ref().unwrap_err().to_string().contains("clock"))
     );
     assert_eq!(credential.calls(), 2);
-    credential.clock.back(10 * HOUR);
-    let mut all = requests(&auth);
-    assert_eq!(all.waiting().await, 0);
-    assert_eq!(count(&all.ended().await, "A"), MANY);
+    credential.clock.set_back(10 * HOUR);
+    let mut requests = spawn_requests(&auth);
+    assert_eq!(requests.pending_after_first_poll().await, 0);
+    assert_eq!(count_token(&requests.join().await, "A"), TASKS);
     assert_eq!(credential.calls(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_clock_that_jumps_back_neither_ends_a_token_nor_puts_off_its_refresh() {
-    let credential = Scripted::new(|call| match call.number {
-        1 => lives("A", HOUR),
-        2 => Answer::Error,
-        _ => lives("B", HOUR),
+async fn clock_set_back_neither_expires_token_nor_delays_refresh() {
+    let credential = TestCredential::new(|call| match call.number {
+        1 => token_valid_for("A", HOUR),
+        2 => CallResult::Error,
+        _ => token_valid_for("B", HOUR),
     });
     let auth = authenticator(&credential);
     auth.authorization().await.unwrap();
-    credential.clock.forward(58 * MINUTE);
-    assert_eq!(count(&requests(&auth).ended().await, "A"), MANY);
-    quiet().await;
-    credential.clock.back(24 * HOUR);
-    assert_eq!(count(&requests(&auth).ended().await, "A"), MANY);
-    quiet().await;
+    credential.clock.advance(58 * MINUTE);
+    assert_eq!(count_token(&spawn_requests(&auth).join().await, "A"), TASKS);
+    wait_for_background_tasks().await;
+    credential.clock.set_back(24 * HOUR);
+    assert_eq!(count_token(&spawn_requests(&auth).join().await, "A"), TASKS);
+    wait_for_background_tasks().await;
     assert_eq!(credential.calls(), 2);
-    // By this clock the rest after the failure would have ended a day later.
-    credential.clock.forward(24 * HOUR - MINUTE);
-    credential.hold();
-    let mut all = requests(&auth);
-    assert_eq!(all.waiting().await, 0);
-    assert_eq!(count(&all.ended().await, "A"), MANY);
-    credential.release();
-    quiet().await;
-    assert_eq!(count(&requests(&auth).ended().await, "B"), MANY);
+    // The backoff after the failure does not apply, although its end is in the future of this clock.
+    credential.clock.advance(24 * HOUR - MINUTE);
+    credential.block_calls();
+    let mut requests = spawn_requests(&auth);
+    assert_eq!(requests.pending_after_first_poll().await, 0);
+    assert_eq!(count_token(&requests.join().await, "A"), TASKS);
+    credential.unblock_calls();
+    wait_for_background_tasks().await;
+    assert_eq!(count_token(&spawn_requests(&auth).join().await, "B"), TASKS);
     assert_eq!(credential.calls(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_clock_that_jumps_back_does_not_lengthen_the_rest_after_a_failure() {
-    let credential = Scripted::new(|call| if call.number == 1 { Answer::Error } else { lives("A", HOUR) });
+async fn clock_set_back_does_not_extend_backoff() {
+    let credential =
+        TestCredential::new(
+            |call| if call.number == 1 { CallResult::Error } else { token_valid_for("A", HOUR) },
+        );
     let auth = authenticator(&credential);
-    assert!(requests(&auth).ended().await.iter().all(Result::is_err));
-    credential.clock.back(HOUR);
-    assert_eq!(count(&requests(&auth).ended().await, "A"), MANY);
+    assert!(spawn_requests(&auth).join().await.iter().all(Result::is_err));
+    credential.clock.set_back(HOUR);
+    assert_eq!(count_token(&spawn_requests(&auth).join().await, "A"), TASKS);
     assert_eq!(credential.calls(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_clock_that_jumps_into_a_rest_that_is_over_keeps_nobody_from_the_call_under_way() {
-    let credential = Scripted::new(|call| if call.number == 1 { Answer::Error } else { lives("A", HOUR) });
+async fn requests_join_fetch_in_flight_when_clock_moves_into_past_backoff() {
+    let credential =
+        TestCredential::new(
+            |call| if call.number == 1 { CallResult::Error } else { token_valid_for("A", HOUR) },
+        );
     let auth = authenticator(&credential);
     auth.authorization().await.unwrap_err();
-    credential.hold();
-    credential.clock.back(HOUR);
-    let mut before = requests(&auth);
-    assert_eq!(before.waiting().await, MANY);
-    credential.clock.forward(HOUR);
-    let mut after = requests(&auth);
-    assert_eq!(after.waiting().await, MANY);
-    credential.release();
-    assert_eq!(count(&before.ended().await, "A"), MANY);
-    assert_eq!(count(&after.ended().await, "A"), MANY);
+    credential.block_calls();
+    credential.clock.set_back(HOUR);
+    let mut before = spawn_requests(&auth);
+    assert_eq!(before.pending_after_first_poll().await, TASKS);
+    credential.clock.advance(HOUR);
+    let mut after = spawn_requests(&auth);
+    assert_eq!(after.pending_after_first_poll().await, TASKS);
+    credential.unblock_calls();
+    assert_eq!(count_token(&before.join().await, "A"), TASKS);
+    assert_eq!(count_token(&after.join().await, "A"), TASKS);
     assert_eq!(credential.calls(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_token_that_ends_in_the_year_9999_is_served() {
-    let credential = Scripted::new(|_| Answer::Token("A".to_owned(), 253_402_300_799));
+async fn token_that_expires_in_year_9999_is_used() {
+    let credential = TestCredential::new(|_| CallResult::ExpiresOn("A".to_owned(), 253_402_300_799));
     let auth = authenticator(&credential);
-    assert_eq!(count(&requests(&auth).ended().await, "A"), MANY);
-    credential.clock.forward(1_000 * 365 * 24 * HOUR);
+    assert_eq!(count_token(&spawn_requests(&auth).join().await, "A"), TASKS);
+    credential.clock.advance(1_000 * 365 * 24 * HOUR);
     assert_eq!(auth.authorization().await.unwrap(), bearer("A"));
     assert_eq!(auth.expires_on(), Some(SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799)));
     assert_eq!(credential.calls(), 1);

@@ -37,7 +37,7 @@ impl Provider {
     ];
 
     pub(crate) fn auth(self, audience: FhirAudience) -> Authenticator<FhirAudience> {
-        Authenticator::new(audience, Arc::new(self)).with_token_timeout(Duration::from_millis(20))
+        Authenticator::builder(audience, Arc::new(self)).token_timeout(Duration::from_millis(20)).build()
     }
 
     pub(crate) fn client(self, audience: FhirAudience) -> HealthcareClient<FhirAudience> {

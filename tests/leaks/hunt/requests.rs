@@ -60,7 +60,11 @@ async fn well() {
     assert_eq!(auth.refresh_rejected(&value).await.unwrap(), None);
     let url = format!("{}/Patient/canaryid?name=canaryname", server.uri()).parse().unwrap();
     shown(&auth.authorization_for(&url).await.unwrap());
-    let later = auth.with_clock(|| SystemTime::now() + Duration::from_secs(86_400));
+    let later = Authenticator::builder(fhir(&server), Arc::new(Provider::Gives))
+        .token_timeout(Duration::from_millis(20))
+        .clock(|| SystemTime::now() + Duration::from_secs(86_400));
+    shown(&later);
+    let later = later.build();
     shown(&later);
     assert_eq!(failed(&later.authorization().await.unwrap_err()), ErrorKind::Credential);
 

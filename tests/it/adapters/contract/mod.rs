@@ -5,7 +5,7 @@ mod stacks;
 
 use std::sync::Arc;
 
-use crate::support::{Answer, HOUR, Scripted, lives};
+use crate::support::{CallResult, HOUR, TestCredential, token_valid_for};
 use crate::wire::{
     Fixed, HOSTILE, Service, answering, authorizations, broken_credential, count, credential, fhir,
     refusing_the_first, service,
@@ -69,9 +69,9 @@ fn subject<S: Subject>(server: &Service, tokens: &Arc<ScriptedCredential>) -> S 
     S::new(Arc::new(Authenticator::new(fhir(server), tokens.clone())))
 }
 
-fn scripted<S: Subject>(server: &Service, credential: &Arc<Scripted>) -> S {
+fn scripted<S: Subject>(server: &Service, credential: &Arc<TestCredential>) -> S {
     let clock = credential.clock.clone();
-    let auth = Authenticator::new(fhir(server), credential.clone()).with_clock(move || clock.now());
+    let auth = Authenticator::builder(fhir(server), credential.clone()).clock(move || clock.now()).build();
     S::new(Arc::new(auth))
 }
 
@@ -250,9 +250,9 @@ async fn not_with_the_same_token<S: Subject>() {
 async fn not_where_there_is_no_other<S: Subject>() {
     for forced_fails in [true, false] {
         let server = answering(ResponseTemplate::new(401)).await;
-        let credential = Scripted::new(move |call| match call.forced && forced_fails {
-            true => Answer::Error,
-            false => lives("always-the-same", HOUR),
+        let credential = TestCredential::new(move |call| match call.forced && forced_fails {
+            true => CallResult::Error,
+            false => token_valid_for("always-the-same", HOUR),
         });
         let outcome = scripted::<S>(&server, &credential).send(Sent::get(patients(&server))).await;
         // The refusal is the news, not that there was no other token.
