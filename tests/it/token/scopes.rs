@@ -55,7 +55,7 @@ async fn once_for_all_dicom_services() {
         DicomAudience::workspace("contoso", "imaging").version(DicomVersion::V1),
         DicomAudience::workspace("contoso", "archive"),
         DicomAudience::workspace("fabrikam", "imaging"),
-        DicomAudience::endpoint("https://dicom.contoso.example"),
+        DicomAudience::from_endpoint("https://dicom.contoso.example"),
     ] {
         assert_eq!(auth.for_audience(other.build().unwrap()).authorization().await.unwrap(), value);
     }
