@@ -77,7 +77,8 @@ fn simulate(
     cause: Option<&str>,
 ) -> (azure_healthcare_auth::Result<FhirAudience>, FakeCredential, &'static str) {
     let (right, path) = (fake_server.fhir(), "Patient?_count=1");
-    let wrong = |resource: &str| FhirAudience::endpoint(right.endpoint().as_str()).resource(resource).build();
+    let wrong =
+        |resource: &str| FhirAudience::from_endpoint(right.endpoint().as_str()).resource(resource).build();
     let credential = FakeCredential::new();
     match cause {
         None => (Ok(right), credential, path),

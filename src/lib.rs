@@ -121,6 +121,7 @@ pub mod credentials;
 mod denial;
 mod error;
 pub mod guide;
+mod named;
 mod scope;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]

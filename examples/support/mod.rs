@@ -80,7 +80,7 @@ impl Options {
     /// The FHIR service that was named, with the audience that was.
     pub(crate) fn fhir(&self, url: &str) -> Result<FhirAudience> {
         match self.value("--resource") {
-            Some(resource) => FhirAudience::endpoint(url).resource(resource).build(),
+            Some(resource) => FhirAudience::from_endpoint(url).resource(resource).build(),
             None => url.parse(),
         }
     }
@@ -88,7 +88,7 @@ impl Options {
     /// The DICOM service that was named, with the audience that was.
     pub(crate) fn dicom(&self, url: &str) -> Result<DicomAudience> {
         match self.value("--resource") {
-            Some(resource) => DicomAudience::endpoint(url).resource(resource).build(),
+            Some(resource) => DicomAudience::from_endpoint(url).resource(resource).build(),
             None => url.parse(),
         }
     }

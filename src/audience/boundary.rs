@@ -1,105 +1,106 @@
-//! What is inside an audience: the one decision whether a URL may carry its token.
+//! The decision whether a URL is allowed, which means that a request to it may carry the token.
 
 use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::{Error, ErrorKind, Result};
 
-/// Whether `url` is on the origin of `endpoint` and below its base path.
+/// Checks that `url` is on the origin of `endpoint` and below its base path.
 pub(super) fn check_url(endpoint: &Url, url: &Url) -> Result<()> {
-    // What begins with the whole endpoint, as nearly all do, is on its origin and names no user.
+    // Fast path: a URL that starts with the endpoint is on its origin and has no user info.
     if !url.as_str().starts_with(endpoint.as_str()) {
         if !same_origin(endpoint, url) {
-            return Err(elsewhere(endpoint, &origin(url)));
+            return Err(other_origin(endpoint, &origin(url)));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(refused(endpoint, "holds a user name or a password"));
+            return Err(invalid_url(endpoint, "contains a user name or a password"));
         }
     }
     if url.fragment().is_some() {
-        return Err(refused(endpoint, "has a fragment (`#`)"));
+        return Err(invalid_url(endpoint, "has a fragment (`#`)"));
     }
-    inside(endpoint, url.path())
+    check_below_base(endpoint, url.path())
 }
 
-/// The same for a URI that is sent as it stands. A [`Url`] made of it would be mended, and not be what is sent.
+/// Does the same for a [`http::Uri`], which is sent verbatim. A [`Url`] parsed from it could differ, because the parser
+/// normalizes.
 #[cfg(feature = "tower")]
 pub(crate) fn check_uri(endpoint: &Url, uri: &http::Uri) -> Result<()> {
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-        return Err(refused(endpoint, "names no host: write the whole of it"));
+        return Err(invalid_url(endpoint, "has no host: write the complete URL"));
     };
     let same_scheme = scheme == endpoint.scheme() || scheme.eq_ignore_ascii_case(endpoint.scheme());
     if !same_scheme || !same_host(endpoint, authority.as_str()) {
         return Err(match authority.as_str().contains('@') {
-            true => refused(endpoint, "holds a user name or a password"),
-            false => elsewhere(endpoint, &format!("{scheme}://{authority}")),
+            true => invalid_url(endpoint, "contains a user name or a password"),
+            false => other_origin(endpoint, &format!("{scheme}://{authority}")),
         });
     }
-    inside(endpoint, uri.path())
+    check_below_base(endpoint, uri.path())
 }
 
-/// Refuses what would show the token to who reads the answer (RFC 9110 section 9.3.8), or is for proxies.
+/// Rejects methods whose response contains the request with the token (RFC 9110 section 9.3.8) and methods for proxies.
 #[cfg(any(feature = "client", feature = "reqwest-middleware", feature = "tower"))]
 pub(crate) fn check_method(method: &http::Method) -> Result<()> {
-    // Some servers do not look at the case of a method.
-    if ["CONNECT", "TRACE", "TRACK"].iter().any(|refused| refused.eq_ignore_ascii_case(method.as_str())) {
-        let message = "CONNECT, TRACE and TRACK are not for these services; nothing was sent";
+    // Some servers ignore the case of a method.
+    if ["CONNECT", "TRACE", "TRACK"].iter().any(|rejected| rejected.eq_ignore_ascii_case(method.as_str())) {
+        let message = "the methods CONNECT, TRACE and TRACK are not allowed; nothing was sent";
         return Err(Error::new(ErrorKind::Request, message));
     }
     Ok(())
 }
 
-/// Refuses a `Host` header that names another host than the URL: what stands between may go by it.
+/// Rejects a `Host` header with another host than the URL, because a gateway may route by it.
 pub(crate) fn check_host(endpoint: &Url, host: &[u8]) -> Result<()> {
     match str::from_utf8(host).is_ok_and(|host| same_host(endpoint, host)) {
         true => Ok(()),
-        false => Err(foreign(format!("the `Host` header is not that of {}", origin(endpoint)))),
+        false => Err(not_allowed(&format!("the `Host` header is not the host of {}", origin(endpoint)))),
     }
 }
 
-/// Refuses a path that is not below the base, or might not be on some server.
-fn inside(endpoint: &Url, path: &str) -> Result<()> {
+/// Rejects a path that is not below the base path or that a server could interpret as outside.
+fn check_below_base(endpoint: &Url, path: &str) -> Result<()> {
     if path.strip_prefix(endpoint.path()).is_some_and(is_plain) {
         return Ok(());
     }
-    check_path(path).map_err(|what| refused(endpoint, &format!("holds {what}")))?;
-    match below(endpoint.path(), path) {
+    check_path(path).map_err(|what| invalid_url(endpoint, &format!("contains {what}")))?;
+    match is_below(endpoint.path(), path) {
         true => Ok(()),
-        false => Err(refused(endpoint, "is outside the base path of the audience")),
+        false => Err(invalid_url(endpoint, "is outside the base path of the audience")),
     }
 }
 
-/// The URL of `given`, a path below the base of `endpoint` or an absolute URL that is inside already.
+/// Returns the URL of `given`, which is a path below `endpoint` or an allowed absolute URL.
 pub(super) fn resolve(endpoint: &Url, given: &str) -> Result<Url> {
-    // What the parser would drop or turn into something else is refused before it sees it.
+    // Check before parsing, because the parser drops or replaces these characters.
     if given.chars().any(|c| c.is_control() || c == '\\') {
-        return Err(refused(endpoint, "holds a control character or a backslash"));
+        return Err(invalid_url(endpoint, "contains a control character or a backslash"));
     }
     let (path, query) = match given.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (given, None),
     };
     if given.contains('#') {
-        return Err(refused(endpoint, "has a fragment (`#`): write `%23` in a query"));
+        return Err(invalid_url(endpoint, "has a fragment (`#`): write `%23` in a query"));
     }
     let url = if has_scheme(path) {
         let rest = path.split_once("://").map(|(_, rest)| rest).filter(|rest| !rest.starts_with('/'));
-        let rest = rest.ok_or_else(|| refused(endpoint, "is not a URL"))?;
+        let rest = rest.ok_or_else(|| invalid_url(endpoint, "is not a URL"))?;
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if authority.contains('@') {
-            return Err(refused(endpoint, "holds a user name or a password"));
+            return Err(invalid_url(endpoint, "contains a user name or a password"));
         }
-        // The parser would cut it off.
+        // The parser would remove it.
         if given.ends_with(char::is_whitespace) {
-            return Err(refused(endpoint, "ends in a space"));
+            return Err(invalid_url(endpoint, "ends in a space"));
         }
-        check_path(path).map_err(|what| refused(endpoint, &format!("holds {what}")))?;
-        Url::parse(given).map_err(|_| refused(endpoint, "is not a URL"))?
+        check_path(path).map_err(|what| invalid_url(endpoint, &format!("contains {what}")))?;
+        Url::parse(given).map_err(|_| invalid_url(endpoint, "is not a URL"))?
     } else {
         if path.starts_with("//") {
-            return Err(refused(endpoint, "starts with `//`, which names another host"));
+            return Err(invalid_url(endpoint, "starts with `//`, which names another host"));
         }
-        check_path(path).map_err(|what| refused(endpoint, &format!("holds {what}")))?;
+        check_path(path).map_err(|what| invalid_url(endpoint, &format!("contains {what}")))?;
         let mut url = endpoint.clone();
         url.set_path(&format!("{}{}", endpoint.path(), path.strip_prefix('/').unwrap_or(path)));
         url.set_query(query);
@@ -109,10 +110,10 @@ pub(super) fn resolve(endpoint: &Url, given: &str) -> Result<Url> {
     Ok(url)
 }
 
-/// Refuses what some server on the way may read as `..`, `/` or the end of the path, however it is encoded. Tells what
-/// it found.
+/// Rejects a path that a server could interpret as containing `..`, an additional `/` or the end of the path, in any
+/// encoding. The error says what the path contains.
 ///
-/// Neither a FHIR id, a DICOM UID nor an operation's name needs any of these.
+/// FHIR ids, DICOM UIDs and operation names need none of these characters.
 pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
     if is_plain(path) {
         return Ok(());
@@ -121,14 +122,14 @@ pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
         let Ok(plain) = percent_decode_str(segment).decode_utf8() else {
             return Err("an encoding that is not UTF-8");
         };
-        // Decoded a second time it would be something else; and what is no encoding stands as it is.
+        // Decoding the segment a second time would change it, or the percent sign encodes nothing.
         if plain.contains('%') {
             return Err("a percent sign that encodes nothing, or itself");
         }
         if plain.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | '?' | '#')) {
             return Err("an encoded slash, backslash, `?`, `#` or control character");
         }
-        // A matrix parameter (`..;x`) and spaces are dropped by some servers before they look for dots.
+        // Some servers remove matrix parameters (`..;x`) and spaces before they look for dots.
         let name = plain.split(';').next().unwrap_or_default();
         if matches!(name.trim(), "." | "..") {
             return Err("a dot segment (`.` or `..`)");
@@ -137,29 +138,29 @@ pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Whether there is nothing in a path to look at twice, as in most: nothing encoded, and no segment that begins with a
-/// dot.
+/// Returns `true` if a path contains no special character, no encoding and no segment that starts with a dot, as most
+/// paths do.
 fn is_plain(path: &str) -> bool {
-    let mut begins = true;
+    let mut segment_start = true;
     path.bytes().all(|byte| {
         let plain = match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'$' => true,
-            b'.' => !begins,
+            b'.' => !segment_start,
             _ => false,
         };
-        begins = byte == b'/';
+        segment_start = byte == b'/';
         plain
     })
 }
 
-/// RFC 6454 section 5. An opaque URL has no host, and so is nobody's.
+/// Compares origins (RFC 6454 section 5). A URL without a host has no origin and never matches.
 fn same_origin(endpoint: &Url, url: &Url) -> bool {
     endpoint.scheme() == url.scheme()
         && endpoint.host_str() == url.host_str()
         && endpoint.port_or_known_default() == url.port_or_known_default()
 }
 
-/// Whether `authority`, a host and perhaps a port (RFC 9110 section 7.2), is that of `endpoint`.
+/// Returns `true` if `authority`, a host with an optional port (RFC 9110 section 7.2), is that of `endpoint`.
 fn same_host(endpoint: &Url, authority: &str) -> bool {
     if authority == endpoint.authority() {
         return true;
@@ -167,19 +168,19 @@ fn same_host(endpoint: &Url, authority: &str) -> bool {
     let host = endpoint.host_str().unwrap_or_default();
     let Some((name, port)) = authority.split_at_checked(host.len()) else { return false };
     let same_port = match port.strip_prefix(':') {
-        // Written otherwise (`+443`, `0443`) it may be another port to who stands between.
-        Some(port) => endpoint.port_or_known_default().is_some_and(|ours| port == ours.to_string()),
+        // A gateway may interpret another spelling of the port (`+443`, `0443`) differently.
+        Some(port) => endpoint.port_or_known_default().is_some_and(|own| port == own.to_string()),
         None => port.is_empty() && endpoint.port().is_none(),
     };
     name.eq_ignore_ascii_case(host) && same_port
 }
 
-/// `base` ends in `/`. The base itself may be written without.
-fn below(base: &str, path: &str) -> bool {
+/// Returns `true` if `path` is `base`, which ends in `/`, with or without the slash, or below it.
+fn is_below(base: &str, path: &str) -> bool {
     path.starts_with(base) || base.strip_suffix('/') == Some(path)
 }
 
-/// Whether it starts like an absolute URL (RFC 3986 section 3.1), rather than like a path.
+/// Returns `true` if the text starts with a scheme (RFC 3986 section 3.1).
 fn has_scheme(path: &str) -> bool {
     let head = path.split('/').next().unwrap_or_default();
     head.split_once(':').is_some_and(|(scheme, _)| {
@@ -188,20 +189,20 @@ fn has_scheme(path: &str) -> bool {
     })
 }
 
-fn refused(endpoint: &Url, why: &str) -> Error {
-    foreign(format!("the URL for {} {why}", origin(endpoint)))
+fn invalid_url(endpoint: &Url, why: &str) -> Error {
+    not_allowed(&format!("the URL for {} {why}", origin(endpoint)))
 }
 
-fn elsewhere(endpoint: &Url, theirs: &str) -> Error {
-    let ours = origin(endpoint);
-    foreign(format!("the URL is on {theirs} and the audience is {ours}: the token stays there"))
+fn other_origin(endpoint: &Url, origin_of_url: &str) -> Error {
+    let endpoint = origin(endpoint);
+    not_allowed(&format!("the URL is on {origin_of_url}, but the token is only for {endpoint}"))
 }
 
-fn foreign(message: String) -> Error {
+fn not_allowed(message: &str) -> Error {
     Error::new(ErrorKind::UrlNotAllowed, format!("{message}; nothing was sent"))
 }
 
-/// The origin as text: scheme, host and port, nothing else.
+/// Returns the scheme, host and port of a URL as text.
 fn origin(url: &Url) -> String {
     match url.origin() {
         origin @ url::Origin::Tuple(..) => origin.ascii_serialization(),
@@ -214,8 +215,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_is_the_endpoints_in_any_case_and_with_its_port_as_it_is_written() {
-        let (standard, own) = ("https://fhir.contoso.example/r4/", "https://fhir.contoso.example:8443/r4/");
+    fn host_header_matches_in_any_case_and_with_the_port_as_written() {
+        let (standard, custom) =
+            ("https://fhir.contoso.example/r4/", "https://fhir.contoso.example:8443/r4/");
         for (endpoint, host, same) in [
             (standard, "fhir.contoso.example", true),
             (standard, "FHIR.contoso.example", true),
@@ -227,12 +229,12 @@ mod tests {
             (standard, "fhir.contoso.example.", false),
             (standard, "fhir.contoso.exampl", false),
             (standard, "me@fhir.contoso.example", false),
-            (own, "fhir.contoso.example:8443", true),
-            (own, "fhir.contoso.example:443", false),
-            (own, "fhir.contoso.example", false),
+            (custom, "fhir.contoso.example:8443", true),
+            (custom, "fhir.contoso.example:443", false),
+            (custom, "fhir.contoso.example", false),
         ] {
-            let admitted = check_host(&Url::parse(endpoint).unwrap(), host.as_bytes());
-            assert_eq!(admitted.is_ok(), same, "{endpoint} {host}");
+            let checked = check_host(&Url::parse(endpoint).unwrap(), host.as_bytes());
+            assert_eq!(checked.is_ok(), same, "{endpoint} {host}");
         }
         assert!(check_host(&Url::parse(standard).unwrap(), b"\xff").is_err());
     }

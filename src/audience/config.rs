@@ -1,4 +1,4 @@
-//! Audiences in a configuration: read as a URL or as fields, and written so that they are read back (feature `serde`).
+//! Deserializes audiences from a URL or from fields, and serializes them in the same form (feature `serde`).
 
 use std::{fmt, marker::PhantomData};
 
@@ -10,10 +10,21 @@ use serde::{
 
 use super::{
     Audience, Cloud, DicomAudience, DicomAudienceBuilder, DicomVersion, FhirAudience, FhirAudienceBuilder,
-    address::Site, refusal::Refusal,
+    endpoint::EndpointSpec,
+    invalid::{Field, InvalidAudience},
 };
 
-/// A URL, or the fields of a builder.
+/// Deserializes a URL, or the settings of [`FhirAudienceBuilder`] as fields.
+///
+/// The fields are `endpoint`, or `workspace` and `service`, or `account`; and optionally `cloud` (`public`,
+/// `us-government`) and `resource`. Any other field is an error. The format must be self-describing.
+///
+/// # Errors
+///
+/// Fails for the same reasons as [`build`](FhirAudienceBuilder::build). The message starts with the name of the field and
+/// shows at most the host of a URL. The deserializer may add the line of its input.
+///
+/// # Examples
 ///
 /// ```
 /// # #[cfg(feature = "serde")] {
@@ -35,15 +46,6 @@ use super::{
 /// }
 /// # }
 /// ```
-///
-/// The fields are `endpoint`, or `workspace` and `service`, or `account`; beside them `cloud` (`Public`,
-/// `UsGovernment`) and `resource`. Nothing else may be there. The format must be one that tells a text from a map.
-///
-/// # Errors
-///
-/// What [`build`](FhirAudienceBuilder::build) refuses, with the name of the field first. Of a URL only the host is
-/// shown, unless it stands where the name of a field should; the library that reads the format may add the line that
-/// an error is in.
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for FhirAudience {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -51,7 +53,17 @@ impl<'de> Deserialize<'de> for FhirAudience {
     }
 }
 
-/// A URL, or the fields of a builder.
+/// Deserializes a URL, or the settings of [`DicomAudienceBuilder`] as fields.
+///
+/// The fields are `endpoint`, or `workspace` and `service`; and optionally `cloud` (`public`, `us-government`), `version`
+/// (`v1`, `v2`) and `resource`. Any other field is an error. The format must be self-describing.
+///
+/// # Errors
+///
+/// Fails for the same reasons as [`build`](DicomAudienceBuilder::build). The message starts with the name of the field and
+/// shows at most the host of a URL. The deserializer may add the line of its input.
+///
+/// # Examples
 ///
 /// ```
 /// # #[cfg(feature = "serde")] {
@@ -62,15 +74,6 @@ impl<'de> Deserialize<'de> for FhirAudience {
 /// assert_eq!(imaging, DicomAudience::workspace("contoso", "imaging").version(DicomVersion::V1).build().unwrap());
 /// # }
 /// ```
-///
-/// The fields are `endpoint`, or `workspace` and `service`; beside them `cloud` (`Public`, `UsGovernment`), `version`
-/// (`v1`, `v2`) and `resource`. Nothing else may be there. The format must be one that tells a text from a map.
-///
-/// # Errors
-///
-/// What [`build`](DicomAudienceBuilder::build) refuses, with the name of the field first. Of a URL only the host is
-/// shown, unless it stands where the name of a field should; the library that reads the format may add the line that
-/// an error is in.
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for DicomAudience {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -78,17 +81,19 @@ impl<'de> Deserialize<'de> for DicomAudience {
     }
 }
 
-/// The base URL, or `endpoint` and `resource` where the resource is not the one that goes with that URL.
+/// Serializes the base URL, or `endpoint` and `resource` if the resource is not the default for that URL.
+///
+/// # Examples
 ///
 /// ```
 /// # #[cfg(feature = "serde")] {
 /// use azure_healthcare_auth::FhirAudience;
 ///
-/// let own = FhirAudience::endpoint("https://fhir.contoso.example/r4");
-/// let written = |audience| serde_json::to_string(&audience).unwrap();
-/// assert_eq!(written(own.clone().build().unwrap()), r#""https://fhir.contoso.example/r4/""#);
+/// let records = FhirAudience::from_endpoint("https://fhir.contoso.example/r4");
+/// let json = |audience| serde_json::to_string(&audience).unwrap();
+/// assert_eq!(json(records.clone().build().unwrap()), r#""https://fhir.contoso.example/r4/""#);
 /// assert_eq!(
-///     written(own.resource("api://contoso").build().unwrap()),
+///     json(records.resource("api://contoso").build().unwrap()),
 ///     r#"{"endpoint":"https://fhir.contoso.example/r4/","resource":"api://contoso"}"#,
 /// );
 /// # }
@@ -96,20 +101,26 @@ impl<'de> Deserialize<'de> for DicomAudience {
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl Serialize for FhirAudience {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        write(self, self.to_string().parse().is_ok_and(|plain: Self| plain == *self), serializer)
+        let has_default_resource = self.to_string().parse().is_ok_and(|default: Self| default == *self);
+        serialize(self, has_default_resource, serializer)
     }
 }
 
-/// The base URL, or `endpoint` and `resource` where the resource is not the one that goes with that URL.
+/// Serializes the base URL, or `endpoint` and `resource` if the resource is not the default for that URL.
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl Serialize for DicomAudience {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        write(self, self.to_string().parse().is_ok_and(|plain: Self| plain == *self), serializer)
+        let has_default_resource = self.to_string().parse().is_ok_and(|default: Self| default == *self);
+        serialize(self, has_default_resource, serializer)
     }
 }
 
-fn write<S: Serializer>(audience: &impl Audience, plain: bool, serializer: S) -> Result<S::Ok, S::Error> {
-    if plain {
+fn serialize<S: Serializer>(
+    audience: &impl Audience,
+    has_default_resource: bool,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    if has_default_resource {
         return serializer.serialize_str(audience.endpoint().as_str());
     }
     let mut fields = serializer.serialize_struct("Audience", 2)?;
@@ -118,17 +129,41 @@ fn write<S: Serializer>(audience: &impl Audience, plain: bool, serializer: S) ->
     fields.end()
 }
 
-/// The fields of an audience, as they were written.
-trait Fields: DeserializeOwned + Default {
+/// The settings of an audience as fields.
+trait Fields: DeserializeOwned {
     type Audience;
     const EXPECTED: &'static str;
 
-    fn endpoint(&mut self) -> &mut Option<String>;
-    fn check(self) -> Result<Self::Audience, Mistake>;
+    fn from_url(url: &str) -> Self;
+    fn build(self) -> Result<Self::Audience, InvalidField>;
 }
 
-/// A field, and what is wrong with it.
-struct Mistake(&'static str, String);
+/// A field with an invalid value.
+struct InvalidField {
+    field: Field,
+    message: String,
+}
+
+impl InvalidField {
+    fn new(field: Field, message: impl Into<String>) -> Self {
+        Self { field, message: message.into() }
+    }
+}
+
+impl fmt::Display for InvalidField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.field {
+            Field::Endpoint => "endpoint",
+            Field::Workspace => "workspace",
+            Field::Service => "service",
+            Field::Account => "account",
+            Field::Cloud => "cloud",
+            Field::Version => "version",
+            Field::Resource => "resource",
+        };
+        write!(f, "{name}: {}", self.message)
+    }
+}
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -137,7 +172,7 @@ struct FhirFields {
     workspace: Option<String>,
     service: Option<String>,
     account: Option<String>,
-    cloud: Option<String>,
+    cloud: Option<Cloud>,
     resource: Option<String>,
 }
 
@@ -147,119 +182,87 @@ struct DicomFields {
     endpoint: Option<String>,
     workspace: Option<String>,
     service: Option<String>,
-    cloud: Option<String>,
-    version: Option<String>,
+    cloud: Option<Cloud>,
+    version: Option<DicomVersion>,
     resource: Option<String>,
 }
 
 impl Fields for FhirFields {
     type Audience = FhirAudience;
-    const EXPECTED: &'static str = "the URL of a FHIR service, or fields: `endpoint`, `workspace` and `service`, or \
-                                    `account`";
+    const EXPECTED: &'static str = "the URL of a FHIR service, or the field `endpoint`, or the fields `workspace` and \
+                                    `service`, or the field `account`";
 
-    fn endpoint(&mut self) -> &mut Option<String> {
-        &mut self.endpoint
+    fn from_url(url: &str) -> Self {
+        Self { endpoint: Some(url.to_owned()), ..Self::default() }
     }
 
-    fn check(self) -> Result<FhirAudience, Mistake> {
+    fn build(self) -> Result<FhirAudience, InvalidField> {
         let Self { endpoint, workspace, service, account, cloud, resource } = self;
-        let cloud = named("cloud", cloud, Cloud::ALL)?;
-        let site = site(endpoint, workspace, service, account)?;
-        let by_url = matches!(site, Site::Endpoint(_));
-        let built = FhirAudienceBuilder { site, cloud, resource }.checked();
-        built.map_err(|refusal| mistake(&refusal, by_url))
+        let spec = endpoint_spec(endpoint, workspace, service, account)?;
+        let is_url = matches!(spec, EndpointSpec::Url(_));
+        FhirAudienceBuilder { spec, cloud, resource }
+            .checked()
+            .map_err(|invalid| invalid_field(&invalid, is_url))
     }
 }
 
 impl Fields for DicomFields {
     type Audience = DicomAudience;
     const EXPECTED: &'static str =
-        "the URL of a DICOM service, or fields: `endpoint`, or `workspace` and `service`";
+        "the URL of a DICOM service, or the field `endpoint`, or the fields `workspace` and `service`";
 
-    fn endpoint(&mut self) -> &mut Option<String> {
-        &mut self.endpoint
+    fn from_url(url: &str) -> Self {
+        Self { endpoint: Some(url.to_owned()), ..Self::default() }
     }
 
-    fn check(self) -> Result<DicomAudience, Mistake> {
+    fn build(self) -> Result<DicomAudience, InvalidField> {
         let Self { endpoint, workspace, service, cloud, version, resource } = self;
-        let cloud = named("cloud", cloud, Cloud::ALL)?;
-        let version = named("version", version, DicomVersion::ALL)?;
-        let site = site(endpoint, workspace, service, None)?;
-        let by_url = matches!(site, Site::Endpoint(_));
-        let built = DicomAudienceBuilder { site, cloud, resource, version }.checked();
-        built.map_err(|refusal| mistake(&refusal, by_url))
+        let spec = endpoint_spec(endpoint, workspace, service, None)?;
+        let is_url = matches!(spec, EndpointSpec::Url(_));
+        DicomAudienceBuilder { spec, cloud, resource, version }
+            .checked()
+            .map_err(|invalid| invalid_field(&invalid, is_url))
     }
 }
 
-/// The value that is written by its name. What else was written is not shown: it may be a URL.
-fn named<T: fmt::Display>(
-    field: &'static str,
-    written: Option<String>,
-    all: [T; 2],
-) -> Result<Option<T>, Mistake> {
-    let Some(written) = written else { return Ok(None) };
-    let [one, other] = &all;
-    let said = format!("write `{one}` or `{other}`");
-    let value = all.into_iter().find(|value| value.to_string() == written);
-    value.map(Some).ok_or(Mistake(field, said))
-}
-
-/// Where the service is, if that is said in one way.
-fn site(
+/// Returns the endpoint if the fields determine it in exactly one way.
+fn endpoint_spec(
     endpoint: Option<String>,
     workspace: Option<String>,
     service: Option<String>,
     account: Option<String>,
-) -> Result<Site, Mistake> {
-    let wrong = |field, said: &str| Err(Mistake(field, said.to_owned()));
+) -> Result<EndpointSpec, InvalidField> {
     match (endpoint, workspace, service, account) {
-        (Some(url), None, None, None) => Ok(Site::Endpoint(url)),
-        (None, Some(workspace), Some(service), None) => Ok(Site::Workspace { workspace, service }),
-        (None, None, None, Some(account)) => Ok(Site::Account(account)),
-        (None, None, None, None) => wrong("endpoint", "it is missing, and so are `workspace` and `service`"),
+        (Some(url), None, None, None) => Ok(EndpointSpec::Url(url)),
+        (None, Some(workspace), Some(service), None) => Ok(EndpointSpec::Workspace { workspace, service }),
+        (None, None, None, Some(account)) => Ok(EndpointSpec::Account(account)),
+        (None, None, None, None) => {
+            let message = "the field is missing, and so are `workspace` and `service`";
+            Err(InvalidField::new(Field::Endpoint, message))
+        }
         (None, Some(_), None, None) => {
-            wrong("service", "it is missing: the address needs it beside `workspace`")
+            Err(InvalidField::new(Field::Service, "the field is missing: `workspace` requires it"))
         }
         (None, None, Some(_), None) => {
-            wrong("workspace", "it is missing: the address needs it beside `service`")
+            Err(InvalidField::new(Field::Workspace, "the field is missing: `service` requires it"))
         }
-        (Some(_), _, _, _) => wrong("endpoint", "it says the whole address: leave out the names or it"),
-        _ => wrong("account", "it says the whole address: leave out `workspace` and `service` or it"),
+        (Some(_), _, _, _) => {
+            Err(InvalidField::new(Field::Endpoint, "remove either `endpoint` or the names"))
+        }
+        _ => {
+            let message = "remove either `account`, or `workspace` and `service`";
+            Err(InvalidField::new(Field::Account, message))
+        }
     }
 }
 
-/// What a builder refuses, in the words of a configuration.
-fn mistake(refusal: &Refusal, by_url: bool) -> Mistake {
-    let field = match refusal {
-        Refusal::Empty { what }
-        | Refusal::UpperCase { what, .. }
-        | Refusal::Length { what, .. }
-        | Refusal::Letters { what, .. } => match *what {
-            "resource" => "resource",
-            _ if by_url => "endpoint",
-            "workspace name" => "workspace",
-            "service name" => "service",
-            _ => "account",
-        },
-        Refusal::OtherCloud { .. } => "cloud",
-        Refusal::OtherVersion { .. } => "version",
-        Refusal::NoPreset { .. } | Refusal::Scope | Refusal::ResourceCharacters => "resource",
-        _ => "endpoint",
+fn invalid_field(invalid: &InvalidAudience, is_url: bool) -> InvalidField {
+    let field = match invalid.field() {
+        // The name is part of the URL.
+        Field::Workspace | Field::Service | Field::Account if is_url => Field::Endpoint,
+        field => field,
     };
-    let said = match refusal {
-        Refusal::OtherCloud { host, found, .. } => {
-            format!("`{host}` is in the cloud {found}: leave `cloud` out")
-        }
-        Refusal::OtherVersion { found, .. } => {
-            format!("`endpoint` ends in `/{found}`: leave one of the two out")
-        }
-        Refusal::NoPreset { service, cloud } => format!(
-            "no audience is documented for the {service} service in the cloud {cloud}: write the one that its owner \
-             has set, beside `endpoint` or the names"
-        ),
-        other => other.to_string(),
-    };
-    Mistake(field, said)
+    InvalidField::new(field, invalid.to_string())
 }
 
 struct UrlOr<F>(PhantomData<F>);
@@ -272,18 +275,14 @@ impl<'de, F: Fields> Visitor<'de> for UrlOr<F> {
     }
 
     fn visit_str<E: Error>(self, url: &str) -> Result<F::Audience, E> {
-        let mut fields = F::default();
-        *fields.endpoint() = Some(url.to_owned());
-        match fields.check() {
-            Ok(audience) => Ok(audience),
-            Err(Mistake("resource", said)) => Err(E::custom(format_args!("resource: {said}"))),
-            // There is no other field, and whoever reads the text knows where it stands.
-            Err(Mistake(_, said)) => Err(E::custom(said)),
-        }
+        F::from_url(url).build().map_err(|invalid| match invalid.field {
+            // The input has no fields.
+            Field::Endpoint => E::custom(invalid.message),
+            _ => E::custom(invalid),
+        })
     }
 
     fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<F::Audience, M::Error> {
-        let fields = F::deserialize(MapAccessDeserializer::new(map))?;
-        fields.check().map_err(|Mistake(field, said)| M::Error::custom(format_args!("{field}: {said}")))
+        F::deserialize(MapAccessDeserializer::new(map))?.build().map_err(M::Error::custom)
     }
 }

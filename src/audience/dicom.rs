@@ -1,60 +1,71 @@
-//! [`DicomAudience`]: a DICOM service.
+//! [`DicomAudience`] and its builder.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::sync::Arc;
 
 use url::Url;
 
 use super::{
-    Audience, Cloud, ServiceKind,
-    address::{self, Address, Place, Site},
-    refusal::Refusal,
+    Cloud, audience,
+    endpoint::{self, EndpointSpec, HostKind, Target},
+    invalid::InvalidAudience,
     sealed,
 };
-use crate::{Error, Result};
+use crate::{ErrorKind, Result, ServiceKind, named::named_values};
 
-/// The one audience of all DICOM services in the public cloud. It is not their host.
+/// The resource of all DICOM services in the public cloud. It is not their host.
 pub(crate) const PUBLIC_DICOM: &str = "https://dicom.healthcareapis.azure.com";
 
-/// A DICOM service, with the version of its API.
+/// The audience of a DICOM service, with the version of its API.
 ///
-/// Its tokens are not asked for its own host but for `https://dicom.healthcareapis.azure.com`, the audience of every
-/// DICOM service in the public cloud; so all of them share one token.
+/// Tokens are for `https://dicom.healthcareapis.azure.com`, the resource of all DICOM services in the public cloud. All of
+/// them share one cached token.
 ///
-/// Cloning costs a counter.
+/// Cloning is cheap.
+///
+/// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{Audience, DicomAudience, DicomVersion};
+/// use azure_healthcare_auth::{DicomAudience, DicomVersion};
+/// use url::Url;
 ///
 /// # fn main() -> azure_healthcare_auth::Result<()> {
 /// let audience = DicomAudience::workspace("contoso", "imaging").version(DicomVersion::V1).build()?;
 /// assert_eq!(audience.endpoint().as_str(), "https://contoso-imaging.dicom.azurehealthcareapis.com/v1/");
 /// assert_eq!(audience.resource(), "https://dicom.healthcareapis.azure.com");
 ///
-/// let configured: DicomAudience = "https://contoso-imaging.dicom.azurehealthcareapis.com/v1".parse()?;
-/// assert_eq!(configured, audience);
+/// let parsed: DicomAudience = "https://contoso-imaging.dicom.azurehealthcareapis.com/v1".parse()?;
+/// assert_eq!(parsed, audience);
+/// let url = Url::parse("https://contoso-imaging.dicom.azurehealthcareapis.com/v1").unwrap();
+/// assert_eq!(DicomAudience::try_from(url)?, audience);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct DicomAudience {
-    address: Arc<Address>,
+    target: Arc<Target>,
     version: DicomVersion,
 }
 
-/// The version of the DICOM service's API, the last segment of its base URL.
+/// The version of the DICOM service's API, which is the last segment of its base URL.
+///
+/// `Display`, `FromStr` and serde use `v1` and `v2`.
+///
+/// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{Audience, DicomAudience, DicomVersion};
+/// use azure_healthcare_auth::{DicomAudience, DicomVersion};
 ///
 /// # fn main() -> azure_healthcare_auth::Result<()> {
 /// let imaging = DicomAudience::workspace("contoso", "imaging");
-/// for (version, base) in [(DicomVersion::V1, "/v1/"), (DicomVersion::V2, "/v2/")] {
-///     assert_eq!(imaging.clone().version(version).build()?.endpoint().path(), base);
+/// for (version, base_path) in [(DicomVersion::V1, "/v1/"), (DicomVersion::V2, "/v2/")] {
+///     assert_eq!(imaging.clone().version(version).build()?.endpoint().path(), base_path);
 /// }
 /// assert_eq!(imaging.build()?.version(), DicomVersion::V2);
+///
+/// assert_eq!("v1".parse::<DicomVersion>()?, DicomVersion::V1);
+/// assert_eq!(DicomVersion::V2.as_str(), "v2");
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "lowercase"))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum DicomVersion {
     /// `/v1/`.
@@ -64,36 +75,23 @@ pub enum DicomVersion {
     V2,
 }
 
-impl DicomVersion {
-    pub(super) const ALL: [Self; 2] = [Self::V1, Self::V2];
+named_values!(DicomVersion: "version", ErrorKind::Audience, V1 => "v1", V2 => "v2");
 
-    fn segment(self) -> &'static str {
-        match self {
-            Self::V1 => "v1",
-            Self::V2 => "v2",
-        }
-    }
-}
-
-/// As it stands in a URL: `v1`, `v2`.
-impl fmt::Display for DicomVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.segment())
-    }
-}
-
-/// Builds a [`DicomAudience`]. Everything is checked in [`build`](Self::build).
+/// A builder for [`DicomAudience`]. [`build`](Self::build) checks all settings.
+///
+/// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{Audience, Cloud, DicomAudience, DicomVersion};
+/// use azure_healthcare_auth::{Cloud, DicomAudience, DicomVersion};
 ///
 /// # fn main() -> azure_healthcare_auth::Result<()> {
-/// // Behind a gateway: the version is added to its URL, and the tokens are those of the public cloud.
-/// let imaging = DicomAudience::endpoint("https://pacs.contoso.example/azure").version(DicomVersion::V1).build()?;
+/// // Behind a gateway: the version is appended to the URL, and tokens are for the public resource.
+/// let imaging =
+///     DicomAudience::from_endpoint("https://pacs.contoso.example/azure").version(DicomVersion::V1).build()?;
 /// assert_eq!(imaging.endpoint().as_str(), "https://pacs.contoso.example/azure/v1/");
 /// assert_eq!(imaging.scope(), "https://dicom.healthcareapis.azure.com/.default");
 ///
-/// // In a cloud for which no resource is documented, it is given:
+/// // No resource is documented for this cloud, so it is required:
 /// let imaging = DicomAudience::workspace("contoso", "imaging")
 ///     .cloud(Cloud::UsGovernment)
 ///     .resource("api://contoso-imaging")
@@ -102,36 +100,40 @@ impl fmt::Display for DicomVersion {
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "an audience is made by `build()`"]
+#[must_use = "call `build` to get the audience"]
 pub struct DicomAudienceBuilder {
-    pub(super) site: Site,
+    pub(super) spec: EndpointSpec,
     pub(super) cloud: Option<Cloud>,
     pub(super) resource: Option<String>,
     pub(super) version: Option<DicomVersion>,
 }
 
 impl DicomAudience {
-    /// The DICOM service of a workspace: `https://{workspace}-{service}.dicom.azurehealthcareapis.com`.
+    /// Starts an audience for the DICOM service of a workspace:
+    /// `https://{workspace}-{service}.dicom.azurehealthcareapis.com`.
     ///
-    /// A workspace name has 3 to 24 letters a–z and digits; a service name has 3 to 24 letters, digits and `-`, with
-    /// a letter or digit at both ends. Names are given in lower case, as hosts are.
+    /// A workspace name has 3 to 24 letters a–z and digits. A service name has 3 to 24 letters a–z, digits and `-`, with a
+    /// letter or digit at both ends.
     pub fn workspace(workspace: impl Into<String>, service: impl Into<String>) -> DicomAudienceBuilder {
-        DicomAudienceBuilder::new(Site::Workspace { workspace: workspace.into(), service: service.into() })
+        DicomAudienceBuilder::new(EndpointSpec::Workspace {
+            workspace: workspace.into(),
+            service: service.into(),
+        })
     }
 
-    /// A service by its base URL: on Azure, behind a host of one's own, a proxy or an emulator.
+    /// Starts an audience for a service at a base URL: on Azure, on your own host, behind a gateway, or an emulator.
     ///
-    /// A URL that ends in `/v1` or `/v2` says its version by that; to any other the [version](DicomVersion) is added.
-    /// `https`, and `http` to `localhost`, `127.0.0.0/8` and `[::1]` alone. To read a URL from configuration,
-    /// `parse()` does the same.
+    /// If the URL ends in `/v1` or `/v2`, that is the version. Otherwise the [version](DicomVersion) is appended. The scheme
+    /// is `https`, or `http` for `localhost`, `127.0.0.0/8` and `[::1]`. `parse` and `TryFrom<Url>` do the same without a
+    /// builder.
     ///
-    /// On a host of one's own tokens are asked for the public audience of DICOM services, unless
-    /// [`resource`](DicomAudienceBuilder::resource) names another.
-    pub fn endpoint(url: impl Into<String>) -> DicomAudienceBuilder {
-        DicomAudienceBuilder::new(Site::Endpoint(url.into()))
+    /// On a host outside Azure, tokens are for the public resource of DICOM services, unless
+    /// [`resource`](DicomAudienceBuilder::resource) sets another one.
+    pub fn from_endpoint(url: impl Into<String>) -> DicomAudienceBuilder {
+        DicomAudienceBuilder::new(EndpointSpec::Url(url.into()))
     }
 
-    /// The version of the API.
+    /// Returns the version of the API.
     #[must_use]
     pub fn version(&self) -> DicomVersion {
         self.version
@@ -139,53 +141,53 @@ impl DicomAudience {
 }
 
 impl DicomAudienceBuilder {
-    fn new(site: Site) -> Self {
-        Self { site, cloud: None, resource: None, version: None }
+    fn new(spec: EndpointSpec) -> Self {
+        Self { spec, cloud: None, resource: None, version: None }
     }
 
-    /// The cloud in which the names stand. Default: [`Cloud::Public`]. With a URL on Azure it only confirms the URL's
-    /// own.
+    /// Sets the cloud. Default: [`Cloud::Public`]. If the endpoint was given as a URL on Azure, the cloud must match it.
     ///
-    /// For [`Cloud::UsGovernment`] no resource is documented: give it by [`resource`](Self::resource).
+    /// No resource is documented for [`Cloud::UsGovernment`], so [`resource`](Self::resource) is required there.
     pub fn cloud(mut self, cloud: Cloud) -> Self {
         self.cloud = Some(cloud);
         self
     }
 
-    /// What tokens are asked for, where it is not the public audience of DICOM services.
+    /// Sets the resource that tokens are for. Default: the public resource of DICOM services.
     ///
-    /// It is kept as it is given, character for character. One that ends in `/` is asked for with `//.default`,
-    /// which Entra needs to issue exactly that audience.
+    /// The resource is used verbatim. For a resource that ends in `/` the scope ends in `//.default`, because Entra issues a
+    /// token for exactly that audience only then.
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
         self.resource = Some(resource.into());
         self
     }
 
-    /// The version of the API. Default: [`DicomVersion::V2`], or what the URL ends in.
+    /// Sets the version of the API. Default: the version at the end of the URL, or [`DicomVersion::V2`].
     pub fn version(mut self, version: DicomVersion) -> Self {
         self.version = Some(version);
         self
     }
 
-    /// Checks what was given and makes the audience.
+    /// Checks the settings and builds the audience.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Audience`](crate::ErrorKind::Audience), with a text that says what to write instead.
+    /// Returns [`ErrorKind::Audience`](crate::ErrorKind::Audience) if a setting is invalid. The message says what to write
+    /// instead.
     pub fn build(self) -> Result<DicomAudience> {
         Ok(self.checked()?)
     }
 
-    pub(super) fn checked(self) -> Result<DicomAudience, Refusal> {
-        let told = self.cloud.unwrap_or_default();
-        let mut endpoint = self.site.url("dicom", told)?;
+    pub(super) fn checked(self) -> Result<DicomAudience, InvalidAudience> {
+        let set_cloud = self.cloud.unwrap_or_default();
+        let mut endpoint = self.spec.url("dicom", set_cloud)?;
         let found = version_in(&endpoint);
-        let cloud = check_host(&endpoint, self.cloud, found)?.unwrap_or(told);
+        let cloud = check_host(&endpoint, self.cloud, found)?.unwrap_or(set_cloud);
         let version = match (found, self.version) {
-            (Some(found), Some(told)) if found != told => {
-                return Err(Refusal::OtherVersion { found, told });
+            (Some(found), Some(set)) if found != set => {
+                return Err(InvalidAudience::OtherVersion { found, set });
             }
-            (found, told) => found.or(told).unwrap_or_default(),
+            (found, set) => found.or(set).unwrap_or_default(),
         };
         if found.is_none() {
             endpoint.set_path(&format!("{}{version}/", endpoint.path()));
@@ -193,76 +195,53 @@ impl DicomAudienceBuilder {
         let resource = match &self.resource {
             Some(resource) => resource,
             None if cloud == Cloud::Public => PUBLIC_DICOM,
-            None => return Err(Refusal::NoPreset { service: "DICOM", cloud }),
+            None => return Err(InvalidAudience::NoPreset { service: ServiceKind::Dicom, cloud }),
         };
-        Ok(DicomAudience { address: Arc::new(Address::new(endpoint, resource)?), version })
+        Ok(DicomAudience { target: Arc::new(Target::new(endpoint, resource)?), version })
     }
 }
 
-/// The version that the last segment of a base URL says.
+/// Returns the version in the last segment of a base URL.
 fn version_in(url: &Url) -> Option<DicomVersion> {
-    let last = url.path().strip_suffix('/')?.rsplit('/').next()?;
-    DicomVersion::ALL.into_iter().find(|version| version.segment() == last)
+    url.path().strip_suffix('/')?.rsplit('/').next()?.parse().ok()
 }
 
-/// A host in Azure's own domains must be one of a DICOM service, named by its rules. Tells its cloud.
+/// Checks that a host in a domain of Azure Health Data Services belongs to a DICOM service and has valid names. Returns
+/// its cloud.
 fn check_host(
     url: &Url,
-    told: Option<Cloud>,
+    cloud: Option<Cloud>,
     version: Option<DicomVersion>,
-) -> Result<Option<Cloud>, Refusal> {
+) -> Result<Option<Cloud>, InvalidAudience> {
     let host = url.host_str().unwrap_or_default();
-    let Some((cloud, place)) = address::place(host) else { return Ok(None) };
-    let example = || format!("`https://contoso-imaging.dicom.{}/v2`", cloud.domain());
+    let Some((found, kind)) = endpoint::host_kind(host) else { return Ok(None) };
+    let example = || format!("`https://contoso-imaging.dicom.{}/v2`", found.domain());
     let host = host.to_owned();
-    match place {
-        Place::Dicom(label) => address::check_label(label)?,
-        Place::Fhir(_) => {
-            return Err(Refusal::OtherService { host, found: "FHIR", instead: "`FhirAudience`" });
+    let service = ServiceKind::Dicom;
+    match kind {
+        HostKind::Dicom(label) => endpoint::check_label(label)?,
+        HostKind::Fhir(_) => {
+            let (found, instead) = (ServiceKind::Fhir, "`FhirAudience`");
+            return Err(InvalidAudience::OtherService { host, found, instead });
         }
-        Place::Domain => return Err(Refusal::Domain { host, example: example() }),
-        Place::Account(_) | Place::Unknown => {
-            return Err(Refusal::NotAService { host, service: "DICOM", example: example() });
+        HostKind::Domain => return Err(InvalidAudience::Domain { host, example: example() }),
+        HostKind::Account(_) | HostKind::Unknown => {
+            return Err(InvalidAudience::NotAService { host, service, example: example() });
         }
     }
-    address::check_azure(url, cloud, told)?;
+    endpoint::check_azure_url(url, found, cloud)?;
     let segments = url.path().split('/').filter(|segment| !segment.is_empty()).count();
     if segments != usize::from(version.is_some()) {
         let origin = url.origin().ascii_serialization();
-        return Err(Refusal::BasePath { origin, service: "DICOM", paths: "the base path `/v1` or `/v2`" });
+        return Err(InvalidAudience::BasePath { origin, service, paths: "the base path `/v1` or `/v2`" });
     }
-    Ok(Some(cloud))
+    Ok(Some(found))
 }
 
 impl sealed::Sealed for DicomAudience {
-    fn address(&self) -> &Address {
-        &self.address
+    fn target(&self) -> &Target {
+        &self.target
     }
 }
 
-impl Audience for DicomAudience {
-    fn service(&self) -> ServiceKind {
-        ServiceKind::Dicom
-    }
-}
-
-impl FromStr for DicomAudience {
-    type Err = Error;
-
-    fn from_str(url: &str) -> Result<Self> {
-        Self::endpoint(url).build()
-    }
-}
-
-/// The base URL.
-impl fmt::Display for DicomAudience {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.endpoint().fmt(f)
-    }
-}
-
-impl fmt::Debug for DicomAudience {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        super::debug(self, "DicomAudience", f)
-    }
-}
+audience!(DicomAudience, "DicomAudience", Dicom);

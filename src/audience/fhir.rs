@@ -1,184 +1,175 @@
-//! [`FhirAudience`]: a FHIR service.
+//! [`FhirAudience`] and its builder.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::sync::Arc;
 
 use url::Url;
 
 use super::{
-    Audience, Cloud, ServiceKind,
-    address::{self, Address, Name, Place, Site},
-    refusal::Refusal,
+    Cloud, audience,
+    endpoint::{self, EndpointSpec, HostKind, Target},
+    invalid::{Field, InvalidAudience},
     sealed,
 };
-use crate::{Error, Result};
+use crate::{Result, ServiceKind};
 
-/// A FHIR service, or an account of its predecessor Azure API for FHIR.
+/// The audience of a FHIR service, or of an account of its predecessor Azure API for FHIR.
 ///
-/// Its tokens are asked for its own origin without a trailing slash, unless the owner of the service has set
-/// another audience (`authenticationConfiguration.audience`) and [`resource`](FhirAudienceBuilder::resource) says so.
+/// Tokens are for the origin of the service, without a trailing slash. If the owner of the service has configured another
+/// audience (`authenticationConfiguration.audience`), set it with [`resource`](FhirAudienceBuilder::resource).
 ///
-/// Cloning costs a counter.
+/// Cloning is cheap.
+///
+/// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{Audience, FhirAudience};
+/// use azure_healthcare_auth::FhirAudience;
+/// use url::Url;
 ///
 /// # fn main() -> azure_healthcare_auth::Result<()> {
 /// let audience = FhirAudience::workspace("contoso", "records").build()?;
 /// assert_eq!(audience.endpoint().as_str(), "https://contoso-records.fhir.azurehealthcareapis.com/");
 /// assert_eq!(audience.resource(), "https://contoso-records.fhir.azurehealthcareapis.com");
 ///
-/// let configured: FhirAudience = "https://contoso-records.fhir.azurehealthcareapis.com".parse()?;
-/// assert_eq!(configured, audience);
+/// let parsed: FhirAudience = "https://contoso-records.fhir.azurehealthcareapis.com".parse()?;
+/// assert_eq!(parsed, audience);
+/// let url = Url::parse("https://contoso-records.fhir.azurehealthcareapis.com").unwrap();
+/// assert_eq!(FhirAudience::try_from(url)?, audience);
 ///
-/// let predecessor = FhirAudience::account("contoso").build()?;
-/// assert_eq!(predecessor.resource(), "https://contoso.azurehealthcareapis.com");
+/// let account = FhirAudience::account("contoso").build()?;
+/// assert_eq!(account.resource(), "https://contoso.azurehealthcareapis.com");
 /// # Ok(()) }
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct FhirAudience(Arc<Address>);
+pub struct FhirAudience(Arc<Target>);
 
-/// Builds a [`FhirAudience`]. Everything is checked in [`build`](Self::build).
+/// A builder for [`FhirAudience`]. [`build`](Self::build) checks all settings.
+///
+/// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{Audience, Cloud, FhirAudience};
+/// use azure_healthcare_auth::{Cloud, FhirAudience};
 ///
 /// # fn main() -> azure_healthcare_auth::Result<()> {
 /// let records = FhirAudience::workspace("contoso", "records").cloud(Cloud::UsGovernment).build()?;
 /// assert_eq!(records.resource(), "https://contoso-records.fhir.azurehealthcareapis.us");
 ///
-/// // Behind a gateway, and with a resource that the owner of the service has set:
-/// let records = FhirAudience::endpoint("https://fhir.contoso.example/r4").resource("api://contoso-fhir").build()?;
+/// // Behind a gateway, with a resource that the owner of the service has configured:
+/// let records =
+///     FhirAudience::from_endpoint("https://fhir.contoso.example/r4").resource("api://contoso-fhir").build()?;
 /// assert_eq!(records.url("Patient")?.as_str(), "https://fhir.contoso.example/r4/Patient");
 /// assert_eq!(records.scope(), "api://contoso-fhir/.default");
 ///
-/// // A mistake is told here, and not by a 401 in production:
-/// let mistaken = FhirAudience::endpoint("https://contoso-imaging.dicom.azurehealthcareapis.com").build();
-/// assert!(mistaken.unwrap_err().to_string().contains("use `DicomAudience`"));
+/// // A mistake is an error here, instead of a 401 in production:
+/// let mistake = FhirAudience::from_endpoint("https://contoso-imaging.dicom.azurehealthcareapis.com").build();
+/// assert!(mistake.unwrap_err().to_string().contains("use `DicomAudience`"));
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "an audience is made by `build()`"]
+#[must_use = "call `build` to get the audience"]
 pub struct FhirAudienceBuilder {
-    pub(super) site: Site,
+    pub(super) spec: EndpointSpec,
     pub(super) cloud: Option<Cloud>,
     pub(super) resource: Option<String>,
 }
 
 impl FhirAudience {
-    /// The FHIR service of a workspace: `https://{workspace}-{service}.fhir.azurehealthcareapis.com`.
+    /// Starts an audience for the FHIR service of a workspace:
+    /// `https://{workspace}-{service}.fhir.azurehealthcareapis.com`.
     ///
-    /// A workspace name has 3 to 24 letters a–z and digits; a service name has 3 to 24 letters, digits and `-`, with
-    /// a letter or digit at both ends. Names are given in lower case, as hosts are.
+    /// A workspace name has 3 to 24 letters a–z and digits. A service name has 3 to 24 letters a–z, digits and `-`, with a
+    /// letter or digit at both ends.
     pub fn workspace(workspace: impl Into<String>, service: impl Into<String>) -> FhirAudienceBuilder {
-        FhirAudienceBuilder::new(Site::Workspace { workspace: workspace.into(), service: service.into() })
+        FhirAudienceBuilder::new(EndpointSpec::Workspace {
+            workspace: workspace.into(),
+            service: service.into(),
+        })
     }
 
-    /// An account of Azure API for FHIR: `https://{account}.azurehealthcareapis.com`.
+    /// Starts an audience for an account of Azure API for FHIR: `https://{account}.azurehealthcareapis.com`.
     ///
-    /// That product was retired on 2026-09-30. Its form of address is the one that the walk-through of the Azure
-    /// documentation uses.
+    /// Azure API for FHIR was retired on 2026-09-30. The walkthrough in the Azure documentation uses this form.
     pub fn account(account: impl Into<String>) -> FhirAudienceBuilder {
-        FhirAudienceBuilder::new(Site::Account(account.into()))
+        FhirAudienceBuilder::new(EndpointSpec::Account(account.into()))
     }
 
-    /// A service by its base URL: on Azure, behind a host of one's own, a proxy or an emulator.
+    /// Starts an audience for a service at a base URL: on Azure, on your own host, behind a gateway, or an emulator.
     ///
-    /// `https`, and `http` to `localhost`, `127.0.0.0/8` and `[::1]` alone. A base path is kept
-    /// (`https://fhir.contoso.example/r4`). To read a URL from configuration, `parse()` does the same.
-    pub fn endpoint(url: impl Into<String>) -> FhirAudienceBuilder {
-        FhirAudienceBuilder::new(Site::Endpoint(url.into()))
+    /// The scheme is `https`, or `http` for `localhost`, `127.0.0.0/8` and `[::1]`. The URL may have a base path
+    /// (`https://fhir.contoso.example/r4`). `parse` and `TryFrom<Url>` do the same without a builder.
+    pub fn from_endpoint(url: impl Into<String>) -> FhirAudienceBuilder {
+        FhirAudienceBuilder::new(EndpointSpec::Url(url.into()))
     }
 }
 
 impl FhirAudienceBuilder {
-    fn new(site: Site) -> Self {
-        Self { site, cloud: None, resource: None }
+    fn new(spec: EndpointSpec) -> Self {
+        Self { spec, cloud: None, resource: None }
     }
 
-    /// The cloud in which the names stand. Default: [`Cloud::Public`]. With a URL it only confirms the URL's own.
+    /// Sets the cloud. Default: [`Cloud::Public`]. If the endpoint was given as a URL, the cloud must match it.
     pub fn cloud(mut self, cloud: Cloud) -> Self {
         self.cloud = Some(cloud);
         self
     }
 
-    /// What tokens are asked for, where it is not the origin of the service: the audience that its owner has set.
+    /// Sets the resource that tokens are for. Default: the origin of the service.
     ///
-    /// It is kept as it is given, character for character. One that ends in `/` is asked for with `//.default`,
-    /// which Entra needs to issue exactly that audience.
+    /// The resource is used verbatim. For a resource that ends in `/` the scope ends in `//.default`, because Entra issues a
+    /// token for exactly that audience only then.
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
         self.resource = Some(resource.into());
         self
     }
 
-    /// Checks what was given and makes the audience.
+    /// Checks the settings and builds the audience.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Audience`](crate::ErrorKind::Audience), with a text that says what to write instead.
+    /// Returns [`ErrorKind::Audience`](crate::ErrorKind::Audience) if a setting is invalid. The message says what to write
+    /// instead.
     pub fn build(self) -> Result<FhirAudience> {
         Ok(self.checked()?)
     }
 
-    pub(super) fn checked(self) -> Result<FhirAudience, Refusal> {
-        let endpoint = self.site.url("fhir", self.cloud.unwrap_or_default())?;
+    pub(super) fn checked(self) -> Result<FhirAudience, InvalidAudience> {
+        let endpoint = self.spec.url("fhir", self.cloud.unwrap_or_default())?;
         check_host(&endpoint, self.cloud)?;
         let resource = self.resource.unwrap_or_else(|| endpoint.origin().ascii_serialization());
-        Ok(FhirAudience(Arc::new(Address::new(endpoint, &resource)?)))
+        Ok(FhirAudience(Arc::new(Target::new(endpoint, &resource)?)))
     }
 }
 
-/// A host in Azure's own domains must be one of a FHIR service, named by its rules.
-fn check_host(url: &Url, told: Option<Cloud>) -> Result<(), Refusal> {
+/// Checks that a host in a domain of Azure Health Data Services belongs to a FHIR service and has valid names.
+fn check_host(url: &Url, cloud: Option<Cloud>) -> Result<(), InvalidAudience> {
     let host = url.host_str().unwrap_or_default();
-    let Some((cloud, place)) = address::place(host) else { return Ok(()) };
-    let example = || format!("`https://contoso-records.fhir.{}`", cloud.domain());
+    let Some((found, kind)) = endpoint::host_kind(host) else { return Ok(()) };
+    let example = || format!("`https://contoso-records.fhir.{}`", found.domain());
     let host = host.to_owned();
-    match place {
-        Place::Fhir(label) => address::check_label(label)?,
-        Place::Account(account) => Name::Account.check(account)?,
-        Place::Dicom(_) => {
-            return Err(Refusal::OtherService { host, found: "DICOM", instead: "`DicomAudience`" });
+    let service = ServiceKind::Fhir;
+    match kind {
+        HostKind::Fhir(label) => endpoint::check_label(label)?,
+        HostKind::Account(account) => endpoint::check_name(Field::Account, account)?,
+        HostKind::Dicom(_) => {
+            let (found, instead) = (ServiceKind::Dicom, "`DicomAudience`");
+            return Err(InvalidAudience::OtherService { host, found, instead });
         }
-        Place::Domain => return Err(Refusal::Domain { host, example: example() }),
-        Place::Unknown => return Err(Refusal::NotAService { host, service: "FHIR", example: example() }),
+        HostKind::Domain => return Err(InvalidAudience::Domain { host, example: example() }),
+        HostKind::Unknown => {
+            return Err(InvalidAudience::NotAService { host, service, example: example() });
+        }
     }
-    address::check_azure(url, cloud, told)?;
+    endpoint::check_azure_url(url, found, cloud)?;
     if url.path() != "/" {
         let origin = url.origin().ascii_serialization();
-        return Err(Refusal::BasePath { origin, service: "FHIR", paths: "no base path" });
+        return Err(InvalidAudience::BasePath { origin, service, paths: "no base path" });
     }
     Ok(())
 }
 
 impl sealed::Sealed for FhirAudience {
-    fn address(&self) -> &Address {
+    fn target(&self) -> &Target {
         &self.0
     }
 }
 
-impl Audience for FhirAudience {
-    fn service(&self) -> ServiceKind {
-        ServiceKind::Fhir
-    }
-}
-
-impl FromStr for FhirAudience {
-    type Err = Error;
-
-    fn from_str(url: &str) -> Result<Self> {
-        Self::endpoint(url).build()
-    }
-}
-
-/// The base URL.
-impl fmt::Display for FhirAudience {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.endpoint().fmt(f)
-    }
-}
-
-impl fmt::Debug for FhirAudience {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        super::debug(self, "FhirAudience", f)
-    }
-}
+audience!(FhirAudience, "FhirAudience", Fhir);

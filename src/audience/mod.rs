@@ -1,23 +1,19 @@
-//! Where requests go and what the token is for: [`FhirAudience`] and [`DicomAudience`].
+//! Endpoints and resources of the services: [`FhirAudience`] and [`DicomAudience`].
 
-mod address;
 mod boundary;
 #[cfg(feature = "serde")]
 mod config;
 mod dicom;
+mod endpoint;
 mod fhir;
-mod refusal;
+mod invalid;
 
 use std::fmt;
+
 use url::Url;
 
-use crate::Result;
-#[cfg(feature = "client")]
-pub(crate) use address::Place;
-#[cfg(feature = "client")]
-pub(crate) use address::is_loopback;
-#[cfg(any(feature = "client", feature = "identity"))]
-pub(crate) use address::place;
+use crate::{ErrorKind, Result, named::named_values};
+
 pub(crate) use boundary::check_host;
 #[cfg(any(feature = "client", feature = "reqwest-middleware", feature = "tower"))]
 pub(crate) use boundary::check_method;
@@ -26,78 +22,91 @@ pub(crate) use boundary::check_uri;
 #[cfg(any(feature = "client", feature = "identity"))]
 pub(crate) use dicom::PUBLIC_DICOM;
 pub use dicom::{DicomAudience, DicomAudienceBuilder, DicomVersion};
+#[cfg(feature = "client")]
+pub(crate) use endpoint::HostKind;
+#[cfg(any(feature = "client", feature = "identity"))]
+pub(crate) use endpoint::host_kind;
+#[cfg(feature = "client")]
+pub(crate) use endpoint::is_loopback;
 pub use fhir::{FhirAudience, FhirAudienceBuilder};
 
 mod sealed {
     pub trait Sealed {
-        fn address(&self) -> &super::address::Address;
+        fn target(&self) -> &super::endpoint::Target;
     }
 }
 
-/// A service of Azure Health Data Services: where it is, and what a token for it must be asked for.
+/// The endpoint of a service and the resource that its tokens are for.
 ///
-/// Only [`FhirAudience`] and [`DicomAudience`] implement it. They are different types, so a function that takes the
-/// one cannot be handed the other, and what is written for both takes `A: Audience`:
+/// Only [`FhirAudience`] and [`DicomAudience`] implement this trait. They are different types, so that a client for one
+/// service cannot be used for the other. Generic code takes `A: Audience`. Both types also have these methods as inherent
+/// methods.
+///
+/// # Examples
 ///
 /// ```
 /// use azure_healthcare_auth::{Audience, DicomAudience, FhirAudience, Result};
 ///
 /// fn describe(audience: &impl Audience) -> String {
-///     format!("{} at {} wants {}", audience.service(), audience.endpoint(), audience.scope())
+///     format!("{} at {} needs {}", audience.service(), audience.endpoint(), audience.scope())
 /// }
 ///
 /// # fn main() -> Result<()> {
 /// assert_eq!(
 ///     describe(&FhirAudience::workspace("contoso", "records").build()?),
-///     "FHIR at https://contoso-records.fhir.azurehealthcareapis.com/ \
-///      wants https://contoso-records.fhir.azurehealthcareapis.com/.default",
+///     "fhir at https://contoso-records.fhir.azurehealthcareapis.com/ \
+///      needs https://contoso-records.fhir.azurehealthcareapis.com/.default",
 /// );
 /// let imaging = DicomAudience::workspace("contoso", "imaging").build()?;
 /// assert_eq!(
 ///     describe(&imaging),
-///     "DICOM at https://contoso-imaging.dicom.azurehealthcareapis.com/v2/ \
-///      wants https://dicom.healthcareapis.azure.com/.default",
+///     "dicom at https://contoso-imaging.dicom.azurehealthcareapis.com/v2/ \
+///      needs https://dicom.healthcareapis.azure.com/.default",
 /// );
 /// // For `az account get-access-token --resource`:
 /// assert_eq!(imaging.resource(), "https://dicom.healthcareapis.azure.com");
 /// # Ok(()) }
 /// ```
 pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + 'static {
-    /// Which service it is.
+    /// Returns the kind of the service.
     fn service(&self) -> ServiceKind;
 
-    /// The base URL. It ends in `/`, and every request goes below it.
+    /// Returns the base URL of the service. It ends in `/`, and every request goes to a URL below it.
     fn endpoint(&self) -> &Url {
-        self.address().endpoint()
+        self.target().endpoint()
     }
 
-    /// What a token is asked for, and what stands in its `aud` claim.
+    /// Returns the resource that tokens are for. It is the value of the `aud` claim.
     ///
-    /// This is the value of `az account get-access-token --resource` and of `Get-AzAccessToken -ResourceUrl`.
+    /// Azure CLI takes it as `az account get-access-token --resource`, Azure PowerShell as
+    /// `Get-AzAccessToken -ResourceUrl`.
     fn resource(&self) -> &str {
-        self.address().resource()
+        self.target().resource()
     }
 
-    /// The resource with `/.default`: what the v2 token endpoint of Microsoft Entra is asked for.
+    /// Returns the scope that tokens are requested for at the v2 token endpoint of Microsoft Entra: the resource followed
+    /// by `/.default`.
     fn scope(&self) -> &str {
-        self.address().scope()
+        self.target().scope()
     }
 
-    /// The URL of a path below the base, or of an absolute URL that is below it already.
+    /// Returns the URL of a path below the endpoint, or checks an absolute URL.
     ///
-    /// `?` begins the query, so an id that somebody typed is checked before it is put into a path. A leading `/` changes
-    /// nothing: `/Patient` and `Patient` are the same, and both stay below a base path.
+    /// `/Patient` and `Patient` are the same path. `?` starts the query, so validate an id from user input before you put
+    /// it into a path.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::UrlNotAllowed`](crate::ErrorKind::UrlNotAllowed) for what leads out of the audience, or might on some
-    /// server: another origin, a path outside the base, `..`, `//host`, a backslash, a control character, an encoded
-    /// dot, slash, backslash, `?`, `#` or percent sign in the path, user info, a fragment.
+    /// Returns [`ErrorKind::UrlNotAllowed`](crate::ErrorKind::UrlNotAllowed) if the URL is outside the audience or if a
+    /// server could interpret it as outside: another origin, a path outside the base path, `..`, `//host`, a backslash, a
+    /// control character, user info, a fragment, or an encoded dot, slash, backslash, `?`, `#` or percent sign in the path.
+    ///
+    /// # Examples
     ///
     /// ```
-    /// # use azure_healthcare_auth::{Audience, FhirAudience, Result};
+    /// # use azure_healthcare_auth::{FhirAudience, Result};
     /// # fn main() -> Result<()> {
-    /// let audience = FhirAudience::endpoint("https://fhir.contoso.example/r4").build()?;
+    /// let audience = FhirAudience::from_endpoint("https://fhir.contoso.example/r4").build()?;
     /// assert_eq!(audience.url("/Patient?_count=10")?.as_str(), "https://fhir.contoso.example/r4/Patient?_count=10");
     /// assert!(audience.url("../admin").is_err());
     /// assert!(audience.url("https://fhir.contoso.example/r40/Patient").is_err());
@@ -107,23 +116,26 @@ pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + '
         boundary::resolve(self.endpoint(), path)
     }
 
-    /// Whether a request to this URL may carry the token: `Ok` if it is on the audience's origin and below its base.
+    /// Checks that a request to `url` may carry the token: the URL is on the origin and below the base path of the
+    /// endpoint.
     ///
-    /// Everything in this crate that puts a token on a request asks here first.
+    /// Every part of this crate that attaches a token calls this method first.
     ///
     /// # Errors
     ///
-    /// As [`url`](Audience::url). The text names both origins, and nothing else of the URL.
+    /// Returns the same errors as [`url`](Audience::url). The message contains both origins and nothing else of the URL.
+    ///
+    /// # Examples
     ///
     /// ```
-    /// # use azure_healthcare_auth::{Audience, FhirAudience, Result};
+    /// # use azure_healthcare_auth::{FhirAudience, Result};
     /// # fn main() -> Result<()> {
     /// let audience = FhirAudience::workspace("contoso", "records").build()?;
-    /// // A `next` link comes out of an answer's body, or was kept in a queue: it may say anything.
+    /// // A `next` link comes from a response body, so check it.
     /// let next = "https://contoso-records.fhir.azurehealthcareapis.com/Patient?ct=W3sidG9r".parse().unwrap();
     /// assert!(audience.check_url(&next).is_ok());
-    /// let foreign = "https://contoso-records.example/Patient?ct=W3sidG9r".parse().unwrap();
-    /// assert!(audience.check_url(&foreign).is_err());
+    /// let other_host = "https://contoso-records.example/Patient?ct=W3sidG9r".parse().unwrap();
+    /// assert!(audience.check_url(&other_host).is_err());
     /// # Ok(()) }
     /// ```
     fn check_url(&self, url: &Url) -> Result<()> {
@@ -131,13 +143,111 @@ pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + '
     }
 }
 
-/// A kind of service of Azure Health Data Services.
+/// Implements what both audiences share: the methods of [`Audience`] as inherent methods, and the text conversions.
+macro_rules! audience {
+    ($audience:ident, $name:literal, $kind:ident) => {
+        impl super::Audience for $audience {
+            fn service(&self) -> crate::ServiceKind {
+                crate::ServiceKind::$kind
+            }
+        }
+
+        impl $audience {
+            /// Returns the kind of the service.
+            #[must_use]
+            pub fn service(&self) -> crate::ServiceKind {
+                super::Audience::service(self)
+            }
+
+            /// Returns the base URL of the service, which ends in `/`.
+            #[must_use]
+            pub fn endpoint(&self) -> &url::Url {
+                super::Audience::endpoint(self)
+            }
+
+            /// Returns the resource that tokens are for.
+            #[must_use]
+            pub fn resource(&self) -> &str {
+                super::Audience::resource(self)
+            }
+
+            /// Returns the scope that tokens are requested for: the resource followed by `/.default`.
+            #[must_use]
+            pub fn scope(&self) -> &str {
+                super::Audience::scope(self)
+            }
+
+            /// Returns the URL of a path below the endpoint, or checks an absolute URL. See [`Audience::url`].
+            ///
+            /// [`Audience::url`]: crate::Audience::url
+            ///
+            /// # Errors
+            ///
+            /// Returns [`ErrorKind::UrlNotAllowed`](crate::ErrorKind::UrlNotAllowed) if the URL is outside the audience.
+            pub fn url(&self, path: &str) -> crate::Result<url::Url> {
+                super::Audience::url(self, path)
+            }
+
+            /// Checks that a request to `url` may carry the token. See [`Audience::check_url`].
+            ///
+            /// [`Audience::check_url`]: crate::Audience::check_url
+            ///
+            /// # Errors
+            ///
+            /// Returns [`ErrorKind::UrlNotAllowed`](crate::ErrorKind::UrlNotAllowed) if the URL is outside the audience.
+            pub fn check_url(&self, url: &url::Url) -> crate::Result<()> {
+                super::Audience::check_url(self, url)
+            }
+        }
+
+        /// Equivalent to [`from_endpoint`](Self::from_endpoint) and `build`.
+        impl std::str::FromStr for $audience {
+            type Err = crate::Error;
+
+            fn from_str(url: &str) -> crate::Result<Self> {
+                Self::from_endpoint(url).build()
+            }
+        }
+
+        /// Equivalent to [`from_endpoint`](Self::from_endpoint) and `build`.
+        impl TryFrom<url::Url> for $audience {
+            type Error = crate::Error;
+
+            fn try_from(url: url::Url) -> crate::Result<Self> {
+                Self::from_endpoint(url).build()
+            }
+        }
+
+        /// Writes the base URL.
+        impl std::fmt::Display for $audience {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.endpoint().fmt(f)
+            }
+        }
+
+        impl std::fmt::Debug for $audience {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct($name)
+                    .field("endpoint", &self.endpoint().as_str())
+                    .field("resource", &self.resource())
+                    .finish()
+            }
+        }
+    };
+}
+use audience;
+
+/// The kind of a service of Azure Health Data Services.
+///
+/// `Display`, `FromStr` and serde use `fhir` and `dicom`.
+///
+/// # Examples
 ///
 /// ```
 /// use azure_healthcare_auth::{Audience, DicomAudience, ServiceKind};
 ///
-/// /// The least role with which a service can be read.
-/// fn reader(audience: &impl Audience) -> Option<&'static str> {
+/// /// Returns the least privileged role that can read from the service.
+/// fn reader_role(audience: &impl Audience) -> Option<&'static str> {
 ///     match audience.service() {
 ///         ServiceKind::Fhir => Some("FHIR Data Reader"),
 ///         ServiceKind::Dicom => Some("DICOM Data Reader"),
@@ -147,8 +257,8 @@ pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + '
 ///
 /// # fn main() -> azure_healthcare_auth::Result<()> {
 /// let imaging = DicomAudience::workspace("contoso", "imaging").build()?;
-/// assert_eq!(reader(&imaging), Some("DICOM Data Reader"));
-/// assert_eq!(imaging.service().to_string(), "DICOM"); // as it stands in events and errors
+/// assert_eq!(reader_role(&imaging), Some("DICOM Data Reader"));
+/// assert_eq!(imaging.service().as_str(), "dicom");
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -160,8 +270,11 @@ pub enum ServiceKind {
     Dicom,
 }
 
+named_values!(ServiceKind: "service kind", ErrorKind::Audience, Fhir => "fhir", Dicom => "dicom");
+
 impl ServiceKind {
-    fn name(self) -> &'static str {
+    /// Returns the name of the service in messages for people.
+    pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Fhir => "FHIR",
             Self::Dicom => "DICOM",
@@ -169,31 +282,30 @@ impl ServiceKind {
     }
 }
 
-impl fmt::Display for ServiceKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// An Azure cloud in which Azure Health Data Services has documented addresses.
+/// An Azure cloud for which the endpoints of Azure Health Data Services are documented.
 ///
-/// For another, give the service by its URL and its audience by `.resource(…)`.
+/// For any other cloud, set the endpoint with `from_endpoint` and the resource with `resource`. `Display`, `FromStr` and
+/// serde use `public` and `us-government`.
+///
+/// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{Audience, Cloud, DicomAudience, FhirAudience};
+/// use azure_healthcare_auth::{Cloud, DicomAudience, FhirAudience};
 ///
 /// # fn main() -> azure_healthcare_auth::Result<()> {
 /// let records = FhirAudience::workspace("contoso", "records").cloud(Cloud::UsGovernment).build()?;
 /// assert_eq!(records.endpoint().as_str(), "https://contoso-records.fhir.azurehealthcareapis.us/");
 ///
 /// let imaging = DicomAudience::workspace("contoso", "imaging").cloud(Cloud::UsGovernment);
-/// assert!(imaging.clone().build().is_err()); // what would its tokens be asked for?
+/// assert!(imaging.clone().build().is_err()); // No resource is documented.
 /// let imaging = imaging.resource("api://contoso-imaging").build()?;
 /// assert_eq!(imaging.endpoint().as_str(), "https://contoso-imaging.dicom.azurehealthcareapis.us/v2/");
+///
+/// assert_eq!("us-government".parse::<Cloud>()?, Cloud::UsGovernment);
+/// assert_eq!(Cloud::Public.as_str(), "public");
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum Cloud {
     /// The public cloud, `azurehealthcareapis.com`. The default.
@@ -201,33 +313,17 @@ pub enum Cloud {
     Public,
     /// Azure for US Government, `azurehealthcareapis.us`.
     ///
-    /// No audience is documented for its DICOM service: that one needs `.resource(…)`.
+    /// No resource is documented for its DICOM service, so `resource` is required there.
     UsGovernment,
 }
 
-impl Cloud {
-    const ALL: [Self; 2] = [Self::Public, Self::UsGovernment];
+named_values!(Cloud: "cloud", ErrorKind::Audience, Public => "public", UsGovernment => "us-government");
 
+impl Cloud {
     fn domain(self) -> &'static str {
         match self {
             Self::Public => "azurehealthcareapis.com",
             Self::UsGovernment => "azurehealthcareapis.us",
         }
     }
-}
-
-impl fmt::Display for Cloud {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Public => "Public",
-            Self::UsGovernment => "UsGovernment",
-        })
-    }
-}
-
-fn debug(audience: &impl Audience, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.debug_struct(name)
-        .field("endpoint", &audience.endpoint().as_str())
-        .field("resource", &audience.resource())
-        .finish()
 }

@@ -6,7 +6,7 @@ use super::cause::DenialCause;
 use super::likely::Likely;
 use super::outcome::Outcome;
 use super::said::Said;
-use crate::audience::{PUBLIC_DICOM, Place, place};
+use crate::audience::{HostKind, PUBLIC_DICOM, host_kind};
 use crate::claims::UnverifiedClaims;
 use crate::text::{LONG, is_guid, printable};
 use crate::{Cloud, ServiceKind};
@@ -160,7 +160,7 @@ impl Facts<'_> {
             bare == PUBLIC_DICOM
         } else {
             host(bare).is_some_and(|host| {
-                let ours = matches!(place(&host), Some((_, Place::Fhir(_) | Place::Account(_))));
+                let ours = matches!(host_kind(&host), Some((_, HostKind::Fhir(_) | HostKind::Account(_))));
                 ours && bare == format!("https://{host}")
             })
         };
@@ -171,12 +171,12 @@ impl Facts<'_> {
     pub(crate) fn is_a_known_mistake(&self) -> bool {
         let Some(audience) = self.first_audience() else { return false };
         let host = host(audience).unwrap_or_default();
-        let place = place(&host);
+        let place = host_kind(&host);
         if self.service == ServiceKind::Dicom {
             // No audience is known for those of another cloud.
             matches!(place, Some((Cloud::Public, _)))
         } else {
-            matches!(place, Some((_, Place::Domain)))
+            matches!(place, Some((_, HostKind::Domain)))
                 || audience.strip_suffix('/').unwrap_or(audience) == PUBLIC_DICOM
         }
     }

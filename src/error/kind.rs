@@ -20,7 +20,7 @@
 /// # fn main() -> azure_healthcare_auth::Result<()> {
 /// let records = FhirAudience::workspace("contoso", "records").build()?;
 /// assert_eq!(status(&records.url("../admin").unwrap_err()), 400);
-/// assert_eq!(status(&FhirAudience::endpoint("http://records").build().unwrap_err()), 500);
+/// assert_eq!(status(&FhirAudience::from_endpoint("http://records").build().unwrap_err()), 500);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -185,8 +185,8 @@ impl FakeServerBuilder {
 
     fn started(self) -> Result<FakeServer, Box<dyn std::error::Error>> {
         let [(fhir_port, fhir_origin), (dicom_port, dicom_origin)] = [listen()?, listen()?];
-        let fhir = FhirAudience::endpoint(&fhir_origin).build()?;
-        let dicom = |version| DicomAudience::endpoint(&dicom_origin).version(version).build();
+        let fhir = FhirAudience::from_endpoint(&fhir_origin).build()?;
+        let dicom = |version| DicomAudience::from_endpoint(&dicom_origin).version(version).build();
         let (dicom_v1, dicom_v2) = (dicom(DicomVersion::V1)?, dicom(DicomVersion::V2)?);
 
         let store = Store::new(self.patients, &self.seeds);

@@ -6,7 +6,7 @@ use url::Url;
 use super::plan::Env;
 use crate::{
     Cloud, Error, ErrorKind, Result,
-    audience::{PUBLIC_DICOM, place},
+    audience::{PUBLIC_DICOM, host_kind},
 };
 
 pub(super) const NAME: &str = "AZURE_AUTHORITY_HOST";
@@ -71,7 +71,7 @@ fn clouds_of_authority(host: &str) -> Option<&'static [Cloud]> {
 fn cloud_of_service(host: &str) -> Option<Cloud> {
     match PUBLIC_DICOM.strip_prefix("https://") == Some(host) {
         true => Some(Cloud::Public),
-        false => place(host).map(|(cloud, _)| cloud),
+        false => host_kind(host).map(|(cloud, _)| cloud),
     }
 }
 

@@ -1,10 +1,11 @@
-//! What may be written for the URL of a service, what it becomes, and what is refused with which advice.
+//! Endpoints given as URLs: the audience that they become, or the error and its advice.
 
-use azure_healthcare_auth::{Audience, DicomAudience, DicomVersion, ErrorKind, FhirAudience};
+use azure_healthcare_auth::{DicomAudience, DicomVersion, ErrorKind, FhirAudience};
+use url::Url;
 
 const DICOM: &str = "https://dicom.healthcareapis.azure.com";
 
-/// A service URL, then the endpoint and the resource that it becomes.
+/// A service URL, the endpoint and the resource.
 const FHIR_URLS: &[(&str, &str, &str)] = &[
     (
         "https://contoso-records.fhir.azurehealthcareapis.com",
@@ -64,7 +65,7 @@ const FHIR_URLS: &[(&str, &str, &str)] = &[
     ("http://127.0.0.1:8080/fhir", "http://127.0.0.1:8080/fhir/", "http://127.0.0.1:8080"),
     ("http://127.9.8.7", "http://127.9.8.7/", "http://127.9.8.7"),
     ("http://[::1]:8080", "http://[::1]:8080/", "http://[::1]:8080"),
-    // A domain that only ends in the same letters is a host of one's own.
+    // Hosts that only look like those of Azure Health Data Services.
     (
         "https://notazurehealthcareapis.com",
         "https://notazurehealthcareapis.com/",
@@ -77,7 +78,7 @@ const FHIR_URLS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// A service URL, then the endpoint and the version that it becomes. The resource is the public one.
+/// A service URL, the endpoint and the version. The resource is the public one.
 const DICOM_URLS: &[(&str, &str, DicomVersion)] = &[
     (
         "https://contoso-imaging.dicom.azurehealthcareapis.com",
@@ -100,8 +101,8 @@ const DICOM_URLS: &[(&str, &str, DicomVersion)] = &[
     ("http://[::1]:8042/v2", "http://[::1]:8042/v2/", DicomVersion::V2),
 ];
 
-/// What both audiences refuse of a URL, and a part of the advice.
-const REFUSED_BY_BOTH: &[(&str, &str)] = &[
+/// Service URLs that are invalid for both audiences, and a part of the error message.
+const INVALID: &[(&str, &str)] = &[
     ("", "the service URL is empty"),
     ("contoso", "not a URL"),
     ("//contoso.example", "not a URL"),
@@ -114,7 +115,7 @@ const REFUSED_BY_BOTH: &[(&str, &str)] = &[
     ("http://fhir.contoso.example", "write `https`"),
     ("http://10.1.2.3", "write `https`"),
     ("http://localhost.contoso.example", "write `https`"),
-    ("http://[::ffff:127.0.0.1]", "the way it would be sent"),
+    ("http://[::ffff:127.0.0.1]", "as it would be sent"),
     ("http://[::ffff:7f00:1]", "write `https`"),
     ("http://contoso-records.fhir.azurehealthcareapis.com", "write `https`"),
     (" https://contoso.example", "a space"),
@@ -129,8 +130,8 @@ const REFUSED_BY_BOTH: &[(&str, &str)] = &[
     ("https://contoso.example?", "query"),
     ("https://contoso.example/#a", "fragment"),
     ("https://contoso.example#", "fragment"),
-    ("https://contoso.example.", "leave the dot out"),
-    ("https://contoso-records.fhir.azurehealthcareapis.com.", "leave the dot out"),
+    ("https://contoso.example.", "remove the dot"),
+    ("https://contoso-records.fhir.azurehealthcareapis.com.", "remove the dot"),
     ("https://kränkenhaus.example", "write `xn--krnkenhaus-r5a.example`"),
     // The first letter is Cyrillic.
     ("https://сontoso.example", "write `xn--ontoso-hrf.example`"),
@@ -151,14 +152,14 @@ const REFUSED_BY_BOTH: &[(&str, &str)] = &[
     ("https://contoso.example/%c0%ae%c0%ae/b", "not UTF-8"),
     ("https://azurehealthcareapis.com", "the domain of all services"),
     ("https://azurehealthcareapis.us", "the domain of all services"),
-    ("https://a.b.fhir.azurehealthcareapis.com", "is not the address of a"),
-    ("https://fhir.azurehealthcareapis.com", "is not the address of a"),
-    ("https://dicom.azurehealthcareapis.com", "is not the address of a"),
-    ("https://contoso-devices.iot.azurehealthcareapis.com", "is not the address of a"),
+    ("https://a.b.fhir.azurehealthcareapis.com", "is not the host of a"),
+    ("https://fhir.azurehealthcareapis.com", "is not the host of a"),
+    ("https://dicom.azurehealthcareapis.com", "is not the host of a"),
+    ("https://contoso-devices.iot.azurehealthcareapis.com", "is not the host of a"),
     ("https://contoso.example:99999", "not a URL"),
 ];
 
-const REFUSED_BY_FHIR: &[(&str, &str)] = &[
+const INVALID_FOR_FHIR: &[(&str, &str)] = &[
     ("https://contoso-imaging.dicom.azurehealthcareapis.com", "is a DICOM service: use `DicomAudience`"),
     ("https://contoso-imaging.dicom.azurehealthcareapis.us/v2", "is a DICOM service: use `DicomAudience`"),
     ("https://contoso-records.fhir.azurehealthcareapis.com/Patient", "no base path"),
@@ -170,23 +171,23 @@ const REFUSED_BY_FHIR: &[(&str, &str)] = &[
     ("https://contoso-.fhir.azurehealthcareapis.com", "the service name is empty"),
     ("https://-records.fhir.azurehealthcareapis.com", "the workspace name is empty"),
     ("https://contoso--records.fhir.azurehealthcareapis.com", "a letter or digit at both ends"),
-    ("https://contoso-rec_ords.fhir.azurehealthcareapis.com", "is not a name"),
+    ("https://contoso-rec_ords.fhir.azurehealthcareapis.com", "service name is not valid"),
     ("https://co.azurehealthcareapis.com", "account name has 2 characters"),
 ];
 
-const REFUSED_BY_DICOM: &[(&str, &str)] = &[
+const INVALID_FOR_DICOM: &[(&str, &str)] = &[
     ("https://contoso-records.fhir.azurehealthcareapis.com", "is a FHIR service: use `FhirAudience`"),
-    ("https://contoso.azurehealthcareapis.com", "is not the address of a DICOM service"),
+    ("https://contoso.azurehealthcareapis.com", "is not the host of a DICOM service"),
     ("https://contoso-imaging.dicom.azurehealthcareapis.com/v3", "`/v1` or `/v2`"),
     ("https://contoso-imaging.dicom.azurehealthcareapis.com/V2", "`/v1` or `/v2`"),
     ("https://contoso-imaging.dicom.azurehealthcareapis.com/v2/studies", "`/v1` or `/v2`"),
     ("https://contoso-imaging.dicom.azurehealthcareapis.com/a/v2", "`/v1` or `/v2`"),
-    // No audience is documented for that cloud, and none is invented.
-    ("https://contoso-imaging.dicom.azurehealthcareapis.us/v2", "`.resource(…)`"),
+    // No resource is documented for that cloud.
+    ("https://contoso-imaging.dicom.azurehealthcareapis.us/v2", "set the resource"),
 ];
 
 #[test]
-fn a_url_becomes_an_endpoint_with_the_right_resource() {
+fn url_becomes_the_endpoint_with_the_documented_resource() {
     for (given, endpoint, resource) in FHIR_URLS {
         let audience: FhirAudience = given.parse().unwrap_or_else(|error| panic!("{given}: {error}"));
         assert_eq!(audience.endpoint().as_str(), *endpoint, "{given}");
@@ -204,7 +205,7 @@ fn a_url_becomes_an_endpoint_with_the_right_resource() {
 }
 
 #[test]
-fn an_audience_that_was_built_can_be_written_down_and_read_back() {
+fn displayed_audience_parses_to_the_same_audience() {
     for (given, ..) in FHIR_URLS {
         let audience: FhirAudience = given.parse().unwrap();
         assert_eq!(audience.to_string().parse::<FhirAudience>().unwrap(), audience, "{given}");
@@ -216,7 +217,7 @@ fn an_audience_that_was_built_can_be_written_down_and_read_back() {
 }
 
 #[test]
-fn a_url_that_is_refused_says_what_to_write_instead() {
+fn invalid_url_error_says_what_to_write_instead() {
     let fhir = |given: &str| given.parse::<FhirAudience>().map(|audience| audience.to_string());
     let dicom = |given: &str| given.parse::<DicomAudience>().map(|audience| audience.to_string());
     let check = |given: &str, outcome: Result<String, azure_healthcare_auth::Error>, advice: &str| {
@@ -225,14 +226,29 @@ fn a_url_that_is_refused_says_what_to_write_instead() {
         assert!(error.to_string().contains(advice), "{given}: {error}");
         assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
     };
-    for (given, advice) in REFUSED_BY_BOTH {
+    for (given, advice) in INVALID {
         check(given, fhir(given), advice);
         check(given, dicom(given), advice);
     }
-    for (given, advice) in REFUSED_BY_FHIR {
+    for (given, advice) in INVALID_FOR_FHIR {
         check(given, fhir(given), advice);
     }
-    for (given, advice) in REFUSED_BY_DICOM {
+    for (given, advice) in INVALID_FOR_DICOM {
         check(given, dicom(given), advice);
     }
+}
+
+#[test]
+fn parsed_url_converts_to_the_same_audience_as_its_text() {
+    for (given, ..) in FHIR_URLS {
+        let url = Url::parse(given).unwrap();
+        assert_eq!(FhirAudience::try_from(url).unwrap(), given.parse().unwrap(), "{given}");
+    }
+    for (given, ..) in DICOM_URLS {
+        let url = Url::parse(given).unwrap();
+        assert_eq!(DicomAudience::try_from(url).unwrap(), given.parse().unwrap(), "{given}");
+    }
+    let user_info = Url::parse("https://user:canary@contoso.example").unwrap();
+    assert_eq!(FhirAudience::try_from(user_info.clone()).unwrap_err().kind(), ErrorKind::Audience);
+    assert_eq!(DicomAudience::try_from(user_info).unwrap_err().kind(), ErrorKind::Audience);
 }

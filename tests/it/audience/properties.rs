@@ -1,10 +1,12 @@
-//! What may be said of a service by names, a cloud, a version or a resource, what it becomes, and what is refused with
-//! which advice. Nothing of it is shown that may be secret, and nothing makes a builder panic.
+//! Names, clouds, versions and resources: the audience that they become, or the error and its advice. Errors show no
+//! secret, and no input makes a builder panic.
 
-use azure_healthcare_auth::{Audience, Cloud, DicomAudience, DicomVersion, ErrorKind, FhirAudience};
+use azure_healthcare_auth::{
+    Cloud, DicomAudience, DicomVersion, Error, ErrorKind, FhirAudience, ServiceKind,
+};
 
 #[test]
-fn names_make_the_documented_host() {
+fn names_become_the_documented_host() {
     let endpoint = |audience: FhirAudience| audience.endpoint().to_string();
     assert_eq!(
         endpoint(FhirAudience::workspace("contoso", "records").build().unwrap()),
@@ -22,15 +24,15 @@ fn names_make_the_documented_host() {
     assert_eq!(dicom.endpoint().as_str(), "https://contoso-imaging.dicom.azurehealthcareapis.com/v1/");
 }
 
-/// That an account of the US Government cloud lives in the domain of its services is likely, and not documented.
+/// The domain of accounts in the US Government cloud is likely but not documented.
 #[test]
-fn an_account_in_the_us_government_cloud_is_in_its_domain() {
+fn us_government_account_is_in_the_domain_of_its_cloud() {
     let audience = FhirAudience::account("contoso").cloud(Cloud::UsGovernment).build().unwrap();
     assert_eq!(audience.resource(), "https://contoso.azurehealthcareapis.us");
 }
 
 #[test]
-fn names_are_taken_as_they_are_and_refused_with_advice() {
+fn invalid_name_error_says_what_to_write_instead() {
     let longest = "a".repeat(24);
     assert!(FhirAudience::workspace(&longest, &longest).build().is_ok());
     let too_long = "a".repeat(25);
@@ -39,19 +41,19 @@ fn names_are_taken_as_they_are_and_refused_with_advice() {
         ("contoso", "", "the service name is empty"),
         ("Contoso", "records", "write `contoso`"),
         ("contoso", "reCords", "write `records`"),
-        ("co", "records", "has 2 characters: it has 3 to 24"),
-        (too_long.as_str(), "records", "has 25 characters: it has 3 to 24"),
+        ("co", "records", "has 2 characters: it must have 3 to 24"),
+        (too_long.as_str(), "records", "has 25 characters: it must have 3 to 24"),
         ("contoso", "re", "has 2 characters"),
         ("con-toso", "records", "no `-`"),
         ("contoso", "-records", "a letter or digit at both ends"),
         ("contoso", "records-", "a letter or digit at both ends"),
-        ("con.toso", "records", "is not a name"),
-        ("con/toso", "records", "is not a name"),
-        ("contoso", "rec ords", "is not a name"),
-        ("contoso", "records.evil.example/", "is not a name"),
-        ("contoso", "r@cords", "is not a name"),
-        ("cöntoso", "records", "is not a name"),
-        ("contoso", "records\n", "is not a name"),
+        ("con.toso", "records", "name is not valid"),
+        ("con/toso", "records", "name is not valid"),
+        ("contoso", "rec ords", "name is not valid"),
+        ("contoso", "records.evil.example/", "name is not valid"),
+        ("contoso", "r@cords", "name is not valid"),
+        ("cöntoso", "records", "name is not valid"),
+        ("contoso", "records\n", "name is not valid"),
     ] {
         for error in [
             FhirAudience::workspace(workspace, service).build().unwrap_err(),
@@ -62,7 +64,7 @@ fn names_are_taken_as_they_are_and_refused_with_advice() {
         }
     }
     for (account, advice) in
-        [("", "empty"), ("Contoso", "write `contoso`"), ("a.b", "is not a name"), ("ab", "3 to 24")]
+        [("", "empty"), ("Contoso", "write `contoso`"), ("a.b", "name is not valid"), ("ab", "3 to 24")]
     {
         let error = FhirAudience::account(account).build().unwrap_err();
         assert!(error.to_string().contains(advice), "{account}: {error}");
@@ -70,7 +72,7 @@ fn names_are_taken_as_they_are_and_refused_with_advice() {
 }
 
 #[test]
-fn a_resource_is_kept_letter_by_letter() {
+fn resource_is_used_verbatim() {
     for resource in [
         "https://records.contoso.example",
         "https://records.contoso.example/",
@@ -82,21 +84,21 @@ fn a_resource_is_kept_letter_by_letter() {
     ] {
         let fhir = FhirAudience::workspace("contoso", "records").resource(resource).build().unwrap();
         let dicom = DicomAudience::workspace("contoso", "imaging").resource(resource).build().unwrap();
-        for (kept, scope) in [(fhir.resource(), fhir.scope()), (dicom.resource(), dicom.scope())] {
-            assert_eq!(kept, resource);
+        for (built, scope) in [(fhir.resource(), fhir.scope()), (dicom.resource(), dicom.scope())] {
+            assert_eq!(built, resource);
             assert_eq!(scope, format!("{resource}/.default"));
         }
     }
 }
 
 #[test]
-fn a_resource_that_no_scope_can_hold_is_refused() {
+fn resource_that_cannot_become_a_scope_is_an_error() {
     for (resource, advice) in [
         ("", "the resource is empty"),
-        ("https://contoso.example/.default", "leave that out"),
-        ("https://contoso.example//.default", "leave that out"),
-        ("https://contoso.example/.default/", "leave that out"),
-        ("/.default", "leave that out"),
+        ("https://contoso.example/.default", "remove it"),
+        ("https://contoso.example//.default", "remove it"),
+        ("https://contoso.example/.default/", "remove it"),
+        ("/.default", "remove it"),
         ("https://a.example https://b.example", "RFC 6749"),
         ("https://contoso.example\n", "RFC 6749"),
         ("\"x\"", "RFC 6749"),
@@ -110,43 +112,44 @@ fn a_resource_that_no_scope_can_hold_is_refused() {
 }
 
 #[test]
-fn no_audience_is_invented_for_a_cloud_that_documents_none() {
+fn resource_is_required_if_none_is_documented() {
     let builder = || DicomAudience::workspace("contoso", "imaging").cloud(Cloud::UsGovernment);
     let error = builder().build().unwrap_err();
-    assert!(error.to_string().contains("`.resource(…)`"), "{error}");
-    let own_host = DicomAudience::endpoint("https://dicom.contoso.example").cloud(Cloud::UsGovernment);
-    assert!(own_host.build().is_err());
+    assert!(error.to_string().contains("set the resource"), "{error}");
+    let custom_host =
+        DicomAudience::from_endpoint("https://dicom.contoso.example").cloud(Cloud::UsGovernment);
+    assert!(custom_host.build().is_err());
 
-    let audience = builder().resource("https://told.example").build().unwrap();
+    let audience = builder().resource("https://resource.example").build().unwrap();
     assert_eq!(audience.endpoint().as_str(), "https://contoso-imaging.dicom.azurehealthcareapis.us/v2/");
-    assert_eq!(audience.resource(), "https://told.example");
+    assert_eq!(audience.resource(), "https://resource.example");
 }
 
 #[test]
-fn what_is_said_twice_must_agree() {
+fn settings_that_contradict_the_url_are_an_error() {
     let us = "https://contoso-records.fhir.azurehealthcareapis.us";
-    assert!(FhirAudience::endpoint(us).cloud(Cloud::UsGovernment).build().is_ok());
-    let error = FhirAudience::endpoint(us).cloud(Cloud::Public).build().unwrap_err();
-    assert!(error.to_string().contains("in the cloud UsGovernment"), "{error}");
+    assert!(FhirAudience::from_endpoint(us).cloud(Cloud::UsGovernment).build().is_ok());
+    let error = FhirAudience::from_endpoint(us).cloud(Cloud::Public).build().unwrap_err();
+    assert!(error.to_string().contains("in the cloud us-government"), "{error}");
 
     let v1 = "https://contoso-imaging.dicom.azurehealthcareapis.com/v1";
-    assert!(DicomAudience::endpoint(v1).version(DicomVersion::V1).build().is_ok());
-    let error = DicomAudience::endpoint(v1).version(DicomVersion::V2).build().unwrap_err();
+    assert!(DicomAudience::from_endpoint(v1).version(DicomVersion::V1).build().is_ok());
+    let error = DicomAudience::from_endpoint(v1).version(DicomVersion::V2).build().unwrap_err();
     assert!(error.to_string().contains("ends in `/v1`"), "{error}");
 }
 
 #[test]
-fn nothing_is_shown_of_what_may_be_a_password_or_forge_a_line() {
+fn errors_and_debug_show_no_pasted_secret_or_control_character() {
     for pasted in [
         "https://user:canary@contoso.example",
-        "canary\nERROR all is lost",
+        "canary\nERROR injected",
         "canary\u{202e}",
         &"canary".repeat(999),
     ] {
         let fhir = FhirAudience::workspace(pasted, pasted);
         let dicom = DicomAudience::workspace("contoso", pasted).resource("api://contoso");
         let account = FhirAudience::account(pasted);
-        let endpoint = FhirAudience::endpoint(pasted);
+        let endpoint = FhirAudience::from_endpoint(pasted);
         let shown = [format!("{fhir:?} {dicom:?} {account:?} {endpoint:?}")].into_iter().chain(
             [
                 fhir.build().unwrap_err(),
@@ -164,8 +167,8 @@ fn nothing_is_shown_of_what_may_be_a_password_or_forge_a_line() {
 
 #[test]
 fn no_input_makes_a_builder_panic() {
-    // Every pair of these pieces, in each place that takes text.
-    let pieces = [
+    // Every pair of these parts, for every setting that takes text.
+    let parts = [
         "",
         "a",
         "-",
@@ -188,8 +191,8 @@ fn no_input_makes_a_builder_panic() {
         "\0",
         "x".repeat(70_000).leak(),
     ];
-    for first in pieces {
-        for second in pieces {
+    for first in parts {
+        for second in parts {
             let text = format!("{first}{second}");
             let _ = text.parse::<FhirAudience>();
             let _ = text.parse::<DicomAudience>();
@@ -202,5 +205,33 @@ fn no_input_makes_a_builder_panic() {
                 let _ = audience.url(&text);
             }
         }
+    }
+}
+
+#[test]
+fn enum_names_parse_to_the_same_value_and_other_names_are_an_error() {
+    fn check<T: std::str::FromStr<Err = Error> + std::fmt::Debug + PartialEq>(
+        value: T,
+        name: &str,
+        others: &str,
+    ) {
+        assert_eq!(name.parse::<T>().unwrap(), value);
+        for other in ["", "canary", &name.to_uppercase()] {
+            let error = other.parse::<T>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Audience);
+            assert!(error.to_string().ends_with(others) && !error.to_string().contains("canary"), "{error}");
+        }
+    }
+    for cloud in [Cloud::Public, Cloud::UsGovernment] {
+        assert_eq!(cloud.to_string(), cloud.as_str());
+        check(cloud, cloud.as_str(), "unknown cloud: write `public` or `us-government`");
+    }
+    for version in [DicomVersion::V1, DicomVersion::V2] {
+        assert_eq!(version.to_string(), version.as_str());
+        check(version, version.as_str(), "unknown version: write `v1` or `v2`");
+    }
+    for service in [ServiceKind::Fhir, ServiceKind::Dicom] {
+        assert_eq!(service.to_string(), service.as_str());
+        check(service, service.as_str(), "unknown service kind: write `fhir` or `dicom`");
     }
 }

@@ -1,10 +1,10 @@
-//! Properties of the one decision whether a URL is the audience's, over paths that are made of hostile pieces.
+//! Property tests of the decision whether a URL is allowed, with paths that are made of hostile parts.
 
-use azure_healthcare_auth::{Audience, ErrorKind, FhirAudience};
+use azure_healthcare_auth::{ErrorKind, FhirAudience};
 use proptest::prelude::*;
 use url::Url;
 
-const PIECES: &[&str] = &[
+const PARTS: &[&str] = &[
     "/",
     "//",
     "\\",
@@ -56,12 +56,12 @@ const PIECES: &[&str] = &[
 ];
 
 fn path() -> impl Strategy<Value = String> {
-    let piece = prop_oneof![prop::sample::select(PIECES).prop_map(str::to_owned), ".{0,3}"];
-    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+    let part = prop_oneof![prop::sample::select(PARTS).prop_map(str::to_owned), ".{0,3}"];
+    prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat())
 }
 
-/// What a server may make of a path: decoded once more, with matrix parameters dropped, and resolved.
-fn as_a_lenient_server_reads(path: &str) -> Option<Vec<String>> {
+/// Interprets a path as a lenient server does: decodes it again, removes matrix parameters and resolves dot segments.
+fn lenient_server_segments(path: &str) -> Option<Vec<String>> {
     let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy().replace('\\', "/");
     let decoded = decoded.split(['?', '#']).next().unwrap_or_default();
     let mut segments = Vec::new();
@@ -81,22 +81,22 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_it_is_made_of(path in path()) {
+    fn resolved_url_is_always_below_the_endpoint(path in path()) {
         let audience: FhirAudience = "https://fhir.contoso.example/r4".parse().unwrap();
         for given in [path.clone(), format!("https://fhir.contoso.example{path}"), format!("https://fhir.contoso.example/r4{path}")] {
             let Ok(url) = audience.url(&given) else { continue };
             prop_assert_eq!(url.origin(), audience.endpoint().origin());
             prop_assert!(url.username().is_empty() && url.password().is_none() && url.fragment().is_none());
             prop_assert!(url.path() == "/r4" || url.path().starts_with("/r4/"));
-            let read = as_a_lenient_server_reads(url.path());
-            prop_assert!(read.is_some_and(|segments| segments.first().is_some_and(|first| first == "r4")));
-            // Sent on as an absolute URL, it is the same.
+            let segments = lenient_server_segments(url.path());
+            prop_assert!(segments.is_some_and(|segments| segments.first().is_some_and(|first| first == "r4")));
+            // As an absolute URL it resolves to itself.
             prop_assert_eq!(audience.url(url.as_str()).unwrap(), url);
         }
     }
 
     #[test]
-    fn nor_any_url(text in path(), host in prop::sample::select(PIECES)) {
+    fn allowed_url_is_always_below_the_endpoint(text in path(), host in prop::sample::select(PARTS)) {
         let audience: FhirAudience = "https://fhir.contoso.example/r4".parse().unwrap();
         for given in [text.clone(), format!("https://{host}{text}"), format!("https://fhir.contoso.example{host}{text}")] {
             let Ok(url) = Url::parse(&given) else { continue };
@@ -108,7 +108,7 @@ proptest! {
     }
 
     #[test]
-    fn nor_does_any_text_make_a_builder_panic(text in path()) {
+    fn parsed_audience_round_trips_through_display(text in path()) {
         if let Ok(audience) = text.parse::<FhirAudience>() {
             prop_assert_eq!(audience.to_string().parse::<FhirAudience>().unwrap(), audience);
         }
@@ -116,7 +116,7 @@ proptest! {
 }
 
 #[test]
-fn nor_does_one_that_only_begins_as_it_does() {
+fn url_that_only_starts_like_the_endpoint_is_not_allowed() {
     let audience: FhirAudience = "https://fhir.contoso.example/r4".parse().unwrap();
     for rest in [
         ".evil.example/r4/Patient",

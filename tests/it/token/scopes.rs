@@ -56,7 +56,7 @@ async fn dicom_services_share_one_token() {
         DicomAudience::workspace("contoso", "imaging").version(DicomVersion::V1),
         DicomAudience::workspace("contoso", "archive"),
         DicomAudience::workspace("fabrikam", "imaging"),
-        DicomAudience::endpoint("https://dicom.contoso.example"),
+        DicomAudience::from_endpoint("https://dicom.contoso.example"),
     ] {
         assert_eq!(auth.for_audience(other.build().unwrap()).authorization().await.unwrap(), value);
     }

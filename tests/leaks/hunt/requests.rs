@@ -90,10 +90,10 @@ fn audiences() {
         "https://contoso.example/#canaryname",
         "http://user:canaryuser@contoso.example/?name=canaryname",
     ] {
-        let builder = FhirAudience::endpoint(endpoint);
+        let builder = FhirAudience::from_endpoint(endpoint);
         shown(&builder);
         assert_eq!(failed(&builder.build().unwrap_err()), ErrorKind::Audience);
-        let builder = DicomAudience::endpoint(endpoint);
+        let builder = DicomAudience::from_endpoint(endpoint);
         shown(&builder);
         assert_eq!(failed(&builder.build().unwrap_err()), ErrorKind::Audience);
     }

@@ -62,7 +62,7 @@ async fn run() -> Outcome<()> {
         .collect::<Vec<_>>()
         .try_into()
         .map_err(|_| "give a FHIR URL, a resource, a DICOM URL and a credential")?;
-    let audience = FhirAudience::endpoint(&url).resource(&resource).build()?;
+    let audience = FhirAudience::from_endpoint(&url).resource(&resource).build()?;
     let client = HealthcareClient::new(audience, credential(&which)?);
     let dicom = client.for_audience(dicom_url.parse::<DicomAudience>()?)?;
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
