@@ -9,7 +9,7 @@
 //!     match error.kind() {
 //!         ErrorKind::Audience => "clouds",
 //!         ErrorKind::Credential | ErrorKind::NoRuntime => "token_life",
-//!         ErrorKind::Denied => "when_a_service_says_no",
+//!         ErrorKind::Denied => "troubleshooting",
 //!         ErrorKind::UrlNotAllowed => "security",
 //!         _ => "none: the error says it all",
 //!     }
@@ -24,8 +24,8 @@
 #[doc = include_str!("../docs/token_life.md")]
 pub mod token_life {}
 
-#[doc = include_str!("../docs/when_a_service_says_no.md")]
-pub mod when_a_service_says_no {}
+#[doc = include_str!("../docs/troubleshooting.md")]
+pub mod troubleshooting {}
 
 #[doc = include_str!("../docs/security.md")]
 pub mod security {}

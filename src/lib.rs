@@ -42,7 +42,7 @@
 //!   is fetched. Redirects are not followed. FHIR and DICOM audiences are different types.
 //! * **No duplicates.** A request that may have acted is not sent again, unless its method makes that harmless.
 //! * **A refusal says why.** A 401 or 403 is explained by what the service said and by what the token claims to be: see
-//!   [when a service says no](guide::when_a_service_says_no).
+//!   [troubleshooting 401 and 403](guide::troubleshooting).
 //! * **Quiet logs.** No token, no secret and nothing about a patient (no path below the base URL, no query, no body)
 //!   in `Debug`, `Display`, an error's sources or a `tracing` event: see [security](guide::security).
 //! * **No panic** on any input, and no `unsafe`. Requests are made inside a Tokio runtime that has I/O and time enabled.
@@ -141,7 +141,7 @@ pub use claims::UnverifiedClaims;
 pub use client::{Body, HealthcareClient, RequestBuilder, Response, StreamedResponse, default_http};
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
-pub use denial::{Challenge, Denial, DenialCause};
+pub use denial::{Challenge, Denial, DenialCause, ParseDenialCauseError};
 pub use error::{Error, ErrorKind, Result};
 
 /// The doors to what is private, for the fuzz targets alone.
