@@ -1,6 +1,6 @@
 //! Known error texts of services, reduced to what they report about the token.
 
-/// The length of a text that is examined, in characters.
+/// The part of a text that is examined, in characters.
 const MAX_TEXT: usize = 1024;
 
 /// The problems that known error texts in a response report.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::hints::ErrorHints;
 use crate::text::is_guid;
 
-/// The longest part of a body that is kept and examined, in bytes. A longer `OperationOutcome` is not valid JSON then.
+/// The part of a body that is kept, in bytes. A longer `OperationOutcome` is truncated and cannot be parsed.
 pub(crate) const MAX_DENIAL_BODY: usize = 64 * 1024;
 const MAX_ISSUES: usize = 16;
 
