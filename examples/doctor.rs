@@ -24,7 +24,7 @@ Finds out why a FHIR or DICOM service cannot be used.
 cargo run --example doctor                             on a stand-in on this machine, where all is well
 cargo run --example doctor -- URL                      on a service, as who is signed in here
 cargo run --example doctor -- --simulate CAUSE         on the stand-in, with a failure: wrong-audience,
-                                                       trailing-slash, expired, wrong-tenant, no-role, not-about-roles
+                                                       trailing-slash, expired, wrong-tenant, missing-role, not-role-related
     --resource RESOURCE   what tokens are asked for, where it is not what the URL says
     --json                one JSON document on standard output, for machines";
 
@@ -89,8 +89,8 @@ fn simulate(
         Some("wrong-tenant") => {
             (Ok(right), credential.with_tenant("0a1b2c3d-0000-4000-8000-99999999ffff"), path)
         }
-        Some("no-role") => (Ok(right), credential.without_role(), path),
-        Some("not-about-roles") => (Ok(right), credential, "Patient?_count=1&_total=estimate"),
+        Some("missing-role") => (Ok(right), credential.without_role(), path),
+        Some("not-role-related") => (Ok(right), credential, "Patient?_count=1&_total=estimate"),
         Some(other) => support::refuse(&format!("no cause is called `{other}`"), USAGE),
     }
 }

@@ -1,4 +1,4 @@
-//! Reads a refusal that is made of any bytes, and gives all that is shown of it; decides about any URI.
+//! Entry points for the fuzz targets.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
@@ -7,14 +7,16 @@ use url::Url;
 use crate::{
     ServiceKind,
     audience::check_uri,
-    denial::{Denial, Evidence, Renewal},
+    denial::{Denial, Evidence, RefreshAttempt},
 };
 
-pub fn admits(endpoint: &Url, uri: &Uri) -> bool {
+/// Returns `true` if requests to `uri` are allowed for an audience with this endpoint.
+pub fn is_allowed(endpoint: &Url, uri: &Uri) -> bool {
     check_uri(endpoint, uri).is_ok()
 }
 
-pub fn denial(status: u16, challenge: &[u8], body: &[u8], token: &[u8]) -> String {
+/// Diagnoses a response and returns all output that may be logged.
+pub fn explain_denial(status: u16, challenge: &[u8], body: &[u8], token: &[u8]) -> String {
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::from_bytes(challenge) {
         headers.insert(header::WWW_AUTHENTICATE, value);
@@ -31,7 +33,7 @@ pub fn denial(status: u16, challenge: &[u8], body: &[u8], token: &[u8]) -> Strin
         body: Bytes::copy_from_slice(body),
         authorization: &value.unwrap_or(HeaderValue::from_static("Bearer x")),
         now: std::time::SystemTime::now(),
-        renewal: Renewal::NotTried,
+        refresh: RefreshAttempt::NotTried,
     });
     format!("{denial} {denial:?} {:?} {:?}", denial.claims(), denial.challenges())
 }

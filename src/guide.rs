@@ -26,8 +26,8 @@
 #[doc = include_str!("../docs/token_lifecycle.md")]
 pub mod token_lifecycle {}
 
-#[doc = include_str!("../docs/when_a_service_says_no.md")]
-pub mod when_a_service_says_no {}
+#[doc = include_str!("../docs/troubleshooting.md")]
+pub mod troubleshooting {}
 
 #[doc = include_str!("../docs/security.md")]
 pub mod security {}

@@ -143,7 +143,7 @@ pub use claims::UnverifiedClaims;
 pub use client::{Body, HealthcareClient, RequestBuilder, Response, StreamedResponse, default_http};
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
-pub use denial::{Challenge, Denial, DenialCause};
+pub use denial::{Challenge, Denial, DenialCause, ParseDenialCauseError};
 pub use error::{Error, ErrorKind, Result};
 
 /// Private functions for the fuzz targets.

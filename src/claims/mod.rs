@@ -1,4 +1,4 @@
-//! [`UnverifiedClaims`]: those of an access token, read without verification.
+//! [`UnverifiedClaims`]: claims of an access token, parsed without verifying the signature.
 
 #[cfg(test)]
 pub(crate) mod samples;
@@ -17,10 +17,10 @@ use serde_json::{Map, Value};
 
 use crate::text::{LONG, SHORT, printable, tenant_of};
 
-/// The longest token that is read, in bytes; Entra's have 1 to 8 KiB.
+/// The longest token that is parsed, in bytes. Entra's tokens have 1 to 8 KiB.
 const MAX_TOKEN: usize = 64 * 1024;
 const MAX_ITEMS: usize = 64;
-/// The end of the year 9999: what lies behind it is no time but milliseconds taken for seconds.
+/// The end of the year 9999. A larger number is probably in milliseconds.
 const MAX_TIME: f64 = 253_402_300_799.0;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -30,12 +30,15 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The claims of an access token that decide about access, **unverified**: good for explaining a refusal, never for
-/// granting anything.
+/// The claims of an access token that matter for access, **unverified**.
 ///
-/// Read from the compact form of a JWS (RFC 7515 §3.1, RFC 7519 §4.1 and Entra's access token claims). The token
-/// itself is not kept. Every text is cut to a limit and holds visible ASCII only (anything else is a `?`), so all of
-/// it may be printed. No method panics.
+/// Use them to explain why a request was denied, never to grant access.
+///
+/// The claims are parsed from the compact form of a JWS (RFC 7515 §3.1; RFC 7519 §4.1 and Entra's access token claims).
+/// The token itself is not kept. All text may be printed: it is truncated, and characters other than visible ASCII are
+/// replaced by `?`.
+///
+/// # Examples
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,119 +52,136 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// # let auth = azure_healthcare_auth::Authenticator::new(fake_server.fhir(), std::sync::Arc::new(credential));
 /// let claims = UnverifiedClaims::from_authorization(&auth.authorization().await?).unwrap_or_default();
 ///
-/// // Who asks, as the owner of the service knows it:
-/// println!("{} {}", claims.principal_type().unwrap_or("principal"), claims.object_id().unwrap_or("without an id"));
-/// println!("of application {:?}, in tenant {:?} of {:?}", claims.app_id(), claims.tenant_id(), claims.issuer());
+/// // The principal, by the id that role assignments use:
+/// println!("{} {}", claims.principal_type().unwrap_or("principal"), claims.object_id().unwrap_or("unknown"));
+/// println!("application {:?}, tenant {:?}, issuer {:?}", claims.app_id(), claims.tenant_id(), claims.issuer());
 ///
-/// // What the token is for, and what it allows: an application has roles, a signed-in user scopes.
+/// // The audience and the permissions. Applications have roles, signed-in users have scopes.
 /// assert_eq!(claims.audiences(), [auth.audience().resource()]);
 /// assert_eq!(claims.roles(), ["Records.Read"]);
 /// assert!(claims.scopes().is_empty());
 ///
-/// // From when to when:
+/// // The period of validity:
 /// assert_eq!(claims.not_before(), claims.issued_at());
 /// assert_eq!(claims.expires_on(), claims.issued_at().map(|issued| issued + Duration::from_secs(60 * 60)));
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct UnverifiedClaims {
     audiences: Vec<String>,
     issuer: Option<String>,
-    tenant: Option<String>,
-    app: Option<String>,
-    object: Option<String>,
-    kind: Option<String>,
+    tenant_id: Option<String>,
+    app_id: Option<String>,
+    object_id: Option<String>,
+    principal_type: Option<String>,
     roles: Vec<String>,
     scopes: Vec<String>,
-    expires: Option<SystemTime>,
+    expires_on: Option<SystemTime>,
     not_before: Option<SystemTime>,
-    issued: Option<SystemTime>,
+    issued_at: Option<SystemTime>,
 }
 
 impl UnverifiedClaims {
-    /// `aud`: what the token is for. Empty where the token does not say.
+    /// Returns `aud`: the audiences that the token is for. Empty if the token names none.
+    #[must_use]
     pub fn audiences(&self) -> &[String] {
         &self.audiences
     }
 
-    /// `iss`: the address of who issued it.
+    /// Returns `iss`: the URL of the issuer.
+    #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.issuer.as_deref()
     }
 
-    /// `tid`, or the id in `iss`: the tenant that issued it.
+    /// Returns `tid`, or the tenant id in `iss`: the tenant that issued the token.
+    #[must_use]
     pub fn tenant_id(&self) -> Option<&str> {
-        self.tenant.as_deref()
+        self.tenant_id.as_deref()
     }
 
-    /// `appid` (v1 tokens) or `azp` (v2 tokens): the application that asked for it.
+    /// Returns `appid` (v1 tokens) or `azp` (v2 tokens): the application that requested the token.
+    #[must_use]
     pub fn app_id(&self) -> Option<&str> {
-        self.app.as_deref()
+        self.app_id.as_deref()
     }
 
-    /// `oid`: the principal whose roles count.
+    /// Returns `oid`: the principal that roles are assigned to.
+    #[must_use]
     pub fn object_id(&self) -> Option<&str> {
-        self.object.as_deref()
+        self.object_id.as_deref()
     }
 
-    /// `idtyp`: `app` or `user`, where the token says so.
+    /// Returns `idtyp`: `app` or `user`, if the token has the claim.
+    #[must_use]
     pub fn principal_type(&self) -> Option<&str> {
-        self.kind.as_deref()
+        self.principal_type.as_deref()
     }
 
-    /// `roles`: the application roles in the token. Azure's own role assignments are not among them.
+    /// Returns `roles`: the application roles in the token. Azure role assignments are not among them.
+    #[must_use]
     pub fn roles(&self) -> &[String] {
         &self.roles
     }
 
-    /// `scp`: the scopes that a signed-in user has delegated.
+    /// Returns `scp`: the scopes that a signed-in user delegated.
+    #[must_use]
     pub fn scopes(&self) -> &[String] {
         &self.scopes
     }
 
-    /// `exp`: when it ends.
+    /// Returns `exp`: the end of the token's validity.
+    #[must_use]
     pub fn expires_on(&self) -> Option<SystemTime> {
-        self.expires
+        self.expires_on
     }
 
-    /// `nbf`: when it begins.
+    /// Returns `nbf`: the start of the token's validity.
+    #[must_use]
     pub fn not_before(&self) -> Option<SystemTime> {
         self.not_before
     }
 
-    /// `iat`: when it was issued.
+    /// Returns `iat`: when the token was issued.
+    #[must_use]
     pub fn issued_at(&self) -> Option<SystemTime> {
-        self.issued
+        self.issued_at
     }
 
-    /// The claims of the token in an authorization value, `Bearer …` in any case. `None` where it is no JWS.
+    /// Parses the claims of the token in an authorization value.
+    ///
+    /// Returns `None` if the value is not `Bearer` (ignoring case) followed by a JWS in compact form with a JSON object
+    /// as payload, or if the token is longer than 64 KiB.
+    #[must_use]
     pub fn from_authorization(value: &HeaderValue) -> Option<Self> {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("Bearer").then(|| Self::from_token(token.trim()))?
     }
 
-    /// The claims of a token. `None` where it is no JWS in compact form with a JSON object inside.
+    /// Parses the claims of a token. Returns `None` if it is not a JWS in compact form with a JSON object as payload.
     pub(crate) fn from_token(token: &str) -> Option<Self> {
         let claims = payload(token)?;
-        let text = |name: &str, limit| claims.get(name)?.as_str().map(|t| printable(t, limit));
+        let text = |name: &str, limit| claims.get(name)?.as_str().map(|text| printable(text, limit));
         let issuer = text("iss", LONG);
         Some(Self {
-            audiences: texts(claims.get("aud"), LONG, |t| vec![t]),
-            tenant: text("tid", SHORT).or_else(|| tenant_of(issuer.as_deref()?)),
+            audiences: texts(claims.get("aud"), LONG, |text| vec![text]),
+            tenant_id: text("tid", SHORT).or_else(|| tenant_of(issuer.as_deref()?)),
             issuer,
-            app: text("appid", SHORT).or_else(|| text("azp", SHORT)),
-            object: text("oid", SHORT),
-            kind: text("idtyp", SHORT),
-            roles: texts(claims.get("roles"), LONG, |t| vec![t]),
-            scopes: texts(claims.get("scp"), LONG, |t| t.split(' ').filter(|s| !s.is_empty()).collect()),
-            expires: time(claims.get("exp")),
+            app_id: text("appid", SHORT).or_else(|| text("azp", SHORT)),
+            object_id: text("oid", SHORT),
+            principal_type: text("idtyp", SHORT),
+            roles: texts(claims.get("roles"), LONG, |text| vec![text]),
+            scopes: texts(claims.get("scp"), LONG, |text| {
+                text.split(' ').filter(|s| !s.is_empty()).collect()
+            }),
+            expires_on: time(claims.get("exp")),
             not_before: time(claims.get("nbf")),
-            issued: time(claims.get("iat")),
+            issued_at: time(claims.get("iat")),
         })
     }
 }
 
-/// The second of exactly three parts: five are a JWE, whose claims nobody but the service can read.
+/// Decodes the second of exactly three parts. Five parts are a JWE, whose claims only the service can decrypt.
 fn payload(token: &str) -> Option<Map<String, Value>> {
     if token.len() > MAX_TOKEN {
         return None;
@@ -174,7 +194,7 @@ fn payload(token: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&BASE64.decode(claims).ok()?).ok()
 }
 
-/// The texts of a claim that is a string or an array of strings.
+/// Returns the texts of a claim that is a string or an array of strings.
 fn texts(claim: Option<&Value>, limit: usize, split: fn(&str) -> Vec<&str>) -> Vec<String> {
     let values = match claim {
         Some(Value::Array(values)) => values,
@@ -185,14 +205,14 @@ fn texts(claim: Option<&Value>, limit: usize, split: fn(&str) -> Vec<&str>) -> V
     texts.take(MAX_ITEMS).map(|t| printable(t, limit)).collect()
 }
 
-/// A NumericDate (RFC 7519 §2), which some issuers write as a string.
+/// Parses a NumericDate (RFC 7519 §2), which some issuers write as a string.
 fn time(claim: Option<&Value>) -> Option<SystemTime> {
     let seconds = match claim? {
         Value::Number(number) => number.as_f64()?,
         Value::String(text) => text.trim().parse().ok()?,
         _ => return None,
     };
-    // The range also keeps out what is not a number at all.
+    // The range excludes NaN too.
     let whole = (0.0..=MAX_TIME).contains(&seconds).then_some(seconds as u64)?;
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(whole))
 }

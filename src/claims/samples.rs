@@ -1,19 +1,18 @@
-//! Tokens and noise for the unit tests.
+//! Tokens and random bytes for the unit tests.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-/// A token that is signed by nobody.
-pub(crate) fn jws(claims: &Value) -> String {
+/// Returns a JWT with an invalid signature.
+pub(crate) fn jwt(claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.c2lnbmF0dXJl", part(&json!({"alg": "RS256", "typ": "JWT"})), part(claims))
 }
 
-/// Bytes without a pattern, the same in every run.
-pub(crate) struct Noise(u64);
+/// A generator of pseudorandom bytes, the same in every run.
+pub(crate) struct RandomBytes(u64);
 
-impl Noise {
+impl RandomBytes {
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -25,13 +24,13 @@ impl Noise {
         (mixed ^ (mixed >> 27)) as usize >> 8
     }
 
-    /// Fewer than `longest` bytes, three quarters of them from `alphabet`.
-    pub(crate) fn bytes(&mut self, longest: usize, alphabet: &[u8]) -> Vec<u8> {
-        let length = self.next() % longest;
-        let one = |noise: &mut Self| match noise.next() % 4 {
-            0 => noise.next() as u8,
-            _ => alphabet[noise.next() % alphabet.len()],
+    /// Returns fewer than `max` bytes, about three quarters of them from `alphabet`.
+    pub(crate) fn bytes(&mut self, max: usize, alphabet: &[u8]) -> Vec<u8> {
+        let length = self.next() % max;
+        let next_byte = |random: &mut Self| match random.next() % 4 {
+            0 => random.next() as u8,
+            _ => alphabet[random.next() % alphabet.len()],
         };
-        (0..length).map(|_| one(self)).collect()
+        (0..length).map(|_| next_byte(self)).collect()
     }
 }

@@ -1,20 +1,23 @@
-//! What is read of a token.
+//! Tests of the claims.
 
-use super::samples::{Noise, jws};
-use super::*;
 use serde_json::json;
 
-fn expires(token: &str) -> Option<SystemTime> {
+use super::{
+    samples::{RandomBytes, jwt},
+    *,
+};
+
+fn expires_on(token: &str) -> Option<SystemTime> {
     UnverifiedClaims::from_token(token)?.expires_on()
 }
 
-fn seconds(claims: Value) -> Option<u64> {
-    Some(expires(&jws(&claims))?.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs())
+fn expires_on_seconds(claims: Value) -> Option<u64> {
+    Some(expires_on(&jwt(&claims))?.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs())
 }
 
 #[test]
-fn the_claims_that_matter_are_read() {
-    let claims = UnverifiedClaims::from_token(&jws(&json!({
+fn every_getter_returns_its_claim() {
+    let claims = UnverifiedClaims::from_token(&jwt(&json!({
         "aud": "https://dicom.healthcareapis.azure.com", "iss": "https://sts.windows.net/T/", "tid": "T",
         "appid": "A", "azp": "no", "oid": "O", "idtyp": "app", "roles": ["R1", "R2"], "scp": "a  b",
         "exp": 3, "nbf": 2, "iat": 1,
@@ -32,8 +35,8 @@ fn the_claims_that_matter_are_read() {
 }
 
 #[test]
-fn a_claim_has_more_than_one_spelling() {
-    let claims = |value| UnverifiedClaims::from_token(&jws(&value)).unwrap();
+fn alternative_forms_of_claims_are_read() {
+    let claims = |value| UnverifiedClaims::from_token(&jwt(&value)).unwrap();
     assert_eq!(claims(json!({"aud": ["a", 1, "b"]})).audiences(), ["a", "b"]);
     assert_eq!(claims(json!({"azp": "v2"})).app_id(), Some("v2"));
     assert_eq!(claims(json!({"roles": "one"})).roles(), ["one"]);
@@ -43,7 +46,7 @@ fn a_claim_has_more_than_one_spelling() {
 }
 
 #[test]
-fn times_are_numbers_or_numbers_in_strings() {
+fn times_are_read_from_numbers_and_strings() {
     for (exp, expected) in [
         (json!(1_700_000_000), Some(1_700_000_000)),
         (json!("1700000000"), Some(1_700_000_000)),
@@ -56,44 +59,44 @@ fn times_are_numbers_or_numbers_in_strings() {
         (json!("soon"), None),
         (json!(null), None),
     ] {
-        assert_eq!(seconds(json!({ "exp": exp })), expected, "{exp}");
+        assert_eq!(expires_on_seconds(json!({ "exp": exp })), expected, "{exp}");
     }
 }
 
 #[test]
-fn base64url_is_read_with_and_without_padding() {
+fn base64url_is_decoded_with_and_without_padding() {
     for payload in ["eyJleHAiOjF9", "eyJleHAiOiAxfQ==", "eyJleHAiOiAxfQ"] {
-        assert!(expires(&format!("h.{payload}.s")).is_some(), "{payload}");
+        assert!(expires_on(&format!("h.{payload}.s")).is_some(), "{payload}");
     }
-    // `>` and `?` in a claim bring the two letters in which base64url differs from base64.
-    let token = jws(&json!({"oid": "~~~>>>???"}));
+    // `~`, `>` and `?` encode to the two characters that differ between base64url and base64.
+    let token = jwt(&json!({"oid": "~~~>>>???"}));
     assert!(token.contains('-') || token.contains('_'));
     assert_eq!(UnverifiedClaims::from_token(&token).unwrap().object_id(), Some("~~~>>>???"));
 }
 
 #[test]
-fn a_token_is_read_up_to_64_kib() {
-    let token = jws(&json!({ "oid": "o" }));
+fn tokens_longer_than_64_kib_are_not_parsed() {
+    let token = jwt(&json!({ "oid": "o" }));
     let padded = |length: usize| format!("{token}{}", "A".repeat(length - token.len()));
     assert_eq!(UnverifiedClaims::from_token(&padded(64 * 1024)).unwrap().object_id(), Some("o"));
     assert_eq!(UnverifiedClaims::from_token(&padded(64 * 1024 + 1)), None);
 }
 
 #[test]
-fn what_is_no_jws_has_no_claims() {
-    let good = jws(&json!({"exp": 1}));
-    let long = format!("{good}{}", "s".repeat(MAX_TOKEN));
-    for token in ["", "opaque", "a.b", "a.b.c", "..", "h.W10.s", &format!("{good}.x.y"), &long] {
+fn text_other_than_a_jwt_has_no_claims() {
+    let valid = jwt(&json!({"exp": 1}));
+    let long = format!("{valid}{}", "s".repeat(MAX_TOKEN));
+    for token in ["", "opaque", "a.b", "a.b.c", "..", "h.W10.s", &format!("{valid}.x.y"), &long] {
         assert_eq!(UnverifiedClaims::from_token(token), None);
     }
     let read = |value: &str| UnverifiedClaims::from_authorization(&value.parse().unwrap());
-    assert!(read(&format!("bearer  {good}")).is_some());
-    assert_eq!((read(&format!("Basic {good}")), read(&good)), (None, None));
+    assert!(read(&format!("bearer  {valid}")).is_some());
+    assert_eq!((read(&format!("Basic {valid}")), read(&valid)), (None, None));
 }
 
 #[test]
-fn foreign_text_cannot_forge_a_line_or_fill_a_log() {
-    let claims = UnverifiedClaims::from_token(&jws(&json!({
+fn claims_are_printable_and_limited_in_length() {
+    let claims = UnverifiedClaims::from_token(&jwt(&json!({
         "aud": vec!["x\n\u{202e}y"; 999], "oid": "o".repeat(9_999), "scp": "s ".repeat(999),
     })))
     .unwrap();
@@ -103,10 +106,10 @@ fn foreign_text_cannot_forge_a_line_or_fill_a_log() {
 }
 
 #[test]
-fn any_text_is_read_without_a_panic() {
-    let mut noise = Noise::new(2);
+fn random_tokens_do_not_panic() {
+    let mut random = RandomBytes::new(2);
     for _ in 0..2_000 {
-        let bytes = noise.bytes(60, b"{}[]\":,aud1e9.-\\u");
+        let bytes = random.bytes(60, b"{}[]\":,aud1e9.-\\u");
         let payload = BASE64.encode(&bytes);
         let _ = UnverifiedClaims::from_token(&format!("h.{payload}.s"));
         let _ = UnverifiedClaims::from_token(&String::from_utf8_lossy(&bytes));

@@ -21,8 +21,8 @@ use super::{
 use crate::{
     Audience, Error, ErrorKind, Result,
     auth::{other_than, sensitive},
-    clock::jitter,
-    denial::{Denial, Evidence, LONGEST_BODY, Renewal},
+    clock::draw,
+    denial::{Denial, Evidence, MAX_DENIAL_BODY, RefreshAttempt},
 };
 
 /// How long a refusal's body is waited for.
@@ -61,20 +61,20 @@ impl<A: Audience> HealthcareClient<A> {
         })?;
         let safety = retry::safety(&parts.method, &parts.url, &parts.headers, parts.idempotent);
         let (mut attempts, mut repeats) = (0, 0);
-        let mut renewal = Renewal::NotTried;
+        let mut renewal = RefreshAttempt::NotTried;
         let mut value = self.auth.authorization_for(&parts.url).await?;
         let first = Instant::now();
         loop {
             attempts += 1;
             let (outcome, asked, given_up) = match self.attempt(parts, &value, attempts, read).await? {
                 Attempt::Refused(head, response) => {
-                    if head.status == StatusCode::UNAUTHORIZED && renewal == Renewal::NotTried {
+                    if head.status == StatusCode::UNAUTHORIZED && renewal == RefreshAttempt::NotTried {
                         match other_than(&value, self.auth.refresh_rejected(&value).await) {
                             Some(other) => {
-                                (value, renewal) = (other, Renewal::Replayed);
+                                (value, renewal) = (other, RefreshAttempt::Replayed);
                                 continue;
                             }
-                            None => renewal = Renewal::NothingNew,
+                            None => renewal = RefreshAttempt::NoOtherToken,
                         }
                     }
                     return Err(self.denied(head, read_start(response).await, &value, renewal));
@@ -140,7 +140,7 @@ impl<A: Audience> HealthcareClient<A> {
         })
     }
 
-    fn denied(&self, head: Head, body: Bytes, value: &HeaderValue, renewal: Renewal) -> Error {
+    fn denied(&self, head: Head, body: Bytes, value: &HeaderValue, renewal: RefreshAttempt) -> Error {
         let denial = Denial::new(Evidence {
             service: self.audience().service(),
             endpoint: self.audience().endpoint(),
@@ -150,7 +150,7 @@ impl<A: Audience> HealthcareClient<A> {
             body,
             authorization: value,
             now: self.auth.now(),
-            renewal,
+            refresh: renewal,
         });
         tracing::debug!(%denial, "request refused");
         Error::denied(denial)
@@ -254,9 +254,9 @@ async fn read_start(mut response: reqwest::Response) -> Bytes {
     let mut start = BytesMut::new();
     let reading = async {
         while let Ok(Some(chunk)) = response.chunk().await {
-            let room = LONGEST_BODY - start.len();
+            let room = MAX_DENIAL_BODY - start.len();
             start.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-            if start.len() == LONGEST_BODY {
+            if start.len() == MAX_DENIAL_BODY {
                 break;
             }
         }

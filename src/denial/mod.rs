@@ -1,82 +1,53 @@
-//! Why a service answered 401 or 403, in words that a person can act on.
+//! [`Denial`]: the explanation of a 401 or 403.
 //!
-//! A refusal is explained from three sources: the challenge ([`Challenge`], RFC 9110 §11.6.1 and RFC 6750 §3), the
-//! body (a FHIR `OperationOutcome`, or the DICOM service's plain text), and the [`UnverifiedClaims`] of the token that was
-//! sent. What the service says counts before what the token shows; where neither decides, the cause is
-//! [`DenialCause::Unknown`] and the two possible_causes are named as such.
+//! A denial is diagnosed from three sources: the challenge ([`Challenge`], RFC 9110 §11.6.1 and RFC 6750 §3), the body
+//! (a FHIR `OperationOutcome`, or the plain text of the DICOM service), and the [`UnverifiedClaims`] of the token that
+//! was sent. What the service reports takes precedence over what the token shows. If neither determines the cause, it is
+//! [`DenialCause::Unknown`], and the denial lists the two most likely causes.
 
-use std::fmt;
-use std::time::SystemTime;
-
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode};
-use url::Url;
-
-pub use cause::DenialCause;
-pub use challenge::Challenge;
-
+mod audience_mismatch;
+mod candidate;
 mod cause;
 mod challenge;
-mod likely;
-mod mismatch;
+mod context;
+mod diagnosis;
+mod duration;
+mod evidence;
+mod explanation;
+mod hints;
+mod named_resource;
 mod outcome;
-mod said;
-mod span;
+mod phrases;
 #[cfg(test)]
 mod tests;
-mod verdict;
-mod wanted;
-mod words;
 
-pub(crate) use outcome::LONGEST_BODY;
-use outcome::Outcome;
-use said::Said;
-use verdict::Facts;
-use wanted::is_a_resource;
+use std::{fmt, time::SystemTime};
 
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use self::{context::DenialContext, hints::ErrorHints, outcome::Outcome};
 use crate::{
     ServiceKind,
     claims::UnverifiedClaims,
     text::{LONG, printable, tenant_of},
 };
 
-/// What is known when a service has answered 401 or 403.
-pub(crate) struct Evidence<'a> {
-    pub(crate) service: ServiceKind,
-    /// The base URL of its audience.
-    pub(crate) endpoint: &'a Url,
-    /// The resource that the token was asked for.
-    pub(crate) resource: &'a str,
-    pub(crate) status: StatusCode,
-    pub(crate) headers: &'a HeaderMap,
-    /// At most 64 KiB of it.
-    pub(crate) body: Bytes,
-    /// The value that was sent.
-    pub(crate) authorization: &'a HeaderValue,
-    pub(crate) now: SystemTime,
-    pub(crate) renewal: Renewal,
-}
+pub use cause::{DenialCause, ParseDenialCauseError};
+pub use challenge::Challenge;
+pub(crate) use evidence::{Evidence, RefreshAttempt};
+pub(crate) use outcome::MAX_DENIAL_BODY;
 
-/// What was tried when a service answered 401.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Renewal {
-    /// Nothing.
-    NotTried,
-    /// No other token could be had: the credential handed out the same one again, failed, or was not asked, as it had
-    /// been a moment before.
-    NothingNew,
-    /// The request was sent again with another token, and that was refused too.
-    Replayed,
-}
-
-/// Why a service answered 401 or 403.
+/// The explanation of a 401 or 403: its cause, the evidence, and what to do.
 ///
-/// `Display` is one line: what happened, to what, why and on what evidence, what to do. Neither it nor `Debug` ever
-/// holds a secret, a header value, the body, or anything about a patient; audience, tenant, application and object id
-/// are shown. No method panics.
+/// `Display` writes one line with the status, the service, the resource, the reason and the help. Neither `Display` nor
+/// `Debug` contains secrets, header values, the body, or anything about a patient. Both can contain audiences and the
+/// ids of tenants, applications and principals.
+///
+/// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{DenialCause, UnverifiedClaims, HealthcareClient, ServiceKind};
+/// use azure_healthcare_auth::{DenialCause, HealthcareClient, ServiceKind, UnverifiedClaims};
 /// # use azure_healthcare_auth::testing::{FakeServer, FakeCredential};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -87,18 +58,20 @@ pub(crate) enum Renewal {
 /// let error = fhir.get("Patient").header("X-Request-Id", "ward-7").send().await.unwrap_err();
 /// let Some(denial) = error.denial() else { return Err(error) };
 ///
-/// // For whoever is called at night, in one line, or in parts:
+/// // One line for the log:
 /// eprintln!("{denial}");
-/// assert_eq!((denial.status().as_u16(), denial.service(), denial.cause()), (403, ServiceKind::Fhir, DenialCause::MissingRole));
+/// // The same information in parts:
+/// assert_eq!((denial.status().as_u16(), denial.service()), (403, ServiceKind::Fhir));
+/// assert_eq!(denial.cause(), DenialCause::MissingRole);
 /// assert!(denial.reason().contains("has no role that allows this request"));
-/// assert!(denial.help().starts_with("assign it \"FHIR Data Reader\""));
-/// assert_eq!(denial.possible_causes(), None); // the cause is known
+/// assert!(denial.help().starts_with("assign it the role \"FHIR Data Reader\""));
+/// assert!(denial.possible_causes().is_empty()); // The cause is known.
 ///
-/// // For the support case:
-/// eprintln!("request {:?} at {:?} with a token for {}", denial.request_id(), denial.received_at(), denial.resource());
+/// // For a support case:
+/// eprintln!("request {:?} at {:?} for resource {}", denial.request_id(), denial.received_at(), denial.resource());
 /// assert_eq!(denial.correlation_id(), Some("ward-7"));
 ///
-/// // The evidence. Of it the headers and the body do not belong in a log.
+/// // The evidence. Do not log the headers and the body.
 /// assert!(denial.claims().and_then(UnverifiedClaims::object_id).is_some());
 /// assert_eq!((denial.challenges().len(), denial.issue_codes()), (0, &["forbidden"][..]));
 /// assert!(denial.headers().contains_key("x-request-id") && denial.body().starts_with(b"{"));
@@ -109,14 +82,14 @@ pub struct Denial {
     service: ServiceKind,
     resource: String,
     status: StatusCode,
-    time: SystemTime,
+    received_at: SystemTime,
     cause: DenialCause,
     reason: String,
     help: String,
-    possible_causes: Option<[String; 2]>,
+    possible_causes: Vec<String>,
     claims: Option<UnverifiedClaims>,
     challenges: Vec<Challenge>,
-    codes: Vec<&'static str>,
+    issue_codes: Vec<&'static str>,
     request_id: Option<String>,
     correlation_id: Option<String>,
     headers: HeaderMap,
@@ -124,48 +97,55 @@ pub struct Denial {
 }
 
 impl Denial {
-    /// Explains a refusal.
+    /// Diagnoses a 401 or 403.
     pub(crate) fn new(evidence: Evidence<'_>) -> Self {
-        let Evidence { service, endpoint, resource, status, headers, body, authorization, now, renewal } =
+        let Evidence { service, endpoint, resource, status, headers, body, authorization, now, refresh } =
             evidence;
         let challenges = challenge::from_headers(headers);
-        let outcome = Outcome::read(&body);
+        let outcome = Outcome::parse(&body);
         let claims = UnverifiedClaims::from_authorization(authorization);
-        let bearer = || challenges.iter().filter(|c| c.is("Bearer"));
-        let param = |name: &str| bearer().find_map(|c| c.param(name));
-        let mut said = Said::default();
-        bearer().filter_map(|c| c.param("error_description")).for_each(|text| said.read(text));
-        let trusted = param("authorization_uri").and_then(tenant_of);
-        let facts = Facts {
+        let bearer = || challenges.iter().filter(|challenge| challenge.is("Bearer"));
+        let param = |name: &str| bearer().find_map(|challenge| challenge.param(name));
+        let mut hints = ErrorHints::default();
+        bearer()
+            .filter_map(|challenge| challenge.param("error_description"))
+            .for_each(|text| hints.add(text));
+        if hints == ErrorHints::default() {
+            // The challenge comes from the authentication itself, so the body counts only if the challenge has no hints.
+            hints = outcome.as_ref().map_or(hints, |outcome| outcome.hints);
+        }
+        let trusted_tenant = param("authorization_uri").and_then(tenant_of);
+        let context = DenialContext {
             service,
-            asked: resource,
+            requested: resource,
             forbidden: status == StatusCode::FORBIDDEN,
-            // The header is the authentication's own word; the body can only add where that is silent.
-            said: if said == Said::default() { outcome.as_ref().map_or(said, |o| o.said) } else { said },
+            hints,
             error: param("error"),
-            wanted: param("resource_id").filter(|wanted| is_a_resource(wanted, resource, endpoint)),
-            trusted: trusted.as_deref(),
+            expected: param("resource_id")
+                .filter(|named| named_resource::is_presentable(named, resource, endpoint)),
+            trusted_tenant: trusted_tenant.as_deref(),
             claims: claims.as_ref(),
             outcome: outcome.as_ref(),
-            plainly_forbidden: outcome::says_forbidden(&body),
+            plain_text_forbidden: outcome::is_plain_text_forbidden(&body),
             now,
         };
-        let verdict = facts.judge();
-        let (reason, help) = (facts.reason(&verdict, renewal), facts.help(verdict.cause));
-        let possible_causes = facts.possible_causes(&verdict);
-        let own_id = outcome.as_ref().and_then(|o| o.id.clone());
+        let diagnosis = diagnosis::diagnose(&context);
+        let possible_causes = explanation::possible_causes(&context, &diagnosis);
+        let reason = explanation::reason(&context, &diagnosis, &possible_causes, refresh);
+        let help = explanation::help(&context, diagnosis.cause);
+        let outcome_id = outcome.as_ref().and_then(|outcome| outcome.id.clone());
         Self {
             service,
             resource: printable(resource, LONG),
             status,
-            time: now,
-            cause: verdict.cause,
+            received_at: now,
+            cause: diagnosis.cause,
             reason,
             help,
             possible_causes,
-            request_id: request_id(headers).map(|id| printable(id, LONG)).or(own_id),
+            request_id: request_id(headers).map(|id| printable(id, LONG)).or(outcome_id),
             correlation_id: correlation_id(headers).map(|id| printable(id, LONG)),
-            codes: outcome.map(|o| o.codes).unwrap_or_default(),
+            issue_codes: outcome.map(|outcome| outcome.codes).unwrap_or_default(),
             claims,
             challenges,
             headers: headers.clone(),
@@ -173,82 +153,111 @@ impl Denial {
         }
     }
 
-    /// Why the request was refused.
+    /// Returns the cause of the denial.
+    #[must_use]
     pub fn cause(&self) -> DenialCause {
         self.cause
     }
 
-    /// The cause in words, with the evidence; the middle of the `Display` line.
+    /// Returns the cause and its evidence as text, the middle part of the `Display` line.
+    #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// What to do, in one sentence; the end of the `Display` line.
+    /// Returns what to do, the last part of the `Display` line.
+    #[must_use]
     pub fn help(&self) -> &str {
         &self.help
     }
 
-    /// The two possible_causes causes, the likelier first, where the cause is [`DenialCause::Unknown`].
-    pub fn possible_causes(&self) -> Option<[&str; 2]> {
-        self.possible_causes.as_ref().map(|two| two.each_ref().map(String::as_str))
+    /// Returns the two most likely causes as text, the most likely one first.
+    ///
+    /// Empty unless the cause is [`DenialCause::Unknown`].
+    #[must_use]
+    pub fn possible_causes(&self) -> &[String] {
+        &self.possible_causes
     }
 
-    /// `401 Unauthorized` or `403 Forbidden`.
+    /// Returns the status: `401 Unauthorized` or `403 Forbidden`.
+    #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// Which kind of service refused.
+    /// Returns the kind of the service.
+    #[must_use]
     pub fn service(&self) -> ServiceKind {
         self.service
     }
 
-    /// The resource that the token was asked for; visible ASCII only, and cut after 200 characters.
+    /// Returns the resource that the token was requested for.
+    ///
+    /// Characters other than visible ASCII are replaced by `?`, and the text is truncated after 200 characters.
+    #[must_use]
     pub fn resource(&self) -> &str {
         &self.resource
     }
 
-    /// When the answer came, by this machine's clock.
+    /// Returns when the response was received, by the clock of the [`Authenticator`](crate::Authenticator).
+    #[must_use]
     pub fn received_at(&self) -> SystemTime {
-        self.time
+        self.received_at
     }
 
-    /// The service's own id of the request, which its support asks for: from `x-ms-request-id`, `x-request-id` or
-    /// `request-id`, else from the `OperationOutcome`. Visible ASCII only, and cut after 200 characters.
+    /// Returns the id that the service assigned to the request. Microsoft's support asks for it.
+    ///
+    /// It comes from the header `x-ms-request-id`, `x-request-id` or `request-id`, otherwise from the
+    /// `OperationOutcome`. Characters other than visible ASCII are replaced by `?`, and the text is truncated after 200
+    /// characters.
+    #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 
-    /// The id that ties the request to others: from `x-ms-correlation-request-id`, `x-ms-correlation-id` or
-    /// `x-correlation-id`, in which the FHIR service echoes the caller's own `X-Request-Id`. Visible ASCII only, and
-    /// cut after 200 characters.
+    /// Returns the id that relates the request to others.
+    ///
+    /// It comes from the header `x-ms-correlation-request-id`, `x-ms-correlation-id` or `x-correlation-id`. The FHIR
+    /// service returns the caller's `X-Request-Id` in the last one. Characters other than visible ASCII are replaced by
+    /// `?`, and the text is truncated after 200 characters.
+    #[must_use]
     pub fn correlation_id(&self) -> Option<&str> {
         self.correlation_id.as_deref()
     }
 
-    /// The unverified claims of the token that was sent. `None` where it is not a JWT.
+    /// Returns the claims of the token that was sent, or `None` if the token is not a JWT.
+    #[must_use]
     pub fn claims(&self) -> Option<&UnverifiedClaims> {
         self.claims.as_ref()
     }
 
-    /// The challenges of the answer's `WWW-Authenticate` headers, in their order; at most 16, from the first 16 KiB.
+    /// Returns the challenges of the `WWW-Authenticate` headers in their order.
+    ///
+    /// At most 16 challenges from the first 16 KiB are parsed.
+    #[must_use]
     pub fn challenges(&self) -> &[Challenge] {
         &self.challenges
     }
 
-    /// The codes (FHIR value set `issue-type`) of the errors in the answer's `OperationOutcome`; at most 16, and
-    /// `other` for one that FHIR does not define. Empty where the body is none.
+    /// Returns the issue codes (FHIR value set `issue-type`) of the errors in the response's `OperationOutcome`.
+    ///
+    /// At most 16 issues are read. A code that FHIR does not define becomes `other`. Empty if the body is not an
+    /// `OperationOutcome`.
+    #[must_use]
     pub fn issue_codes(&self) -> &[&'static str] {
-        &self.codes
+        &self.issue_codes
     }
 
-    /// The headers of the answer as they came. They are in neither `Display` nor `Debug`.
+    /// Returns the headers of the response, unchanged. Neither `Display` nor `Debug` shows them.
+    #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The body of the answer as it came, at most 64 KiB. It **may be about a patient**: it is in neither `Display`
-    /// nor `Debug`, and does not belong in a log.
+    /// Returns the body of the response, truncated after 64 KiB.
+    ///
+    /// The body **can be about a patient**: do not log it. Neither `Display` nor `Debug` shows it.
+    #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.body
     }
@@ -271,22 +280,21 @@ impl fmt::Debug for Denial {
             .field("status", &self.status)
             .field("service", &self.service)
             .field("resource", &self.resource)
-            .field("time", &self.time)
+            .field("received_at", &self.received_at)
             .field("cause", &self.cause)
             .field("reason", &self.reason)
             .field("help", &self.help)
-            .field("issue_codes", &self.codes)
+            .field("issue_codes", &self.issue_codes)
             .field("body_bytes", &self.body.len())
             .finish_non_exhaustive()
     }
 }
 
-/// The service's own id of a request.
+/// Returns the id that the service assigned to a request.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
     first(headers, &["x-ms-request-id", "x-request-id", "request-id"])
 }
 
-/// The caller's id of a request, which the FHIR server echoes.
 fn correlation_id(headers: &HeaderMap) -> Option<&str> {
     first(headers, &["x-ms-correlation-request-id", "x-ms-correlation-id", "x-correlation-id"])
 }

@@ -28,12 +28,12 @@ const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-ms-retry-after-ms"
 /// let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
 /// for (fault, expected) in [
 ///     (Fault::WrongAudience, "wrong-audience"),
-///     (Fault::Expired, "ended"),
+///     (Fault::Expired, "expired"),
 ///     (Fault::NotYetValid, "not-yet-valid"),
 ///     (Fault::WrongTenant, "wrong-tenant"),
-///     (Fault::InvalidSignature, "wrong-signature"),
-///     (Fault::UnknownKey, "wrong-signature"),
-///     (Fault::MissingRole, "no-role"),
+///     (Fault::InvalidSignature, "invalid-signature"),
+///     (Fault::UnknownKey, "invalid-signature"),
+///     (Fault::MissingRole, "missing-role"),
 ///     (Fault::Throttled(Duration::ZERO), "201"),                // it had not acted, and was sent again
 ///     (Fault::Status(StatusCode::SERVICE_UNAVAILABLE), "503"),  // it may have acted, and was not
 ///     (Fault::Delay(Duration::from_millis(5)), "201"),

@@ -1,19 +1,19 @@
-//! What is read of a header.
+//! Tests of the parser.
 
 use super::*;
-use crate::claims::samples::Noise;
+use crate::claims::samples::RandomBytes;
 
-/// A header as one line: `Scheme token68 name<value> | …`.
-fn read(value: &str) -> String {
-    let show = |c: &Challenge| {
+/// Formats the parsed header as one line: `Scheme token68 name<value> | …`.
+fn parse_to_line(value: &str) -> String {
+    let format_challenge = |c: &Challenge| {
         let params: String = c.params().map(|(n, v)| format!(" {n}<{v}>")).collect();
         format!("{} {}{params}", c.scheme(), c.token68().unwrap_or("-"))
     };
-    parse(value.as_bytes()).iter().map(show).collect::<Vec<_>>().join(" | ")
+    parse(value.as_bytes()).iter().map(format_challenge).collect::<Vec<_>>().join(" | ")
 }
 
 #[test]
-fn headers_are_read_as_the_grammar_says() {
+fn challenges_are_parsed_by_the_grammar_and_leniently() {
     for (header, expected) in [
         ("Bearer", "Bearer -"),
         (r#"Bearer error="invalid_token""#, "Bearer - error<invalid_token>"),
@@ -40,24 +40,24 @@ fn headers_are_read_as_the_grammar_says() {
         ),
         (r#"Bearer error="never closed"#, "Bearer - error<never closed>"),
         (r#"Bearer error="ends with \"#, r#"Bearer - error<ends with >"#),
-        (r#"realm="nobody's", Bearer a=b"#, "Bearer - a<b>"),
+        (r#"realm="orphan", Bearer a=b"#, "Bearer - a<b>"),
         (r#"Bearer (comment), Basic realm="x""#, "Bearer - | Basic - realm<x>"),
         ("Bearer realm=", "Bearer realm="),
         ("", ""),
     ] {
-        assert_eq!(read(header), expected, "{header}");
+        assert_eq!(parse_to_line(header), expected, "{header}");
     }
 }
 
 #[test]
-fn the_first_of_two_parameters_counts_and_names_have_no_case() {
-    let found = parse(br#"Bearer Error="first", ERROR="second""#);
-    assert_eq!(found[0].param("error"), Some("first"));
-    assert!(found[0].is("BEARER") && !found[0].is("Basic"));
+fn param_ignores_case_and_returns_the_first_match() {
+    let challenges = parse(br#"Bearer Error="first", ERROR="second""#);
+    assert_eq!(challenges[0].param("error"), Some("first"));
+    assert!(challenges[0].is("BEARER") && !challenges[0].is("Basic"));
 }
 
 #[test]
-fn challenges_of_several_headers_stand_in_their_order() {
+fn challenges_of_several_headers_keep_their_order() {
     let mut headers = HeaderMap::new();
     headers.append(WWW_AUTHENTICATE, "Basic realm=a".parse().unwrap());
     headers.append(WWW_AUTHENTICATE, "Bearer, NTLM".parse().unwrap());
@@ -66,7 +66,7 @@ fn challenges_of_several_headers_stand_in_their_order() {
 }
 
 #[test]
-fn no_header_is_too_long_for_the_limits() {
+fn challenges_parameters_and_bytes_are_limited() {
     let many = parse("a,".repeat(50_000).as_bytes());
     assert_eq!(many.len(), MAX_CHALLENGES);
     let long = parse(format!("Bearer {}", "a=b,".repeat(50_000)).as_bytes());
@@ -87,16 +87,16 @@ fn no_header_is_too_long_for_the_limits() {
 }
 
 #[test]
-fn any_bytes_are_read_without_a_panic() {
-    let mut noise = Noise::new(1);
+fn random_headers_do_not_panic() {
+    let mut random = RandomBytes::new(1);
     for _ in 0..2_000 {
-        let bytes = noise.bytes(80, b"Bearer=\"\\, \t\0\xff=a,=");
+        let bytes = random.bytes(80, b"Bearer=\"\\, \t\0\xff=a,=");
         assert!(parse(&bytes).len() <= MAX_CHALLENGES);
     }
 }
 
 #[test]
-fn debug_shows_no_value() {
-    let found = parse(br#"Secretive secret="secret""#);
-    assert_eq!(format!("{found:?}"), "[Challenge { params: 1, .. }]");
+fn debug_shows_no_values() {
+    let challenges = parse(br#"Secretive secret="secret""#);
+    assert_eq!(format!("{challenges:?}"), "[Challenge { params: 1, .. }]");
 }

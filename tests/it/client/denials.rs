@@ -84,7 +84,7 @@ async fn and_a_refusal_that_stands_says_why_and_what_to_do() {
             DenialCause::TrailingSlash,
             "slash",
         ),
-        (FakeCredential::expired, DenialCause::Expired, "ended"),
+        (FakeCredential::expired, DenialCause::Expired, "expired"),
         (
             |credential| credential.with_tenant("99999999-0000-4000-8000-000000000000"),
             DenialCause::WrongTenant,
@@ -116,7 +116,7 @@ async fn and_a_refusal_is_explained_by_the_clock_that_tokens_are_kept_by() {
     let auth = Authenticator::builder(fake_server.fhir(), credential).clock(now).build();
     let error = HealthcareClient::from(auth).get("Patient").send().await.unwrap_err();
     let denial = error.denial().unwrap();
-    assert!(denial.reason().starts_with("the token ended 60 s ago"), "{denial}");
+    assert!(denial.reason().starts_with("the token expired 60 s ago"), "{denial}");
     assert_eq!(denial.received_at(), time);
 }
 

@@ -18,7 +18,7 @@ use super::{
     providers::Provider,
     requests::outcome,
     wire::{answering, fhir, service},
-    witness::{failed, met, shown},
+    witness::{failed, met, shown, told},
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -116,6 +116,9 @@ async fn faults(fake_server: FakeServer) {
 
 /// Refusals that the stand-in does not know.
 async fn outcomes() {
+    let error = "no cause".parse::<DenialCause>().unwrap_err();
+    shown(&error);
+    told(&error);
     for (status, code, cause) in [
         (401, "login", DenialCause::Unknown),
         (403, "forbidden", DenialCause::MissingRole),

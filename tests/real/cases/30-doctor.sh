@@ -43,7 +43,7 @@ case_doctor_finds_a_trailing_slash() {
 case_doctor_finds_an_ended_token() {
   entra_app life=-120 told_life=3600
   sign_in
-  doctor_finds request '(ended)' "$FHIR_URL" --resource "$FHIR_RESOURCE"
+  doctor_finds request '(expired)' "$FHIR_URL" --resource "$FHIR_RESOURCE"
 }
 
 case_doctor_finds_another_tenant() {
@@ -57,13 +57,13 @@ case_doctor_finds_that_a_foreign_signature_is_not_told() {
   entra_app key='"foreign"'
   sign_in
   doctor_finds request '(unknown)' "$FHIR_URL" --resource "$FHIR_RESOURCE"
-  expect_json '.steps[-1].seen | contains("possible_causes: (1)") and contains("signature")'
+  expect_json '.steps[-1].seen | contains("possible causes: (1)") and contains("signature")'
 }
 
 case_doctor_finds_a_missing_role() {
   entra_app roles='[]'
   sign_in
-  doctor_finds request '(no-role)' "$FHIR_URL" --resource "$FHIR_RESOURCE"
+  doctor_finds request '(missing-role)' "$FHIR_URL" --resource "$FHIR_RESOURCE"
   expect_json ".steps[-1] | (.advice | contains(\"FHIR Data Reader\")) and (.seen | contains(\"$(jq -r .object_id "$CASE/app.json")\"))"
 }
 

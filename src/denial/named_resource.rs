@@ -1,30 +1,32 @@
-//! Whether what a challenge names as its resource can be one, and so may be shown.
+//! The check of the resource that a challenge names.
 
 use url::Url;
 
-/// A gateway may name the request's own URL there, with whatever that says about a patient. So a web address counts
-/// only where it is not below the service's base URL and has no more than one segment of a path, unless it is the
-/// resource that is used already.
-pub(crate) fn is_a_resource(named: &str, used: &str, endpoint: &Url) -> bool {
-    if bare(named) == bare(used) {
+/// Returns `true` if the resource that a challenge names may be shown.
+///
+/// Some gateways name the URL of the request there, which can be about a patient. An http or https URL is therefore
+/// accepted only if it is not below the service's base URL and its path has at most one segment, or if it is the
+/// resource that was requested.
+pub(super) fn is_presentable(named: &str, requested: &str, endpoint: &Url) -> bool {
+    if without_slash(named) == without_slash(requested) {
         return true;
     }
-    // No query, no escape, no user and no parameter of a path can be written with these.
+    // These characters exclude queries, escapes, user names and path parameters.
     let plain = named.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/".contains(&byte));
     if named.is_empty() || !plain {
         return false;
     }
     match Url::parse(named) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => {
-            !is_below(endpoint, &url) && bare(url.path()).matches('/').count() <= 1
+            !is_below(endpoint, &url) && without_slash(url.path()).matches('/').count() <= 1
         }
-        // An application's, which no server has for its address.
+        // An application id URI, which is never the URL of a request.
         Ok(url) if url.scheme() == "api" => true,
         _ => !named.contains('/'),
     }
 }
 
-fn bare(text: &str) -> &str {
+fn without_slash(text: &str) -> &str {
     text.strip_suffix('/').unwrap_or(text)
 }
 
@@ -38,9 +40,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_url_of_a_request_is_no_resource() {
+    fn url_of_a_request_is_not_presentable() {
         let endpoint = Url::parse("https://fhir.contoso.example/r4/").unwrap();
-        let used = "https://contoso.example/health/fhir";
+        let requested = "https://contoso.example/health/fhir";
         for (named, expected) in [
             ("https://contoso-records.fhir.azurehealthcareapis.com", true),
             ("https://contoso-records.fhir.azurehealthcareapis.com/", true),
@@ -53,7 +55,7 @@ mod tests {
             ("https://fhir.contoso.example", true),
             ("https://fhir.contoso.example/r4", true),
             ("https://fhir.contoso.example/r4/", true),
-            (used, true),
+            (requested, true),
             ("https://contoso.example/health/fhir/", true),
             ("https://contoso.example/health/dicom", false),
             ("https://fhir.contoso.example/r4/Patient", false),
@@ -73,11 +75,11 @@ mod tests {
             ("/Patient/doe", false),
             ("", false),
         ] {
-            assert_eq!(is_a_resource(named, used, &endpoint), expected, "{named}");
+            assert_eq!(is_presentable(named, requested, &endpoint), expected, "{named}");
         }
         // A service without a base path.
         let endpoint = Url::parse("https://fhir.contoso.example/").unwrap();
-        assert!(is_a_resource("https://fhir.contoso.example", used, &endpoint));
-        assert!(!is_a_resource("https://fhir.contoso.example/Patient", used, &endpoint));
+        assert!(is_presentable("https://fhir.contoso.example", requested, &endpoint));
+        assert!(!is_presentable("https://fhir.contoso.example/Patient", requested, &endpoint));
     }
 }

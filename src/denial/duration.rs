@@ -1,13 +1,13 @@
-//! Spans of time in words.
+//! Durations in messages.
 
 use std::time::Duration;
 
-/// A span of time as a person says it: `40 s`, `3 min`, `5 h`, `12 d`; rounded down.
-pub(crate) fn span(time: Duration) -> String {
+/// Formats a duration with one unit, rounded down: `40 s`, `3 min`, `5 h`, `12 d`.
+pub(super) fn format_duration(duration: Duration) -> String {
     const UNITS: [(u64, u64, &str); 3] = [(90, 1, "s"), (90 * 60, 60, "min"), (48 * 3600, 3600, "h")];
-    let seconds = time.as_secs();
-    for (below, unit, name) in UNITS {
-        if seconds < below {
+    let seconds = duration.as_secs();
+    for (limit, unit, name) in UNITS {
+        if seconds < limit {
             return format!("{} {name}", seconds / unit);
         }
     }
@@ -19,8 +19,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_change_their_unit_at_the_edges() {
-        for (seconds, words) in [
+    fn format_duration_switches_units_at_the_limits() {
+        for (seconds, expected) in [
             (0, "0 s"),
             (89, "89 s"),
             (90, "1 min"),
@@ -30,7 +30,7 @@ mod tests {
             (172_799, "47 h"),
             (172_800, "2 d"),
         ] {
-            assert_eq!(span(Duration::from_secs(seconds)), words);
+            assert_eq!(format_duration(Duration::from_secs(seconds)), expected);
         }
     }
 }
