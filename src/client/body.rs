@@ -63,7 +63,7 @@ impl Body {
     /// A body that is sent piece by piece, in chunks as they come.
     ///
     /// It may take as long as it needs, as long as a piece is taken within each
-    /// [idle time](crate::HealthcareClient::with_idle_timeout): a body that is given whole has to be sent in that time.
+    /// [idle time](crate::HealthcareClientBuilder::idle_timeout): a body that is given whole has to be sent in that time.
     ///
     /// An error in the stream breaks the request off, and it is not repeated. What the error says goes nowhere: it may
     /// be about a patient.

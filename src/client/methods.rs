@@ -79,7 +79,7 @@ impl<A: Audience> HealthcareClient<A> {
     ///
     /// ```no_run
     /// # async fn files(output: &serde_json::Value) -> Result<(), reqwest::Error> {
-    /// let blobs = azure_healthcare_auth::default_http().build()?;
+    /// let blobs = reqwest::Client::new();
     /// for file in output.as_array().into_iter().flatten().filter_map(|file| file["url"].as_str()) {
     ///     let lines = blobs.get(file).send().await?.error_for_status()?.bytes().await?;
     /// }

@@ -10,6 +10,7 @@ use url::Url;
 use super::{
     HealthcareClient,
     body::{Body, Content},
+    headers,
     response::{Response, StreamedResponse},
 };
 use crate::{Audience, Error, ErrorKind, Result, ServiceKind, audience::check_method};
@@ -44,7 +45,7 @@ use crate::{Audience, Error, ErrorKind, Result, ServiceKind, audience::check_met
 /// # Ok(()) }
 /// ```
 #[must_use = "a request is sent by `send()` or `stream()`"]
-pub struct RequestBuilder<A: Audience> {
+pub struct RequestBuilder<A> {
     client: HealthcareClient<A>,
     parts: Result<Parts>,
 }
@@ -59,17 +60,13 @@ pub(super) struct Parts {
     json: bool,
 }
 
-/// What the audience and the body decide: set by hand, they would lead elsewhere or cut a body off.
-const REFUSED_HEADERS: [HeaderName; 4] =
-    [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
-
 impl<A: Audience> RequestBuilder<A> {
     pub(super) fn new(client: HealthcareClient<A>, method: Method, path: &str) -> Self {
         let url = check_method(&method).and_then(|()| client.audience().url(path));
         let parts = url.map(|url| Parts {
             method,
             url,
-            headers: HeaderMap::new(),
+            headers: client.config.default_headers.clone(),
             content: Content::None,
             idempotent: false,
             json: false,
@@ -98,24 +95,15 @@ impl<A: Audience> RequestBuilder<A> {
     ///
     /// `Authorization` is the token's: one given here is not sent. `Host`, `Content-Length`, `Transfer-Encoding` and
     /// `Connection` follow from the audience and the body, and are refused.
-    pub fn header(self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
+    pub fn header<K, V>(self, name: K, value: V) -> Self
+    where
+        HeaderName: TryFrom<K>,
+        <HeaderName as TryFrom<K>>::Error: Into<http::Error>,
+        HeaderValue: TryFrom<V>,
+        <HeaderValue as TryFrom<V>>::Error: Into<http::Error>,
+    {
         self.change(|parts| {
-            let name: HeaderName = match name.as_ref().parse() {
-                Ok(name) if REFUSED_HEADERS.contains(&name) => {
-                    return Err(unsendable(format!("the header `{name}` is not the caller's to set")));
-                }
-                Ok(name) => name,
-                Err(_) => {
-                    return Err(unsendable(
-                        "the name of a header has a character that is not for names".into(),
-                    ));
-                }
-            };
-            let value = HeaderValue::from_bytes(value.as_ref()).map_err(|_| {
-                unsendable(format!(
-                    "the value of the header `{name}` has a character that is not for headers"
-                ))
-            })?;
+            let (name, value) = headers::parse(name, value).map_err(unsendable)?;
             parts.headers.insert(name, value);
             Ok(())
         })
@@ -208,7 +196,7 @@ impl<A: Audience> RequestBuilder<A> {
     }
 
     /// Sends the request and reads the answer into memory, up to the client's
-    /// [limit](HealthcareClient::with_body_limit).
+    /// [limit](crate::HealthcareClientBuilder::body_limit).
     ///
     /// Every status but 401 and 403 is `Ok`: look at [`Response::status`], or let [`Response::json`] do so.
     ///

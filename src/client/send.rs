@@ -41,7 +41,7 @@ enum Attempt<T> {
 
 impl<A: Audience> HealthcareClient<A> {
     pub(super) async fn send_whole(&self, parts: &Parts) -> Result<Response> {
-        let (head, body) = self.exchange(parts, &Whole { limit: self.body_limit }).await?;
+        let (head, body) = self.exchange(parts, &Whole { limit: self.config.body_limit }).await?;
         let body = body.map_err(|error| error.after_head(head.status, false, head.retry_after()))?;
         Ok(Response { head, body })
     }
@@ -119,8 +119,8 @@ impl<A: Audience> HealthcareClient<A> {
     ) -> Result<Attempt<R::Body>> {
         let failed = |broken| Failure::new(self.audience().service(), &self.origin(), broken);
         let (request, flow) = request(parts, value);
-        let sending = self.connections.client()?.execute(request);
-        let mut response = match while_it_moves(sending, flow.as_ref(), self.idle_timeout).await {
+        let sending = self.config.pools.client(self.loopback)?.execute(request);
+        let mut response = match while_it_moves(sending, flow.as_ref(), self.config.idle_timeout).await {
             Ok(response) => response,
             Err(broken) => {
                 let given = flow.is_some_and(|flow| flow.broke_off());
@@ -133,7 +133,7 @@ impl<A: Audience> HealthcareClient<A> {
         if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
             return Ok(Attempt::Refused(head, response));
         }
-        let incoming = Incoming::new(&parts.method, response, self.idle_timeout);
+        let incoming = Incoming::new(&parts.method, response, self.config.idle_timeout);
         Ok(match read.read(incoming).await {
             Ok(body) => Attempt::Answered(head, body),
             Err(broken) => Attempt::Failed(Some(head), failed(broken)),

@@ -89,7 +89,7 @@ fn the_list_of_public_names_is_whole() {
     let names = public_names();
     for known in [
         "Denial",
-        "default_http",
+        "HealthcareClientBuilder",
         "BearerService",
         "StaticTokenCredential",
         "ReceivedRequest",
