@@ -6,11 +6,11 @@ mod builder;
 mod config;
 mod failure;
 mod headers;
-mod incoming;
 mod methods;
 mod pools;
 mod request;
 mod response;
+mod response_body;
 mod retry;
 mod send;
 

@@ -100,7 +100,7 @@ async fn but_not_where_nothing_moves() {
         let client = with_idle_timeout(audience, Duration::from_millis(500));
         let error = client.post("Patient").send().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-        assert!(error.to_string().ends_with("went quiet: nothing moved for 500ms"), "{error}");
+        assert!(error.to_string().ends_with("timed out: no progress for 500ms"), "{error}");
         assert_eq!(error.status().map(|status| status.as_u16()), status);
     }
 }

@@ -1,4 +1,4 @@
-//! [`Response`] and [`StreamedResponse`]: what the service answered.
+//! [`Response`] and [`StreamedResponse`].
 
 #[cfg(test)]
 mod tests;
@@ -16,10 +16,10 @@ use futures_core::Stream;
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
-use super::{failure::Failure, incoming::Incoming, retry};
+use super::{failure::Failure, response_body::ResponseBody, retry};
 use crate::{Error, ErrorKind, Result, ServiceKind, denial};
 
-/// What both kinds of answer have.
+/// The parts that both kinds of responses have.
 #[derive(Clone)]
 pub(super) struct Head {
     pub(super) service: ServiceKind,
@@ -30,10 +30,10 @@ pub(super) struct Head {
 
 impl Head {
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        retry::asked(&self.headers, SystemTime::now())
+        retry::retry_after(&self.headers, SystemTime::now())
     }
 
-    /// Refuses a status outside 2xx.
+    /// Returns an error if the status is not 2xx.
     fn check(&self) -> Result<()> {
         match self.status.is_success() {
             true => Ok(()),
@@ -43,20 +43,20 @@ impl Head {
 
     fn error(&self) -> Error {
         let id = denial::request_id(&self.headers);
-        // An id is shown for the support case; anything else in its place is not.
+        // A service could send anything as the id. Only what looks like one is shown.
         let id = id.filter(|id| {
             id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         });
         let id = id.map(|id| format!(" (request {id})")).unwrap_or_default();
         let Self { service, status, .. } = self;
-        Error::status_of(*status, format!("the {service} service answered {status}{id}"))
+        Error::status_of(*status, format!("the {service} service returned {status}{id}"))
             .with_retry_after(self.retry_after())
     }
 }
 
 impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A header such as `Location` names a patient's record.
+        // A header such as `Location` may identify a patient.
         f.debug_struct("Head")
             .field("service", &self.service)
             .field("status", &self.status)
@@ -65,9 +65,11 @@ impl fmt::Debug for Head {
     }
 }
 
-/// An answer, read into memory. Its status is any but 401 and 403.
+/// A buffered HTTP response, with any status other than 401 and 403.
 ///
-/// `Debug` shows no header and nothing of the body.
+/// `Debug` shows no headers and nothing of the body.
+///
+/// # Examples
 ///
 /// ```
 /// # use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::{Fault, FakeServer}};
@@ -83,23 +85,23 @@ impl fmt::Debug for Head {
 /// let created = fhir.post("Patient").json(&patient).send().await?.error_for_status()?;
 /// assert_eq!(created.headers()["etag"], "W/\"1\"");
 ///
-/// // A refusal is not taken for data, and what the service said is there: an OperationOutcome …
+/// // `json` returns an error if the status is not 2xx. The body has the details: an OperationOutcome …
 /// let missing = fhir.get("Patient/unknown").send().await?;
 /// assert_eq!(missing.status(), 404);
 /// assert!(missing.json::<Value>().is_err());
 /// let outcome: Value = serde_json::from_slice(missing.bytes())?;
 /// assert_eq!(outcome["issue"][0]["code"], "not-found");
 ///
-/// // … or, of a DICOM service, a line of text.
-/// let refused = dicom.get("changefeed").query("limit", "0").send().await?;
-/// assert!(refused.error_for_status_ref().is_err());
-/// assert!(refused.text()?.starts_with("The query parameter 'limit' is invalid."));
+/// // … or, from a DICOM service, a line of text.
+/// let invalid = dicom.get("changefeed").query("limit", "0").send().await?;
+/// assert!(invalid.error_for_status_ref().is_err());
+/// assert!(invalid.text()?.starts_with("The query parameter 'limit' is invalid."));
 ///
 /// # fake_server.inject_fault(1, Fault::Throttled(Duration::from_secs(120)));
-/// // Busy for longer than the client waits by itself: whoever plans the work comes back later.
-/// let busy = fhir.get("Patient").send().await?;
-/// assert_eq!((busy.status().as_u16(), busy.attempts()), (429, 1));
-/// assert_eq!(busy.retry_after(), Some(Duration::from_secs(120)));
+/// // The service asks for a longer delay than the client waits, so the request was not retried.
+/// let throttled = fhir.get("Patient").send().await?;
+/// assert_eq!((throttled.status().as_u16(), throttled.attempts()), (429, 1));
+/// assert_eq!(throttled.retry_after(), Some(Duration::from_secs(120)));
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -108,9 +110,11 @@ pub struct Response {
     pub(super) body: Bytes,
 }
 
-/// An answer whose body is still on its way: read it by [`chunk`](Self::chunk), or as a [`Stream`].
+/// An HTTP response whose body is still being received.
 ///
-/// `Debug` shows no header and nothing of the body.
+/// Read the body with [`chunk`](Self::chunk), or as a [`Stream`]. `Debug` shows no headers and nothing of the body.
+///
+/// # Examples
 ///
 /// ```
 /// # use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::FakeServer};
@@ -122,13 +126,13 @@ pub struct Response {
 /// use std::io::Write;
 ///
 /// let response = dicom.get("changefeed").query("limit", "200").stream().await?;
-/// if let Some(wait) = response.retry_after() {
-///     eprintln!("{} after {} attempts: again in {wait:?}", response.status(), response.attempts());
+/// if let Some(delay) = response.retry_after() {
+///     eprintln!("{} after {} attempts, retry in {delay:?}", response.status(), response.attempts());
 /// }
 /// let mut response = response.error_for_status()?;
 /// assert_eq!(response.headers()["content-type"], "application/json; charset=utf-8");
-/// while let Some(piece) = response.chunk().await? {
-///     file.write_all(&piece)?;
+/// while let Some(chunk) = response.chunk().await? {
+///     file.write_all(&chunk)?;
 /// }
 /// # assert!(file.starts_with(b"[{") && file.ends_with(b"}]"));
 /// # Ok(()) }
@@ -136,35 +140,37 @@ pub struct Response {
 pub struct StreamedResponse {
     pub(super) head: Head,
     pub(super) origin: String,
-    pub(super) body: Incoming,
-    pub(super) failed: Option<Error>,
+    pub(super) body: ResponseBody,
+    /// The error that ended the body.
+    pub(super) error: Option<Error>,
 }
 
-macro_rules! head {
+macro_rules! head_getters {
     () => {
-        /// The status: any but 401 and 403.
+        /// Returns the status, which is never 401 or 403.
         #[must_use]
         pub fn status(&self) -> StatusCode {
             self.head.status
         }
 
-        /// The headers.
+        /// Returns the headers.
         #[must_use]
         pub fn headers(&self) -> &HeaderMap {
             &self.head.headers
         }
 
-        /// How often the request was sent: 1, and one more for each repeat and for a renewed token. What HTTP/2 hands
-        /// back unseen by the service, and is sent anew below, is not counted.
+        /// Returns how many times the request was sent: once, plus once for each retry and for a replay after a 401.
         ///
-        /// After more than one, a 412 to a `PUT` with `If-Match` or `If-None-Match` may be the request's own doing:
-        /// the first may have acted and its answer been lost.
+        /// Requests that `reqwest` sends again because an HTTP/2 server did not process them are not counted.
+        ///
+        /// If a `PUT` with `If-Match` or `If-None-Match` was sent more than once, its own first attempt may have
+        /// caused a 412: the service may have processed that attempt although its response was lost.
         #[must_use]
         pub fn attempts(&self) -> u32 {
             self.head.attempts
         }
 
-        /// How long the service asks to be waited before the next request, if it does, from now on.
+        /// Returns the delay before the next request that the service asks for, counted from the time of this call.
         #[must_use]
         pub fn retry_after(&self) -> Option<Duration> {
             self.head.retry_after()
@@ -173,92 +179,95 @@ macro_rules! head {
 }
 
 impl Response {
-    head!();
+    head_getters!();
 
-    /// The body as it came, whatever the status.
+    /// Returns the body, for any status.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
         &self.body
     }
 
-    /// The body as text, whatever the status.
+    /// Returns the body as text, for any status.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Decode`] if it is not UTF-8.
+    /// Returns [`ErrorKind::Decode`] if the body is not UTF-8.
     pub fn text(&self) -> Result<&str> {
         str::from_utf8(&self.body).map_err(|error| {
-            let at = error.valid_up_to();
-            Error::new(ErrorKind::Decode, format!("the answer's body is not UTF-8 after {at} bytes"))
-        })
-    }
-
-    /// The body, read as JSON, of an answer with a status in 2xx.
-    ///
-    /// An answer with status 204, such as that to a search for studies without a match, is read as `null`: ask for an
-    /// `Option`.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Status`] for any other status: an OperationOutcome must not be taken for Patients.
-    /// [`ErrorKind::Decode`] if the body is not what is asked for; the text says where, and shows nothing of it.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        self.head.check()?;
-        let nothing = self.head.status == StatusCode::NO_CONTENT && self.body.is_empty();
-        let body = if nothing { b"null" } else { self.body.as_ref() };
-        serde_json::from_slice(body).map_err(|error| {
-            let what = match error.classify() {
-                serde_json::error::Category::Data => "JSON, but not of the type that was asked for",
-                serde_json::error::Category::Eof if body.is_empty() => "empty",
-                serde_json::error::Category::Eof => "JSON that breaks off",
-                _ => "not JSON",
-            };
-            let (line, column) = (error.line(), error.column());
-            let message = format!("the answer's body is {what} (line {line}, column {column})");
+            let valid = error.valid_up_to();
+            let message = format!("the response body is not UTF-8 (only the first {valid} bytes are)");
             Error::new(ErrorKind::Decode, message)
         })
     }
 
-    /// The answer itself if its status is in 2xx.
+    /// Deserializes the body of a 2xx response from JSON.
+    ///
+    /// An empty response with status 204 is deserialized from `null`. A DICOM service returns one if a search matches
+    /// nothing: use an `Option<T>` as the type.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Status`] for any other. To look at such an answer's body, ask before: by
-    /// [`status`](Self::status), or by [`error_for_status_ref`](Self::error_for_status_ref).
+    /// * [`ErrorKind::Status`]: the status is not 2xx. Otherwise an OperationOutcome could be mistaken for data.
+    /// * [`ErrorKind::Decode`]: the body is not JSON, or does not match the type. The message contains the position, and
+    ///   nothing of the body.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        self.head.check()?;
+        let empty = self.head.status == StatusCode::NO_CONTENT && self.body.is_empty();
+        let body = if empty { b"null" } else { self.body.as_ref() };
+        serde_json::from_slice(body).map_err(|error| {
+            let what = match error.classify() {
+                serde_json::error::Category::Data => "JSON that does not match the requested type",
+                serde_json::error::Category::Eof if body.is_empty() => "empty",
+                serde_json::error::Category::Eof => "truncated JSON",
+                _ => "not JSON",
+            };
+            let (line, column) = (error.line(), error.column());
+            let message = format!("the response body is {what} (line {line}, column {column})");
+            Error::new(ErrorKind::Decode, message)
+        })
+    }
+
+    /// Returns the response if its status is 2xx.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ErrorKind::Status`] otherwise. The error does not contain the body: to read it, use
+    /// [`error_for_status_ref`](Self::error_for_status_ref) instead.
     pub fn error_for_status(self) -> Result<Self> {
         self.head.check().map(|()| self)
     }
 
-    /// As [`error_for_status`](Self::error_for_status), and the answer stays.
+    /// Returns a reference to the response if its status is 2xx.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Status`] for a status outside 2xx.
+    /// Returns [`ErrorKind::Status`] otherwise.
     pub fn error_for_status_ref(&self) -> Result<&Self> {
         self.head.check().map(|()| self)
     }
 }
 
 impl StreamedResponse {
-    head!();
+    head_getters!();
 
-    /// The answer itself if its status is in 2xx.
+    /// Returns the response if its status is 2xx.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Status`] for any other.
+    /// Returns [`ErrorKind::Status`] otherwise.
     pub fn error_for_status(self) -> Result<Self> {
         self.head.check().map(|()| self)
     }
 
-    /// The next piece of the body. `None` at its end, and only there.
+    /// Returns the next chunk of the body, or `None` at its end.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Connection`] or [`ErrorKind::Timeout`] if the connection breaks or goes quiet before the end; from
-    /// then on at each call.
+    /// Returns [`ErrorKind::Connection`] if the connection is lost before the end of the body, and
+    /// [`ErrorKind::Timeout`] if there is no progress for the
+    /// [idle timeout](crate::HealthcareClientBuilder::idle_timeout). Later calls return the same error.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
-        if let Some(error) = &self.failed {
+        if let Some(error) = &self.error {
             return Err(error.clone());
         }
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await.transpose()
@@ -269,15 +278,40 @@ impl Stream for StreamedResponse {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.failed.is_some() {
+        if self.error.is_some() {
             return Poll::Ready(None);
         }
-        let piece = ready!(self.body.poll_piece(context))
-            .map(|piece| piece.map_err(|broken| Failure::new(self.head.service, &self.origin, broken).error));
-        if let Some(Err(error)) = &piece {
-            self.failed = Some(error.clone());
+        let chunk = ready!(self.body.poll_chunk(context))
+            .map(|chunk| chunk.map_err(|cause| Failure::new(self.head.service, &self.origin, cause).error));
+        if let Some(Err(error)) = &chunk {
+            self.error = Some(error.clone());
         }
-        Poll::Ready(piece)
+        Poll::Ready(chunk)
+    }
+}
+
+/// Converts the response's status, headers and body. The HTTP version is not known and is always HTTP/1.1.
+///
+/// # Examples
+///
+/// ```
+/// # use azure_healthcare_auth::{HealthcareClient, testing::FakeServer};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_healthcare_auth::Result<()> {
+/// # let fake_server = FakeServer::start().await;
+/// # let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
+/// let response = fhir.get("Patient/example-0001").send().await?;
+/// let response: http::Response<bytes::Bytes> = response.into();
+/// assert_eq!(response.status(), 200);
+/// assert!(response.body().starts_with(b"{"));
+/// # Ok(()) }
+/// ```
+impl From<Response> for http::Response<Bytes> {
+    fn from(response: Response) -> Self {
+        let mut converted = Self::new(response.body);
+        *converted.status_mut() = response.head.status;
+        *converted.headers_mut() = response.head.headers;
+        converted
     }
 }
 
