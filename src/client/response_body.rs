@@ -17,7 +17,7 @@ use tokio::{
 
 use super::failure::TransportFailure;
 
-/// Reports a body that is incomplete, and one that makes no progress for the idle timeout.
+/// Reading it fails if the body is incomplete, or if there is no progress for the idle timeout.
 pub(super) struct ResponseBody {
     chunks: Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>,
     /// The number of bytes still to be received, if the response has a `Content-Length`.

@@ -1,7 +1,7 @@
 //! The retry policy, as pure functions.
 //!
-//! A request that the service may have processed is sent again only if its method is idempotent (RFC 9110
-//! section 9.2.2), because a duplicated Patient is a clinical hazard.
+//! A request that the service may have processed is sent again only if it is idempotent (RFC 9110 section 9.2.2), because
+//! a duplicated Patient is a clinical hazard.
 
 use std::time::{Duration, SystemTime};
 

@@ -96,23 +96,23 @@ impl<A: Audience> HealthcareClientBuilder<A> {
         self
     }
 
-    /// Configures the underlying `reqwest` client, for example its proxies, certificates and timeouts.
+    /// Configures the underlying `reqwest` 0.13 client, for example its proxies, certificates and timeouts.
     ///
     /// `configure` receives a builder with this crate's defaults: a connect timeout of 20 s, and the user agent
-    /// `azure_healthcare_auth/` followed by the crate's version. It must return that builder with your changes. Then the
-    /// client applies the settings that you cannot change: redirects are not followed, verbose connection logging is
-    /// off, and requests to loopback addresses use no proxy.
+    /// `azure_healthcare_auth/` followed by the crate's version. It returns that builder with your changes. The client
+    /// then applies the settings that cannot be changed: it does not follow redirects, it does not log connections
+    /// verbosely, and it uses no proxy for a service on this machine.
     ///
-    /// The client keeps `configure` and calls it again for each connection pool that it creates: one for services on
-    /// this machine, and one for all others. A second call of this method replaces the first function.
+    /// The client keeps `configure` and calls it once for each connection pool that it creates: one for services on this
+    /// machine, and one for all others. Calling this method again replaces `configure`.
     ///
-    /// Some settings of `reqwest` have a better counterpart here:
+    /// Avoid these settings of `reqwest`:
     ///
-    /// * Use [`default_header`](Self::default_header) instead of `default_headers`, because it checks the headers.
-    /// * Use [`idle_timeout`](Self::idle_timeout) instead of `read_timeout`, because the latter also limits how long an
-    ///   upload may take.
-    /// * Leave `retry` alone: the client does not see retries that `reqwest` makes, and does not count them in
-    ///   [`Response::attempts`](crate::Response::attempts).
+    /// * `default_headers`: use [`default_header`](Self::default_header), which checks the header.
+    /// * `read_timeout`: use [`idle_timeout`](Self::idle_timeout), because `read_timeout` also limits the total time of an
+    ///   upload.
+    /// * `retry`: the client does not know about these retries, and [`Response::attempts`](crate::Response::attempts)
+    ///   does not count them.
     ///
     /// # Examples
     ///
@@ -138,9 +138,9 @@ impl<A: Audience> HealthcareClientBuilder<A> {
 
     /// Sets a header that is sent with every request, unless the request sets a header with the same name.
     ///
-    /// A value that is marked [sensitive](HeaderValue::set_sensitive) stays sensitive. Headers that the client sets
-    /// itself are rejected as by [`RequestBuilder::header`](crate::RequestBuilder::header); the error is returned by
-    /// [`build`](Self::build).
+    /// A value that is marked [sensitive](HeaderValue::set_sensitive) stays sensitive. If the header is invalid or
+    /// reserved for the client, as described at [`RequestBuilder::header`](crate::RequestBuilder::header),
+    /// [`build`](Self::build) returns an error.
     ///
     /// # Examples
     ///
@@ -186,9 +186,9 @@ impl<A: Audience> HealthcareClientBuilder<A> {
 
     /// Sets how long a request may make no progress. Default: 60 s.
     ///
-    /// The timeout limits the wait for the response headers, and the time between two chunks of the body of a request or
-    /// a response. It does not limit the total time of an upload or a download. It does not run while the caller is not
-    /// reading a [streamed](crate::RequestBuilder::stream) response. When it elapses, the request fails with
+    /// The timeout applies to the wait for the response headers, and to the time between two chunks of a request or
+    /// response body. It does not limit the total time of an upload or a download, and it does not run while the caller
+    /// does not read a [streamed](crate::RequestBuilder::stream) response. After it, the request fails with
     /// [`ErrorKind::Timeout`].
     pub fn idle_timeout(self, timeout: Duration) -> Self {
         self.update(|config| {
@@ -201,8 +201,8 @@ impl<A: Audience> HealthcareClientBuilder<A> {
     ///
     /// # Errors
     ///
-    /// Returns [`ErrorKind::Request`] if a default header is invalid or is one that the client sets itself, or if
-    /// `reqwest` rejects the settings that [`configure_http`](Self::configure_http) made.
+    /// Returns [`ErrorKind::Request`] if a default header is invalid or reserved for the client, or if `reqwest` rejects
+    /// the settings of [`configure_http`](Self::configure_http).
     pub fn build(self) -> Result<HealthcareClient<A>> {
         let mut config = self.config?;
         if let Some(configure) = self.configure {

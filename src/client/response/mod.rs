@@ -170,7 +170,9 @@ macro_rules! head_getters {
             self.head.attempts
         }
 
-        /// Returns the delay before the next request that the service asks for, counted from the time of this call.
+        /// Returns the delay that the service asks for before the next request.
+        ///
+        /// If the service sent a date, the delay is counted from the time of this call.
         #[must_use]
         pub fn retry_after(&self) -> Option<Duration> {
             self.head.retry_after()
