@@ -140,7 +140,9 @@ pub use authenticator::{Authenticator, AuthenticatorBuilder};
 pub use claims::UnverifiedClaims;
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
-pub use client::{Body, HealthcareClient, RequestBuilder, Response, StreamedResponse, default_http};
+pub use client::{
+    Body, HealthcareClient, HealthcareClientBuilder, RequestBuilder, Response, StreamedResponse,
+};
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub use denial::{Challenge, Denial, DenialCause, ParseDenialCauseError};

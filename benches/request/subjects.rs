@@ -14,7 +14,6 @@ use azure_healthcare_auth::{
     Authenticator, FhirAudience, HealthcareClient,
     adapters::{BearerLayer, BearerMiddleware, BearerPolicy},
     credentials::StaticTokenCredential,
-    default_http,
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
@@ -42,6 +41,16 @@ pub(crate) const SUBJECTS: [(&str, &str); 9] = [
     ("policy", "policy, fixed"),
 ];
 
+/// Has the defaults of `HealthcareClient`, so that both send the same bytes.
+fn plain_client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .user_agent(concat!("azure_healthcare_auth/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_secs(20))
+        .no_proxy()
+        .build()
+        .unwrap()
+}
+
 /// Sends requests one after another and gives the CPU time that they took, in seconds.
 pub(crate) fn send(subject: &str, url: &str, requests: usize) -> f64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -49,8 +58,7 @@ pub(crate) fn send(subject: &str, url: &str, requests: usize) -> f64 {
     runtime.block_on(async {
         match subject {
             "reqwest" => {
-                // With the same time-outs and the same name, so that the same goes over the wire.
-                let client = default_http().no_proxy().build().unwrap();
+                let client = plain_client();
                 let path = format!("{url}/Patient");
                 let get = async || {
                     let request =
@@ -79,7 +87,7 @@ pub(crate) fn send(subject: &str, url: &str, requests: usize) -> f64 {
                 measure(get, requests).await
             }
             "middleware, fixed" | "middleware" => {
-                let http = ClientBuilder::new(default_http().no_proxy().build().unwrap());
+                let http = ClientBuilder::new(plain_client());
                 let client = match subject {
                     "middleware" => http.with(BearerMiddleware::new(authenticator(url, &token))),
                     _ => http.with(FixedHeader(bearer(&token))),

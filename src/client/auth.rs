@@ -1,4 +1,4 @@
-//! [`Auth`]: where a client's tokens come from.
+//! [`Auth`]: a client's source of tokens.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -7,48 +7,48 @@ use url::Url;
 
 use crate::{Audience, Authenticator, HealthcareAuth, Result};
 
-/// Known to share a credential, or somebody's own.
-pub(super) enum Auth<A: Audience> {
-    Own(Authenticator<A>),
-    Given(Arc<dyn HealthcareAuth<Audience = A>>),
+/// The crate's own authenticator, which can be used for other audiences, or any other implementation.
+pub(super) enum Auth<A> {
+    Authenticator(Authenticator<A>),
+    Custom(Arc<dyn HealthcareAuth<Audience = A>>),
 }
 
 impl<A: Audience> Auth<A> {
     pub(super) fn audience(&self) -> &A {
         match self {
-            Self::Own(auth) => auth.audience(),
-            Self::Given(auth) => auth.audience(),
+            Self::Authenticator(auth) => auth.audience(),
+            Self::Custom(auth) => auth.audience(),
         }
     }
 
     pub(super) async fn authorization_for(&self, url: &Url) -> Result<HeaderValue> {
         match self {
-            Self::Own(auth) => auth.authorization_for(url).await,
-            Self::Given(auth) => auth.authorization_for(url).await,
+            Self::Authenticator(auth) => auth.authorization_for(url).await,
+            Self::Custom(auth) => auth.authorization_for(url).await,
         }
     }
 
-    /// By the clock that the tokens are kept by, where it is known.
+    pub(super) async fn refresh_rejected(&self, rejected: &HeaderValue) -> Result<Option<HeaderValue>> {
+        match self {
+            Self::Authenticator(auth) => auth.refresh_rejected(rejected).await,
+            Self::Custom(auth) => auth.refresh_rejected(rejected).await,
+        }
+    }
+
+    /// Returns the time of the authenticator's clock, which tests can set.
     pub(super) fn now(&self) -> SystemTime {
         match self {
-            Self::Own(auth) => auth.now(),
-            Self::Given(_) => SystemTime::now(),
-        }
-    }
-
-    pub(super) async fn refresh_rejected(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
-        match self {
-            Self::Own(auth) => auth.refresh_rejected(refused).await,
-            Self::Given(auth) => auth.refresh_rejected(refused).await,
+            Self::Authenticator(auth) => auth.now(),
+            Self::Custom(_) => SystemTime::now(),
         }
     }
 }
 
-impl<A: Audience> Clone for Auth<A> {
+impl<A> Clone for Auth<A> {
     fn clone(&self) -> Self {
         match self {
-            Self::Own(auth) => Self::Own(auth.clone()),
-            Self::Given(auth) => Self::Given(auth.clone()),
+            Self::Authenticator(auth) => Self::Authenticator(auth.clone()),
+            Self::Custom(auth) => Self::Custom(auth.clone()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! [`Body`]: what is sent, whole or as a stream.
+//! [`Body`]: a request body, from memory or from a stream.
 
 use std::{
     fmt,
@@ -12,11 +12,14 @@ use bytes::Bytes;
 use futures_core::Stream;
 use tokio::time::Instant;
 
-/// A body that is made anew for each send: see [`RequestBuilder::body_stream`](crate::RequestBuilder::body_stream).
+/// The body of one attempt to send a request.
 ///
-/// `Debug` shows nothing of its content.
+/// Created by the closure that is passed to [`RequestBuilder::body_stream`](crate::RequestBuilder::body_stream), which
+/// the client calls again for each attempt. `Debug` shows nothing of the content.
 ///
-/// A file, as the one part of what a DICOM service stores; it is read while it is sent, and never held in memory:
+/// # Examples
+///
+/// Uploading a DICOM file as the only part of a multipart body, without reading the whole file into memory:
 ///
 /// ```
 /// use azure_healthcare_auth::Body;
@@ -28,7 +31,7 @@ use tokio::time::Instant;
 /// # use azure_healthcare_auth::{DicomAudience, HealthcareClient, testing::FakeCredential};
 /// # use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 ///
-/// /// One file. Its content must not hold the boundary, so it is a number that nobody else would draw.
+/// // The boundary is a random number, because it must not occur in the file.
 /// fn multipart(file: PathBuf) -> Body {
 ///     let text = |text: &'static str| stream::iter([Ok(Bytes::from(text))]);
 ///     let content = stream::once(File::open(file)).map_ok(ReaderStream::new).try_flatten();
@@ -56,113 +59,121 @@ use tokio::time::Instant;
 /// ```
 pub struct Body {
     content: reqwest::Body,
-    flow: Option<Flow>,
+    progress: Option<UploadProgress>,
 }
 
 impl Body {
-    /// A body that is sent piece by piece, in chunks as they come.
+    /// Creates a body that is sent chunk by chunk.
     ///
-    /// It may take as long as it needs, as long as a piece is taken within each
-    /// [idle time](crate::HealthcareClient::with_idle_timeout): a body that is given whole has to be sent in that time.
+    /// The upload may take any time, provided that a chunk is sent within each
+    /// [idle timeout](crate::HealthcareClientBuilder::idle_timeout). A body from memory has to be sent completely within
+    /// that timeout.
     ///
-    /// An error in the stream breaks the request off, and it is not repeated. What the error says goes nowhere: it may
-    /// be about a patient.
+    /// If the stream yields an error, the request fails with [`ErrorKind::Body`](crate::ErrorKind::Body) and is not
+    /// retried. The stream's error is dropped, because its text may contain patient data.
     pub fn stream<S, E>(stream: S) -> Self
     where
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
     {
-        let flow = Flow::default();
-        let muted = Muted { stream: Box::pin(stream), flow: flow.clone() };
-        Self { content: reqwest::Body::wrap_stream(muted), flow: Some(flow) }
+        let progress = UploadProgress::default();
+        let stream = TrackedStream { stream: Box::pin(stream), progress: progress.clone() };
+        Self { content: reqwest::Body::wrap_stream(stream), progress: Some(progress) }
     }
 }
 
-impl<T: Into<Bytes>> From<T> for Body {
-    fn from(bytes: T) -> Self {
-        Self { content: reqwest::Body::from(bytes.into()), flow: None }
-    }
+macro_rules! from_buffer {
+    ($($buffer:ty),*) => {$(
+        impl From<$buffer> for Body {
+            fn from(buffer: $buffer) -> Self {
+                Self { content: buffer.into(), progress: None }
+            }
+        }
+    )*};
 }
+
+from_buffer!(Bytes, Vec<u8>, String, &'static str, &'static [u8]);
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Body")
+        f.debug_struct("Body").finish_non_exhaustive()
     }
 }
 
-/// In place of whatever error the caller's stream gave: it can be told from one of the connection, and says nothing.
+/// Replaces an error of the caller's stream. It can be recognized in the error chain, and contains no patient data.
 #[derive(Debug, thiserror::Error)]
-#[error("the body that was given broke off")]
-pub(super) struct BrokeOff;
+#[error("the request body stream failed")]
+pub(super) struct BodyStreamError;
 
-/// How far a streamed body has come, for whoever sends it.
+/// The progress of an upload, shared by the stream and the task that waits for the response.
 #[derive(Clone)]
-pub(super) struct Flow(Arc<Mutex<Progress>>);
+pub(super) struct UploadProgress(Arc<Mutex<UploadState>>);
 
-struct Progress {
-    moved: Instant,
-    /// Over HTTP/2 the error of a request does not say that its body was the reason.
-    broke_off: bool,
+struct UploadState {
+    last_chunk: Instant,
+    /// Over HTTP/2, a request's error does not show that its body was the cause.
+    failed: bool,
 }
 
-impl Flow {
-    /// How long ago the last piece was taken.
-    pub(super) fn still_for(&self) -> Duration {
-        self.with(|progress| progress.moved.elapsed())
+impl UploadProgress {
+    /// Returns the time since the last chunk was taken from the stream.
+    pub(super) fn idle_time(&self) -> Duration {
+        self.with(|state| state.last_chunk.elapsed())
     }
 
-    pub(super) fn broke_off(&self) -> bool {
-        self.with(|progress| progress.broke_off)
+    /// Returns `true` if the stream yielded an error.
+    pub(super) fn has_failed(&self) -> bool {
+        self.with(|state| state.failed)
     }
 
-    fn with<T>(&self, look: impl FnOnce(&mut Progress) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, access: impl FnOnce(&mut UploadState) -> T) -> T {
+        access(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Default for Flow {
+impl Default for UploadProgress {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Progress { moved: Instant::now(), broke_off: false })))
+        Self(Arc::new(Mutex::new(UploadState { last_chunk: Instant::now(), failed: false })))
     }
 }
 
-struct Muted<S> {
+struct TrackedStream<S> {
     stream: Pin<Box<S>>,
-    flow: Flow,
+    progress: UploadProgress,
 }
 
-impl<S, E> Stream for Muted<S>
+impl<S, E> Stream for TrackedStream<S>
 where
     S: Stream<Item = Result<Bytes, E>>,
 {
-    type Item = Result<Bytes, BrokeOff>;
+    type Item = Result<Bytes, BodyStreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let piece = ready!(self.stream.as_mut().poll_next(context));
-        self.flow.with(|progress| {
-            progress.moved = Instant::now();
-            progress.broke_off |= matches!(piece, Some(Err(_)));
+        let chunk = ready!(self.stream.as_mut().poll_next(context));
+        self.progress.with(|state| {
+            state.last_chunk = Instant::now();
+            state.failed |= matches!(chunk, Some(Err(_)));
         });
-        Poll::Ready(piece.map(|piece| piece.map_err(|_| BrokeOff)))
+        Poll::Ready(chunk.map(|chunk| chunk.map_err(|_| BodyStreamError)))
     }
 }
 
-/// Makes the body of each send.
+/// The body of a request, from which the body of each attempt is made.
 #[derive(Clone, Default)]
-pub(super) enum Content {
+pub(super) enum RequestBody {
     #[default]
-    None,
-    Whole(Bytes),
-    Made(Arc<dyn Fn() -> Body + Send + Sync>),
+    Empty,
+    Buffered(Bytes),
+    Streamed(Arc<dyn Fn() -> Body + Send + Sync>),
 }
 
-impl Content {
-    pub(super) fn body(&self) -> (Option<reqwest::Body>, Option<Flow>) {
+impl RequestBody {
+    pub(super) fn for_attempt(&self) -> (Option<reqwest::Body>, Option<UploadProgress>) {
         match self {
-            Self::None => (None, None),
-            Self::Whole(bytes) => (Some(bytes.clone().into()), None),
-            Self::Made(make) => {
-                let Body { content, flow } = make();
-                (Some(content), flow)
+            Self::Empty => (None, None),
+            Self::Buffered(bytes) => (Some(bytes.clone().into()), None),
+            Self::Streamed(make_body) => {
+                let Body { content, progress } = make_body();
+                (Some(content), progress)
             }
         }
     }

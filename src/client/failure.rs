@@ -1,80 +1,92 @@
-//! [`Failure`]: an attempt that got no answer, or not the whole of one.
+//! [`Failure`]: an attempt without a complete response.
 
 use std::{error::Error as StdError, iter::successors, time::Duration};
 
-use super::{body::BrokeOff, retry::Outcome};
+use super::{body::BodyStreamError, retry::FailureKind};
 use crate::{Error, ErrorKind, ServiceKind};
 
-/// The longest cause that is printed, in characters: over HTTP/2 it can hold what the other end says.
-const LONGEST_CAUSE: usize = 200;
+/// The maximum length of the cause in an error message, in characters. Over HTTP/2, it can contain text of the peer.
+const MAX_CAUSE_LENGTH: usize = 200;
 
-/// How the way there or back broke.
-pub(super) enum Broken {
-    /// The body that the caller gave.
-    Given,
-    /// Nothing moved for so long.
-    Quiet(Duration),
-    /// The answer ended before it was as long as it had said.
-    Short,
+/// Why a request was not sent, or a response not received, completely.
+pub(super) enum TransportFailure {
+    /// The caller's stream of the request body yielded an error.
+    RequestBody,
+    /// There was no progress for this time.
+    IdleTimeout(Duration),
+    /// The response body is shorter than its `Content-Length`.
+    Truncated,
     Http(reqwest::Error),
 }
 
-impl From<reqwest::Error> for Broken {
+impl From<reqwest::Error> for TransportFailure {
     fn from(error: reqwest::Error) -> Self {
-        let given = chain(&error).any(|cause| cause.is::<BrokeOff>());
-        if given { Self::Given } else { Self::Http(error.without_url()) }
-    }
-}
-
-pub(super) struct Failure {
-    pub(super) outcome: Outcome,
-    pub(super) error: Error,
-}
-
-impl Failure {
-    pub(super) fn new(service: ServiceKind, origin: &str, broken: Broken) -> Self {
-        let there = format!("the {service} service at {origin}");
-        let (outcome, kind, message) = match &broken {
-            Broken::Given => (
-                Outcome::BrokenOff,
-                ErrorKind::Body,
-                format!("the body for {there} broke off: part of it may have been sent"),
-            ),
-            Broken::Quiet(time) => (
-                Outcome::Broken,
-                ErrorKind::Timeout,
-                format!("{there} went quiet: nothing moved for {time:?}"),
-            ),
-            Broken::Short => (
-                Outcome::Broken,
-                ErrorKind::Connection,
-                format!("{there} was reached and the connection broke: its answer is not all there"),
-            ),
-            Broken::Http(error) => of_http(&there, error),
-        };
-        let error = Error::new(kind, message);
-        match broken {
-            Broken::Http(cause) => Self { outcome, error: error.caused_by(cause) },
-            _ => Self { outcome, error },
+        if chain(&error).any(|cause| cause.is::<BodyStreamError>()) {
+            Self::RequestBody
+        } else {
+            Self::Http(error.without_url())
         }
     }
 }
 
-fn of_http(there: &str, error: &reqwest::Error) -> (Outcome, ErrorKind, String) {
-    // The innermost cause is the telling one: "Connection refused", "invalid peer certificate: UnknownIssuer".
-    let cause = chain(error).last().map(ToString::to_string).unwrap_or_default();
-    let cause: String = cause.chars().take(LONGEST_CAUSE).collect();
-    if error.is_builder() {
-        let message = format!("the request for {there} cannot be made: {cause}; nothing was sent");
-        return (Outcome::Unsendable, ErrorKind::Request, message);
+/// A transport failure, as the retry policy and the caller need it.
+pub(super) struct Failure {
+    pub(super) kind: FailureKind,
+    pub(super) error: Error,
+}
+
+impl Failure {
+    pub(super) fn new(service: ServiceKind, origin: &str, cause: TransportFailure) -> Self {
+        let target = format!("the {service} service at {origin}");
+        let (kind, error_kind, message) = match &cause {
+            TransportFailure::RequestBody => (
+                FailureKind::RequestBody,
+                ErrorKind::Body,
+                format!("the stream of the request body for {target} failed: a part may have been sent"),
+            ),
+            TransportFailure::IdleTimeout(time) => (
+                FailureKind::ConnectionLost,
+                ErrorKind::Timeout,
+                format!("{target} timed out: no progress for {time:?}"),
+            ),
+            TransportFailure::Truncated => (
+                FailureKind::ConnectionLost,
+                ErrorKind::Connection,
+                format!("the connection to {target} was lost: the response body is incomplete"),
+            ),
+            TransportFailure::Http(error) => describe_http_error(&target, error),
+        };
+        let error = Error::new(error_kind, message);
+        let error = match cause {
+            TransportFailure::Http(cause) => error.caused_by(cause),
+            _ => error,
+        };
+        Self { kind, error }
     }
-    let (outcome, kind, what) = match (error.is_connect(), error.is_timeout()) {
-        (true, true) => (Outcome::NotConnected, ErrorKind::Timeout, "could not be reached in time"),
-        (true, false) => (Outcome::NotConnected, ErrorKind::Connection, "could not be reached"),
-        (false, true) => (Outcome::Broken, ErrorKind::Timeout, "went quiet"),
-        (false, false) => (Outcome::Broken, ErrorKind::Connection, "was reached and the connection broke"),
+}
+
+fn describe_http_error(target: &str, error: &reqwest::Error) -> (FailureKind, ErrorKind, String) {
+    // The innermost cause is the most specific: "Connection refused", "invalid peer certificate: UnknownIssuer".
+    let cause = chain(error).last().map(ToString::to_string).unwrap_or_default();
+    let cause: String = cause.chars().take(MAX_CAUSE_LENGTH).collect();
+    if error.is_builder() {
+        let message = format!("the request for {target} is invalid: {cause}; nothing was sent");
+        return (FailureKind::InvalidRequest, ErrorKind::Request, message);
+    }
+    let (kind, error_kind, message) = match (error.is_connect(), error.is_timeout()) {
+        (true, true) => {
+            (FailureKind::NotConnected, ErrorKind::Timeout, format!("connecting to {target} timed out"))
+        }
+        (true, false) => {
+            (FailureKind::NotConnected, ErrorKind::Connection, format!("{target} could not be reached"))
+        }
+        (false, true) => (FailureKind::ConnectionLost, ErrorKind::Timeout, format!("{target} timed out")),
+        (false, false) => {
+            let message = format!("the connection to {target} was lost");
+            (FailureKind::ConnectionLost, ErrorKind::Connection, message)
+        }
     };
-    (outcome, kind, format!("{there} {what}: {cause}"))
+    (kind, error_kind, format!("{message}: {cause}"))
 }
 
 fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {

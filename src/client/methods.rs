@@ -1,4 +1,4 @@
-//! A request of each method, from a [`HealthcareClient`].
+//! The methods of [`HealthcareClient`] that start a request.
 
 use http::Method;
 
@@ -6,13 +6,16 @@ use super::{HealthcareClient, RequestBuilder};
 use crate::Audience;
 
 impl<A: Audience> HealthcareClient<A> {
-    /// A request to a path below the base, or to an absolute URL there, as [`Audience::url`] reads it: check an id that
-    /// somebody typed before you put it there.
+    /// Starts a request with any method to a path below the base URL, or to an absolute URL that is below it.
     ///
-    /// What cannot be sent, a foreign URL above all, is told by [`send`](RequestBuilder::send) before anything is.
-    /// `CONNECT`, `TRACE` and `TRACK` cannot: the first is not for a service, the others show the token.
+    /// `path` is resolved by [`Audience::url`]. It may contain a query, so validate an id from user input before you
+    /// insert it.
     ///
-    /// The life of a record, by this and its companions:
+    /// If the URL is outside the audience or the request is invalid, [`RequestBuilder::send`] returns the error. The
+    /// methods `CONNECT`, `TRACE` and `TRACK` are invalid: `CONNECT` is for proxies, and the others return the request
+    /// headers, including the token, in the response.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient, testing::FakeCredential};
@@ -20,25 +23,27 @@ impl<A: Audience> HealthcareClient<A> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
     /// # let server = MockServer::start().await;
-    /// # let answer = ResponseTemplate::new(200).insert_header("etag", "W/\"1\"");
-    /// # let answer = answer.set_body_json(serde_json::json!({ "resourceType": "Patient", "id": "p1" }));
-    /// # Mock::given(any()).respond_with(answer).mount(&server).await;
+    /// # let response = ResponseTemplate::new(200).insert_header("etag", "W/\"1\"");
+    /// # let response = response.set_body_json(serde_json::json!({ "resourceType": "Patient", "id": "p1" }));
+    /// # Mock::given(any()).respond_with(response).mount(&server).await;
     /// # let audience: FhirAudience = server.uri().parse()?;
     /// # let fhir = HealthcareClient::new(audience, std::sync::Arc::new(FakeCredential::new()));
     /// use serde_json::{Value, json};
-    /// let read = fhir.get("Patient/p1").send().await?;
-    /// let mut patient: Value = read.json()?;
-    /// // Written back, unless somebody else has changed it since: that is answered with 412.
+    ///
+    /// let response = fhir.get("Patient/p1").send().await?;
+    /// let mut patient: Value = response.json()?;
+    ///
+    /// // Update the patient. The service returns 412 if it has changed since it was read.
     /// patient["active"] = json!(true);
-    /// let version = read.headers().get("etag").map_or("*", |etag| etag.to_str().unwrap_or("*"));
-    /// fhir.put("Patient/p1").header("if-match", version).json(&patient).send().await?.error_for_status()?;
-    /// // There are several types of patches: say which.
+    /// let etag = &response.headers()["etag"];
+    /// fhir.put("Patient/p1").header("if-match", etag).json(&patient).send().await?.error_for_status()?;
+    ///
+    /// // A PATCH needs a content type, because there are several patch formats.
     /// let patch = json!([{ "op": "replace", "path": "/active", "value": false }]);
-    /// let patch = fhir.patch("Patient/p1").header("content-type", "application/json-patch+json").json(&patch);
-    /// patch.send().await?.error_for_status()?;
+    /// let request = fhir.patch("Patient/p1").header("content-type", "application/json-patch+json").json(&patch);
+    /// request.send().await?.error_for_status()?;
     ///
     /// fhir.delete("Patient/p1").send().await?.error_for_status()?;
-    /// // What a gateway in front of the service may answer:
     /// fhir.head("metadata").send().await?;
     /// fhir.request(http::Method::OPTIONS, "Patient").send().await?;
     /// # let seen: Vec<_> = server.received_requests().await.unwrap().iter().map(|r| r.method.to_string()).collect();
@@ -49,10 +54,14 @@ impl<A: Audience> HealthcareClient<A> {
         RequestBuilder::new(self.clone(), method, path.as_ref())
     }
 
-    /// `GET`, as by [`request`](Self::request).
+    /// Starts a `GET` request. See [`request`](Self::request).
     ///
-    /// A URL that the service hands out is absolute, and taken as it is: the `next` link of a page, the
+    /// `path` may be an absolute URL that the service returned, such as the `next` link of a page or the
     /// `Content-Location` of an export.
+    ///
+    /// # Examples
+    ///
+    /// Reading all pages of a search:
     ///
     /// ```
     /// # use azure_healthcare_auth::{HealthcareClient, testing::FakeServer};
@@ -73,15 +82,15 @@ impl<A: Audience> HealthcareClient<A> {
     /// # Ok(()) }
     /// ```
     ///
-    /// The *files* of an export lie in blob storage, on another host: they are refused here, because the token must not
-    /// go there. Fetch them by a client without one, whose right to read them comes from elsewhere (a shared access
-    /// signature in the URL, say):
+    /// The files of an export are in blob storage. This client rejects their URLs, because the FHIR token must not be
+    /// sent to another host. Use a client that sends no token, and authorize it in another way, for example with a shared
+    /// access signature in the URL:
     ///
     /// ```no_run
     /// # async fn files(output: &serde_json::Value) -> Result<(), reqwest::Error> {
-    /// let blobs = azure_healthcare_auth::default_http().build()?;
+    /// let storage = reqwest::Client::new();
     /// for file in output.as_array().into_iter().flatten().filter_map(|file| file["url"].as_str()) {
-    ///     let lines = blobs.get(file).send().await?.error_for_status()?.bytes().await?;
+    ///     let lines = storage.get(file).send().await?.error_for_status()?.bytes().await?;
     /// }
     /// # Ok(()) }
     /// ```
@@ -89,27 +98,29 @@ impl<A: Audience> HealthcareClient<A> {
         self.request(Method::GET, path)
     }
 
-    /// `POST`, as by [`request`](Self::request).
+    /// Starts a `POST` request. See [`request`](Self::request).
     pub fn post(&self, path: impl AsRef<str>) -> RequestBuilder<A> {
         self.request(Method::POST, path)
     }
 
-    /// `PUT`, as by [`request`](Self::request).
+    /// Starts a `PUT` request. See [`request`](Self::request).
     pub fn put(&self, path: impl AsRef<str>) -> RequestBuilder<A> {
         self.request(Method::PUT, path)
     }
 
-    /// `PATCH`, as by [`request`](Self::request). The type of its body has to be named: there are several.
+    /// Starts a `PATCH` request. See [`request`](Self::request).
+    ///
+    /// A JSON body needs the header `content-type`, because there are several patch formats.
     pub fn patch(&self, path: impl AsRef<str>) -> RequestBuilder<A> {
         self.request(Method::PATCH, path)
     }
 
-    /// `DELETE`, as by [`request`](Self::request).
+    /// Starts a `DELETE` request. See [`request`](Self::request).
     pub fn delete(&self, path: impl AsRef<str>) -> RequestBuilder<A> {
         self.request(Method::DELETE, path)
     }
 
-    /// `HEAD`, as by [`request`](Self::request).
+    /// Starts a `HEAD` request. See [`request`](Self::request).
     pub fn head(&self, path: impl AsRef<str>) -> RequestBuilder<A> {
         self.request(Method::HEAD, path)
     }

@@ -1,4 +1,4 @@
-//! [`RequestBuilder`]: one request, from its path to its answer.
+//! [`RequestBuilder`]: one request to a service.
 
 use std::{fmt, sync::Arc};
 
@@ -9,17 +9,20 @@ use url::Url;
 
 use super::{
     HealthcareClient,
-    body::{Body, Content},
+    body::{Body, RequestBody},
+    headers,
     response::{Response, StreamedResponse},
 };
 use crate::{Audience, Error, ErrorKind, Result, ServiceKind, audience::check_method};
 
-/// A request that is being put together. Made by [`HealthcareClient::request`] and its companions.
+/// A builder for a request to a FHIR or DICOM service.
 ///
-/// What is wrong with a part is told when it is sent; then nothing is sent, and no token is fetched.
+/// Created by [`HealthcareClient::request`], [`get`](HealthcareClient::get), [`post`](HealthcareClient::post) and so on.
+/// If a URL, a header or a body is invalid, [`send`](Self::send) returns the error before it fetches a token.
 ///
-/// Unless a header says otherwise, FHIR requests accept and send `application/fhir+json`, DICOM requests
-/// `application/dicom+json`.
+/// By default, FHIR requests accept and send `application/fhir+json`, and DICOM requests `application/dicom+json`.
+///
+/// # Examples
 ///
 /// ```
 /// # use azure_healthcare_auth::{HealthcareClient, testing::FakeServer};
@@ -33,35 +36,31 @@ use crate::{Audience, Error, ErrorKind, Result, ServiceKind, audience::check_met
 /// let response = fhir.post("Patient").json(&patient).header("prefer", "return=minimal").send().await?;
 /// assert_eq!(response.status(), 201);
 ///
-/// // URLs end up in logs on the way. Sent as a form, what is searched for stands in none.
+/// // A search with POST keeps its parameters out of the URL, which proxies may log.
 /// let search = fhir
 ///     .post("Observation/_search")
 ///     .query("_count", "20")
 ///     .header("content-type", "application/x-www-form-urlencoded")
 ///     .body("patient=example-0001");
-/// let found: Value = search.send().await?.json()?;
-/// assert_eq!(found["resourceType"], "Bundle");
+/// let bundle: Value = search.send().await?.json()?;
+/// assert_eq!(bundle["resourceType"], "Bundle");
 /// # Ok(()) }
 /// ```
 #[must_use = "a request is sent by `send()` or `stream()`"]
-pub struct RequestBuilder<A: Audience> {
+pub struct RequestBuilder<A> {
     client: HealthcareClient<A>,
     parts: Result<Parts>,
 }
 
-/// Everything that each send of a request is made of, but for the token.
+/// Everything that an attempt is made from, except the token.
 pub(super) struct Parts {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
-    pub(super) content: Content,
+    pub(super) body: RequestBody,
     pub(super) idempotent: bool,
-    json: bool,
+    is_json: bool,
 }
-
-/// What the audience and the body decide: set by hand, they would lead elsewhere or cut a body off.
-const REFUSED_HEADERS: [HeaderName; 4] =
-    [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
 
 impl<A: Audience> RequestBuilder<A> {
     pub(super) fn new(client: HealthcareClient<A>, method: Method, path: &str) -> Self {
@@ -69,82 +68,81 @@ impl<A: Audience> RequestBuilder<A> {
         let parts = url.map(|url| Parts {
             method,
             url,
-            headers: HeaderMap::new(),
-            content: Content::None,
+            headers: client.config.default_headers.clone(),
+            body: RequestBody::Empty,
             idempotent: false,
-            json: false,
+            is_json: false,
         });
         Self { client, parts }
     }
 
-    fn change(mut self, change: impl FnOnce(&mut Parts) -> Result<()>) -> Self {
+    /// Keeps only the first error.
+    fn update(mut self, update: impl FnOnce(&mut Parts) -> Result<()>) -> Self {
         if let Ok(parts) = &mut self.parts
-            && let Err(error) = change(parts)
+            && let Err(error) = update(parts)
         {
             self.parts = Err(error);
         }
         self
     }
 
-    /// Adds a parameter to the query, percent-encoded, `+` too.
+    /// Adds a parameter to the query. The name and the value are percent-encoded, including `+`.
     pub fn query(self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
-        self.change(|parts| {
+        self.update(|parts| {
             parts.url.query_pairs_mut().append_pair(name.as_ref(), value.as_ref());
             Ok(())
         })
     }
 
-    /// Sets a header, in place of one of that name.
+    /// Sets a header. It replaces an earlier header with the same name.
     ///
-    /// `Authorization` is the token's: one given here is not sent. `Host`, `Content-Length`, `Transfer-Encoding` and
-    /// `Connection` follow from the audience and the body, and are refused.
-    pub fn header(self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
-        self.change(|parts| {
-            let name: HeaderName = match name.as_ref().parse() {
-                Ok(name) if REFUSED_HEADERS.contains(&name) => {
-                    return Err(unsendable(format!("the header `{name}` is not the caller's to set")));
-                }
-                Ok(name) => name,
-                Err(_) => {
-                    return Err(unsendable(
-                        "the name of a header has a character that is not for names".into(),
-                    ));
-                }
-            };
-            let value = HeaderValue::from_bytes(value.as_ref()).map_err(|_| {
-                unsendable(format!(
-                    "the value of the header `{name}` has a character that is not for headers"
-                ))
-            })?;
+    /// A value that is marked [sensitive](HeaderValue::set_sensitive) stays sensitive. The headers `Authorization`,
+    /// `Host`, `Content-Length`, `Transfer-Encoding` and `Connection` are reserved for the client: setting one of them,
+    /// or an invalid name or value, is an error of kind [`Request`](ErrorKind::Request) when the request is sent.
+    pub fn header<K, V>(self, name: K, value: V) -> Self
+    where
+        HeaderName: TryFrom<K>,
+        <HeaderName as TryFrom<K>>::Error: Into<http::Error>,
+        HeaderValue: TryFrom<V>,
+        <HeaderValue as TryFrom<V>>::Error: Into<http::Error>,
+    {
+        self.update(|parts| {
+            let (name, value) = headers::parse(name, value).map_err(invalid_request)?;
             parts.headers.insert(name, value);
             Ok(())
         })
     }
 
-    /// Sends a value as JSON, by the service's own media type. A `PATCH` has to name its type by
-    /// [`header`](Self::header): `application/json-patch+json`, or `application/fhir+json` for a Parameters resource.
+    /// Sends `value` as JSON with the service's default media type, unless a `content-type` header is set.
+    ///
+    /// A `PATCH` has no default media type. Set the [`header`](Self::header) `content-type` to
+    /// `application/json-patch+json`, or to `application/fhir+json` for a FHIR `Parameters` resource.
     pub fn json(self, value: &(impl Serialize + ?Sized)) -> Self {
-        self.change(|parts| {
-            // The text of that error can hold what it could not write.
+        self.update(|parts| {
+            // The serializer's error is dropped, because its text may contain a part of the value.
             let bytes = serde_json::to_vec(value)
-                .map_err(|_| unsendable("the body cannot be written as JSON".into()))?;
-            parts.content = Content::Whole(bytes.into());
-            parts.json = true;
+                .map_err(|_| invalid_request("the body could not be serialized as JSON".into()))?;
+            parts.body = RequestBody::Buffered(bytes.into());
+            parts.is_json = true;
             Ok(())
         })
     }
 
-    /// Sends bytes as they are. Name their type by [`header`](Self::header).
+    /// Sends `bytes` as the body. Set its media type with the [`header`](Self::header) `content-type`.
     pub fn body(self, bytes: impl Into<Bytes>) -> Self {
-        self.change(|parts| {
-            parts.content = Content::Whole(bytes.into());
-            parts.json = false;
+        self.update(|parts| {
+            parts.body = RequestBody::Buffered(bytes.into());
+            parts.is_json = false;
             Ok(())
         })
     }
 
-    /// Sends what `make` makes, without holding it in memory. It is called for each send: after a 401, and for each
-    /// repeat, the body is needed anew. How a file is streamed is shown at [`Body`].
+    /// Sends the body that `make_body` returns, which may be a stream that is never completely in memory.
+    ///
+    /// The client calls `make_body` for each attempt, because it needs the body again after a 401 and for each retry.
+    /// See [`Body`] for an example that streams a file.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient, testing::FakeCredential};
@@ -162,26 +160,33 @@ impl<A: Audience> RequestBuilder<A> {
     /// let request = fhir.put("Patient/p1").header("content-type", "application/fhir+json");
     /// let patient = r#"{ "resourceType": "Patient", "id": "p1" }"#;
     /// let response = request.body_stream(move || Body::from(patient)).send().await?;
-    /// // The service was busy at first (503): the body was made twice, and stands there once.
+    /// // The service first returned 503, so the closure was called twice.
     /// assert_eq!((response.status().as_u16(), response.attempts()), (200, 2));
     /// # Ok(()) }
     /// ```
-    pub fn body_stream(self, make: impl Fn() -> Body + Send + Sync + 'static) -> Self {
-        self.change(|parts| {
-            parts.content = Content::Made(Arc::new(make));
-            parts.json = false;
+    pub fn body_stream(self, make_body: impl Fn() -> Body + Send + Sync + 'static) -> Self {
+        self.update(|parts| {
+            parts.body = RequestBody::Streamed(Arc::new(make_body));
+            parts.is_json = false;
             Ok(())
         })
     }
 
-    /// Says that sending this request twice does no harm, so it may be repeated like a `GET`.
+    /// Marks the request as safe to send twice, so that it is retried like a `GET`.
     ///
-    /// Without it these are repeated after 408, 429, 500, 502, 503, 504 and a broken connection: `GET`, `HEAD`,
-    /// `OPTIONS`, `PUT` and `DELETE` without a query, and `POST` to a path that ends in `/_search`. Every other is
-    /// repeated only where the service cannot have acted: after 429, and where no connection was made. A request with
-    /// `Prefer: respond-async` is not repeated at all, and this does not change it.
+    /// The client retries these requests after the statuses 408, 429, 500, 502, 503 and 504, and after a lost connection:
     ///
-    /// For a `POST` that only reads, such as an operation that checks what it is given:
+    /// * `GET`, `HEAD` and `OPTIONS`
+    /// * `PUT` and `DELETE` without a query
+    /// * `POST` to a path that ends in `/_search`
+    /// * requests that are marked by this method
+    ///
+    /// It retries other requests only if the service did not process them: after a 429, or if no connection was made. It
+    /// never retries a request with the header `Prefer: respond-async`, even if the request is marked.
+    ///
+    /// # Examples
+    ///
+    /// An operation that is a `POST`, but only reads:
     ///
     /// ```
     /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient, testing::FakeCredential};
@@ -195,36 +200,55 @@ impl<A: Audience> RequestBuilder<A> {
     /// # let audience: FhirAudience = server.uri().parse()?;
     /// # let fhir = HealthcareClient::new(audience, std::sync::Arc::new(FakeCredential::new()));
     /// let patient = serde_json::json!({ "resourceType": "Patient", "active": true });
-    /// let checked = fhir.post("Patient/$validate").json(&patient).idempotent().send().await?;
-    /// // Busy at first (503), and asked again. A `POST` to `Patient` would not have been: it may have created one.
-    /// assert_eq!((checked.status().as_u16(), checked.attempts()), (200, 2));
+    /// let response = fhir.post("Patient/$validate").json(&patient).idempotent().send().await?;
+    /// // The service first returned 503. A `POST` to `Patient` would not have been retried.
+    /// assert_eq!((response.status().as_u16(), response.attempts()), (200, 2));
     /// # Ok(()) }
     /// ```
     pub fn idempotent(self) -> Self {
-        self.change(|parts| {
+        self.update(|parts| {
             parts.idempotent = true;
             Ok(())
         })
     }
 
-    /// Sends the request and reads the answer into memory, up to the client's
-    /// [limit](HealthcareClient::with_body_limit).
+    /// Sends the request and buffers the response body, up to the client's
+    /// [`body_limit`](crate::HealthcareClientBuilder::body_limit).
     ///
-    /// Every status but 401 and 403 is `Ok`: look at [`Response::status`], or let [`Response::json`] do so.
+    /// Responses with any status other than 401 and 403 are `Ok`. Check [`Response::status`], or use
+    /// [`Response::json`] or [`Response::error_for_status`], which return an error if the status is not 2xx.
     ///
     /// # Errors
     ///
-    /// Before anything is sent: [`UrlNotAllowed`](ErrorKind::UrlNotAllowed), [`Request`](ErrorKind::Request), and whatever
-    /// [`Authenticator::authorization`](crate::Authenticator::authorization) gives. After: [`Denied`](ErrorKind::Denied)
-    /// for a 401 or 403, [`Connection`](ErrorKind::Connection), [`Timeout`](ErrorKind::Timeout), [`Body`](ErrorKind::Body),
-    /// [`TooLarge`](ErrorKind::TooLarge).
+    /// Before the request is sent:
+    ///
+    /// * [`ErrorKind::UrlNotAllowed`]: the URL is outside the audience.
+    /// * [`ErrorKind::Request`]: a part of the request is invalid.
+    /// * [`ErrorKind::NoRuntime`]: there is no Tokio runtime.
+    /// * The errors of [`Authenticator::authorization`](crate::Authenticator::authorization).
+    ///
+    /// Afterwards:
+    ///
+    /// * [`ErrorKind::Denied`]: the service returned 401 or 403.
+    /// * [`ErrorKind::Connection`] or [`ErrorKind::Timeout`]: the service was not reached, the connection was lost, or
+    ///   there was no progress for the idle timeout.
+    /// * [`ErrorKind::Body`]: the stream of the request body failed.
+    /// * [`ErrorKind::TooLarge`]: the response body is longer than the limit.
     pub async fn send(self) -> Result<Response> {
         let (client, parts) = self.finish()?;
-        client.send_whole(&parts).await
+        client.send_buffered(&parts).await
     }
 
-    /// Sends the request and hands the answer on as it comes, without a limit. A connection that breaks is an error
-    /// and never looks like the end, where the answer tells its length or, over HTTP/1.1, is chunked.
+    /// Sends the request and returns the response as soon as its headers arrive. The body may have any length.
+    ///
+    /// If the connection is lost before the end of the body, reading returns an error. This needs a response with a
+    /// `Content-Length` or, over HTTP/1.1, one that is chunked.
+    ///
+    /// # Errors
+    ///
+    /// Returns the same errors as [`send`](Self::send), except those that occur while the response body is read.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use azure_healthcare_auth::{HealthcareClient, testing::{Fault, FakeServer}};
@@ -235,36 +259,32 @@ impl<A: Audience> RequestBuilder<A> {
     /// # fake_server.inject_fault(1, Fault::TruncatedBody);
     /// use azure_healthcare_auth::ErrorKind;
     ///
-    /// // The connection will break in the middle of the page.
     /// let mut page = fhir.get("Patient").query("_count", "1000").stream().await?;
-    /// let broken = loop {
+    /// let error = loop {
     ///     match page.chunk().await {
-    ///         Ok(Some(piece)) => { /* written to a file that is not yet in its place */ }
-    ///         Ok(None) => panic!("whole"),
+    ///         Ok(Some(chunk)) => { /* write it to a temporary file */ }
+    ///         Ok(None) => panic!("the body is complete"),
     ///         Err(error) => break error,
     ///     }
     /// };
-    /// assert_eq!(broken.kind(), ErrorKind::Connection);
+    /// // The connection was lost in the middle of the page.
+    /// assert_eq!(error.kind(), ErrorKind::Connection);
     /// # Ok(()) }
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send), but for what reading the body brings.
     pub async fn stream(self) -> Result<StreamedResponse> {
         let (client, parts) = self.finish()?;
         client.send_streamed(&parts).await
     }
 
-    /// Adds what the caller has left open.
+    /// Adds the default media types.
     fn finish(self) -> Result<(HealthcareClient<A>, Parts)> {
         let mut parts = self.parts?;
-        let media_type = media_type(self.client.audience().service());
+        let media_type = default_media_type(self.client.audience().service());
         parts.headers.entry(header::ACCEPT).or_insert(media_type.clone());
-        if parts.json && !parts.headers.contains_key(header::CONTENT_TYPE) {
+        if parts.is_json && !parts.headers.contains_key(header::CONTENT_TYPE) {
             if parts.method == Method::PATCH {
-                let message = "a PATCH has to name the type of its body: set the header `content-type`";
-                return Err(unsendable(message.into()));
+                let message = "a PATCH with a JSON body needs the header `content-type`";
+                return Err(invalid_request(message.into()));
             }
             parts.headers.insert(header::CONTENT_TYPE, media_type);
         }
@@ -272,20 +292,20 @@ impl<A: Audience> RequestBuilder<A> {
     }
 }
 
-fn media_type(service: ServiceKind) -> HeaderValue {
+fn default_media_type(service: ServiceKind) -> HeaderValue {
     HeaderValue::from_static(match service {
         ServiceKind::Fhir => "application/fhir+json",
         ServiceKind::Dicom => "application/dicom+json",
     })
 }
 
-fn unsendable(message: String) -> Error {
+fn invalid_request(message: String) -> Error {
     Error::new(ErrorKind::Request, format!("{message}; nothing was sent"))
 }
 
 impl<A: Audience> fmt::Debug for RequestBuilder<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The path, the query, headers and body may be about a patient.
+        // The path, the query, headers and the body may contain patient data.
         let mut debug = f.debug_struct("RequestBuilder");
         debug.field("audience", self.client.audience());
         match &self.parts {
@@ -293,5 +313,30 @@ impl<A: Audience> fmt::Debug for RequestBuilder<A> {
             Err(error) => debug.field("error", error),
         };
         debug.finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::{FhirAudience, credentials::StaticTokenCredential};
+
+    #[test]
+    fn request_keeps_sensitivity_of_headers() {
+        let credential = StaticTokenCredential::with_expiry("token", SystemTime::now()).unwrap();
+        let audience: FhirAudience = "http://127.0.0.1:1".parse().unwrap();
+        let mut secret = HeaderValue::from_static("secret");
+        secret.set_sensitive(true);
+        let client = HealthcareClient::builder(audience, Arc::new(credential))
+            .default_header("x-default", &secret)
+            .build()
+            .unwrap();
+        let request = client.get("Patient").header("x-secret", secret).header("x-plain", "plain");
+        let (_, parts) = request.finish().unwrap();
+        for (name, sensitive) in [("x-default", true), ("x-secret", true), ("x-plain", false)] {
+            assert_eq!(parts.headers[name].is_sensitive(), sensitive, "{name}");
+        }
     }
 }

@@ -1,7 +1,7 @@
-//! Whether a request is sent again, as a pure function of what it is and what happened.
+//! The retry policy, as pure functions.
 //!
-//! A request that may have acted is not sent twice unless its method makes that harmless (RFC 9110 section 9.2.2):
-//! a duplicated Patient is a clinical fault.
+//! A request that the service may have processed is sent again only if it is idempotent (RFC 9110 section 9.2.2), because
+//! a duplicated Patient is a clinical hazard.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,102 +10,110 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use url::Url;
 
 const MAX_RETRIES: u32 = 3;
-/// From the first send to the last: who waits for the answer gets one within this time and one attempt more.
-pub(super) const LONGEST: Duration = Duration::from_secs(30);
-/// Before the first repeat, where the service does not say; doubled for each further one.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The maximum time between the first attempt and the start of the last one.
+pub(super) const MAX_ELAPSED: Duration = Duration::from_secs(30);
+/// The delay before the first retry if the service does not send one. It doubles with each retry.
+const FIRST_DELAY: Duration = Duration::from_millis(500);
 
-/// What a second send of the same request could do.
+/// The conditions under which a request may be sent again after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Safety {
-    /// Nothing that the first has not.
-    Repeatable,
-    /// It could act again, so it is only sent where the first cannot have acted.
+pub(super) enum RetrySafety {
+    /// Sending the request twice has the same effect as sending it once.
+    Idempotent,
+    /// Sending the request twice may have another effect, so it is retried only if the service did not process it.
     OnlyIfNotProcessed,
-    /// The first may have started work that goes on by itself.
+    /// The request may have started a long-running operation.
     Never,
 }
 
-pub(super) fn safety(method: &Method, url: &Url, headers: &HeaderMap, told_repeatable: bool) -> Safety {
-    if asks_for_async(headers) {
-        return Safety::Never;
+/// Classifies a request. `marked_idempotent` is the caller's own statement.
+pub(super) fn retry_safety(
+    method: &Method,
+    url: &Url,
+    headers: &HeaderMap,
+    marked_idempotent: bool,
+) -> RetrySafety {
+    if prefers_async(headers) {
+        return RetrySafety::Never;
     }
-    let harmless = match *method {
+    let idempotent = match *method {
         Method::GET | Method::HEAD | Method::OPTIONS => true,
-        // With a query it acts on whatever matches, and after the first time that can be something else.
+        // With a query, the request changes whatever matches, which may be another resource the second time.
         Method::PUT | Method::DELETE => url.query().is_none(),
-        // A search by POST only reads, and keeps what it looks for out of URLs.
+        // A FHIR search with POST only reads.
         Method::POST => url.path().ends_with("/_search"),
         _ => false,
     };
-    if harmless || told_repeatable { Safety::Repeatable } else { Safety::OnlyIfNotProcessed }
+    if idempotent || marked_idempotent { RetrySafety::Idempotent } else { RetrySafety::OnlyIfNotProcessed }
 }
 
-/// `Prefer: respond-async` (RFC 7240 section 4.1), wherever it stands and whatever stands beside it.
-fn asks_for_async(headers: &HeaderMap) -> bool {
-    const ASYNC: &[u8] = b"respond-async";
-    let asks = |value: &HeaderValue| {
-        value.as_bytes().windows(ASYNC.len()).any(|part| part.eq_ignore_ascii_case(ASYNC))
+/// Returns `true` if a `Prefer` header contains `respond-async` (RFC 7240 section 4.1), in any position and case.
+fn prefers_async(headers: &HeaderMap) -> bool {
+    const RESPOND_ASYNC: &[u8] = b"respond-async";
+    let contains = |value: &HeaderValue| {
+        value.as_bytes().windows(RESPOND_ASYNC.len()).any(|part| part.eq_ignore_ascii_case(RESPOND_ASYNC))
     };
-    headers.get_all("prefer").iter().any(asks)
+    headers.get_all("prefer").iter().any(contains)
 }
 
-/// How one attempt ended, where it did not end well.
+/// Why an attempt was not successful.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// No connection was made: the service has not seen the request.
+pub(super) enum FailureKind {
+    /// No connection was made, so the service did not receive the request.
     NotConnected,
-    /// The connection broke or went quiet: nobody knows what the service has done.
-    Broken,
-    /// The body that the caller gave broke off: sent again, it would be another request.
-    BrokenOff,
-    /// Nothing was sent, and the next time it would be no different.
-    Unsendable,
-    /// The service answered.
-    Answered(StatusCode),
+    /// The connection was lost or made no progress. The service may have processed the request.
+    ConnectionLost,
+    /// The stream of the request body failed, so another attempt could send another body.
+    RequestBody,
+    /// The request cannot be sent, and another attempt would fail in the same way.
+    InvalidRequest,
+    /// The service returned this status.
+    Status(StatusCode),
 }
 
-/// How long to wait before the request is sent again, or `None` if it is not.
+/// Returns the delay before the next attempt, or `None` if the request must not be retried.
 ///
-/// `repeats` counts those already made, `elapsed` is the time since the first send, `asked` what the service wants
-/// to be waited, `draw` a number from 0 to 1.
-pub(super) fn repeat_after(
-    safety: Safety,
-    outcome: Outcome,
-    asked: Option<Duration>,
-    repeats: u32,
+/// `retry_after` is the delay that the service asked for, `retries` the number of retries so far, `elapsed` the time since
+/// the first attempt, and `jitter` a random number from 0 to 1.
+pub(super) fn retry_delay(
+    safety: RetrySafety,
+    failure: FailureKind,
+    retry_after: Option<Duration>,
+    retries: u32,
     elapsed: Duration,
-    draw: f64,
+    jitter: f64,
 ) -> Option<Duration> {
-    let unseen = match outcome {
-        Outcome::NotConnected => true,
-        Outcome::Broken => false,
-        Outcome::BrokenOff | Outcome::Unsendable => return None,
-        Outcome::Answered(status) => match status.as_u16() {
+    let not_processed = match failure {
+        FailureKind::NotConnected => true,
+        FailureKind::ConnectionLost => false,
+        FailureKind::RequestBody | FailureKind::InvalidRequest => return None,
+        FailureKind::Status(status) => match status.as_u16() {
             429 => true,
             408 | 500 | 502 | 503 | 504 => false,
             _ => return None,
         },
     };
     let allowed = match safety {
-        Safety::Repeatable => true,
-        Safety::OnlyIfNotProcessed => unseen,
-        Safety::Never => false,
+        RetrySafety::Idempotent => true,
+        RetrySafety::OnlyIfNotProcessed => not_processed,
+        RetrySafety::Never => false,
     };
-    if !allowed || repeats >= MAX_RETRIES {
+    if !allowed || retries >= MAX_RETRIES {
         return None;
     }
-    // Not sooner than asked, and spread, so that those who were turned away together do not come back together.
-    let wait = match asked {
-        Some(asked) => asked.saturating_add(asked.min(FIRST_WAIT).mul_f64(draw)),
-        None => (FIRST_WAIT * 2_u32.saturating_pow(repeats)).mul_f64(0.5 + draw / 2.0),
+    // Jitter prevents clients that were throttled together from retrying together. It never shortens `retry_after`.
+    let delay = match retry_after {
+        Some(delay) => delay.saturating_add(delay.min(FIRST_DELAY).mul_f64(jitter)),
+        None => (FIRST_DELAY * 2_u32.saturating_pow(retries)).mul_f64(0.5 + jitter / 2.0),
     };
-    (elapsed.saturating_add(wait) <= LONGEST).then_some(wait)
+    (elapsed.saturating_add(delay) <= MAX_ELAPSED).then_some(delay)
 }
 
-/// What the service asks to be waited: `x-ms-retry-after-ms` before `retry-after-ms` before `Retry-After`
-/// (RFC 9110 section 10.2.3), the last in seconds or as a date. What cannot be read counts as not said.
-pub(super) fn asked(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+/// Returns the delay that the service asks for.
+///
+/// The headers are, by precedence, `x-ms-retry-after-ms` and `retry-after-ms` in milliseconds, and `Retry-After`
+/// (RFC 9110 section 10.2.3) in seconds or as a date. A value that cannot be parsed is ignored.
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let number = |name: &str| text(name)?.parse::<u64>().ok();
     let milliseconds = number("x-ms-retry-after-ms").or_else(|| number("retry-after-ms"));
@@ -116,105 +124,109 @@ pub(super) fn asked(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let until = u64::try_from(parse_rfc7231(value).ok()?.unix_timestamp()).ok()?;
-    let until = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(until))?;
-    Some(until.duration_since(now).unwrap_or_default())
+    let date = u64::try_from(parse_rfc7231(value).ok()?.unix_timestamp()).ok()?;
+    let date = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(date))?;
+    Some(date.duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn safety_of(method: &str, path: &str, prefer: Option<&str>, told: bool) -> Safety {
+    fn safety_of(method: &str, path: &str, prefer: Option<&str>, marked: bool) -> RetrySafety {
         let url = Url::parse("https://fhir.contoso.example/r4/").unwrap().join(path).unwrap();
         let prefer = prefer.map(|value| (http::HeaderName::from_static("prefer"), value.parse().unwrap()));
-        safety(&method.parse().unwrap(), &url, &prefer.into_iter().collect(), told)
+        retry_safety(&method.parse().unwrap(), &url, &prefer.into_iter().collect(), marked)
     }
 
     #[test]
-    fn only_what_cannot_act_twice_is_repeatable() {
-        use Safety::{Never, OnlyIfNotProcessed, Repeatable};
-        for (method, path, prefer, told, expected) in [
-            ("GET", "Patient", None, false, Repeatable),
-            ("GET", "Patient?name=x", None, false, Repeatable),
-            ("HEAD", "Patient/1", None, false, Repeatable),
-            ("OPTIONS", "", None, false, Repeatable),
-            ("PUT", "Patient/1", None, false, Repeatable),
+    fn retry_safety_depends_on_method_query_and_prefer_header() {
+        use RetrySafety::{Idempotent, Never, OnlyIfNotProcessed};
+        for (method, path, prefer, marked, expected) in [
+            ("GET", "Patient", None, false, Idempotent),
+            ("GET", "Patient?name=x", None, false, Idempotent),
+            ("HEAD", "Patient/1", None, false, Idempotent),
+            ("OPTIONS", "", None, false, Idempotent),
+            ("PUT", "Patient/1", None, false, Idempotent),
             ("PUT", "Patient?identifier=1", None, false, OnlyIfNotProcessed),
             ("PUT", "Patient?", None, false, OnlyIfNotProcessed),
-            ("DELETE", "Patient/1", None, false, Repeatable),
+            ("DELETE", "Patient/1", None, false, Idempotent),
             ("DELETE", "Patient?name=x", None, false, OnlyIfNotProcessed),
             ("POST", "Patient", None, false, OnlyIfNotProcessed),
             ("POST", "", None, false, OnlyIfNotProcessed),
-            ("POST", "Patient/_search", None, false, Repeatable),
-            ("POST", "_search", None, false, Repeatable),
-            ("POST", "Patient/_search?_count=1", None, false, Repeatable),
+            ("POST", "Patient/_search", None, false, Idempotent),
+            ("POST", "_search", None, false, Idempotent),
+            ("POST", "Patient/_search?_count=1", None, false, Idempotent),
             ("POST", "Patient/x_search", None, false, OnlyIfNotProcessed),
             ("POST", "Patient?x=/_search", None, false, OnlyIfNotProcessed),
             ("PATCH", "Patient/1", None, false, OnlyIfNotProcessed),
-            ("PATCH", "Patient/1", None, true, Repeatable),
-            ("POST", "Patient", None, true, Repeatable),
+            ("PATCH", "Patient/1", None, true, Idempotent),
+            ("POST", "Patient", None, true, Idempotent),
             ("PURGE", "Patient/1", None, false, OnlyIfNotProcessed),
             ("GET", "$export", Some("respond-async"), false, Never),
             ("GET", "$export", Some("return=minimal, Respond-Async; wait=10"), true, Never),
             ("GET", "$export", Some("respond-async=true"), true, Never),
             ("GET", "$export", Some("respond-async; note=\"é\""), true, Never),
-            ("PUT", "Patient/1", Some("return=minimal"), false, Repeatable),
+            ("PUT", "Patient/1", Some("return=minimal"), false, Idempotent),
         ] {
-            assert_eq!(safety_of(method, path, prefer, told), expected, "{method} {path} {prefer:?} {told}");
+            assert_eq!(
+                safety_of(method, path, prefer, marked),
+                expected,
+                "{method} {path} {prefer:?} {marked}"
+            );
         }
     }
 
     #[test]
-    fn what_happened_decides_together_with_what_it_was() {
-        use Outcome::{Answered, Broken, BrokenOff, NotConnected, Unsendable};
-        use Safety::{Never, OnlyIfNotProcessed, Repeatable};
-        let answered = |status| Answered(StatusCode::from_u16(status).unwrap());
-        for (outcome, repeatable, unseen_only) in [
+    fn failure_is_retried_only_if_it_is_transient_and_the_retry_safe() {
+        use FailureKind::{ConnectionLost, InvalidRequest, NotConnected, RequestBody, Status};
+        use RetrySafety::{Idempotent, Never, OnlyIfNotProcessed};
+        let status = |status| Status(StatusCode::from_u16(status).unwrap());
+        for (failure, if_idempotent, if_not_processed) in [
             (NotConnected, true, true),
-            (Broken, true, false),
-            (BrokenOff, false, false),
-            (Unsendable, false, false),
-            (answered(408), true, false),
-            (answered(429), true, true),
-            (answered(500), true, false),
-            (answered(502), true, false),
-            (answered(503), true, false),
-            (answered(504), true, false),
-            (answered(200), false, false),
-            (answered(404), false, false),
-            (answered(409), false, false),
-            (answered(412), false, false),
-            (answered(424), false, false),
-            (answered(501), false, false),
+            (ConnectionLost, true, false),
+            (RequestBody, false, false),
+            (InvalidRequest, false, false),
+            (status(408), true, false),
+            (status(429), true, true),
+            (status(500), true, false),
+            (status(502), true, false),
+            (status(503), true, false),
+            (status(504), true, false),
+            (status(200), false, false),
+            (status(404), false, false),
+            (status(409), false, false),
+            (status(412), false, false),
+            (status(424), false, false),
+            (status(501), false, false),
         ] {
-            let again = |safety| repeat_after(safety, outcome, None, 0, Duration::ZERO, 0.5).is_some();
-            assert_eq!(again(Repeatable), repeatable, "{outcome:?}");
-            assert_eq!(again(OnlyIfNotProcessed), unseen_only, "{outcome:?}");
-            assert!(!again(Never), "{outcome:?}");
+            let retried = |safety| retry_delay(safety, failure, None, 0, Duration::ZERO, 0.5).is_some();
+            assert_eq!(retried(Idempotent), if_idempotent, "{failure:?}");
+            assert_eq!(retried(OnlyIfNotProcessed), if_not_processed, "{failure:?}");
+            assert!(!retried(Never), "{failure:?}");
         }
     }
 
     #[test]
-    fn repeats_are_bounded_in_number_and_in_time() {
-        let busy = Outcome::Answered(StatusCode::SERVICE_UNAVAILABLE);
-        let after = |asked: Option<u64>, repeats, elapsed| {
-            let asked = asked.map(Duration::from_secs);
-            repeat_after(Safety::Repeatable, busy, asked, repeats, Duration::from_secs(elapsed), 1.0)
+    fn retries_are_limited_in_number_and_time() {
+        let delay = |retry_after: Option<u64>, retries, elapsed| {
+            let failure = FailureKind::Status(StatusCode::SERVICE_UNAVAILABLE);
+            let (retry_after, elapsed) = (retry_after.map(Duration::from_secs), Duration::from_secs(elapsed));
+            retry_delay(RetrySafety::Idempotent, failure, retry_after, retries, elapsed, 1.0)
         };
-        assert_eq!(after(None, 0, 0), Some(Duration::from_millis(500)));
-        assert_eq!(after(None, 1, 1), Some(Duration::from_secs(1)));
-        assert_eq!(after(None, 2, 2), Some(Duration::from_secs(2)));
-        assert_eq!(after(None, 3, 3), None);
-        assert_eq!(after(None, 0, 30), None);
-        assert_eq!(after(Some(5), 0, 0), Some(Duration::from_millis(5_500)));
-        assert_eq!(after(Some(29), 0, 2), None);
-        assert_eq!(after(Some(86_400), 0, 0), None);
-        assert_eq!(after(Some(u64::MAX), 0, 0), None);
+        assert_eq!(delay(None, 0, 0), Some(Duration::from_millis(500)));
+        assert_eq!(delay(None, 1, 1), Some(Duration::from_secs(1)));
+        assert_eq!(delay(None, 2, 2), Some(Duration::from_secs(2)));
+        assert_eq!(delay(None, 3, 3), None);
+        assert_eq!(delay(None, 0, 30), None);
+        assert_eq!(delay(Some(5), 0, 0), Some(Duration::from_millis(5_500)));
+        assert_eq!(delay(Some(29), 0, 2), None);
+        assert_eq!(delay(Some(86_400), 0, 0), None);
+        assert_eq!(delay(Some(u64::MAX), 0, 0), None);
     }
 
     #[test]
-    fn the_service_says_how_long_in_four_ways() {
+    fn retry_after_is_read_from_three_headers() {
         // 2026-11-22T08:00:00Z
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_334_400);
         for (headers, expected) in [
@@ -234,7 +246,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
                 .collect();
-            assert_eq!(asked(&map, now), expected.map(Duration::from_millis), "{headers:?}");
+            assert_eq!(retry_after(&map, now), expected.map(Duration::from_millis), "{headers:?}");
         }
     }
 }

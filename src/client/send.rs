@@ -1,6 +1,6 @@
-//! Sending: the token on, the answer read, the 401 renewed, the failure repeated where that is safe.
+//! Sending: tokens, retries, replay after a 401, and reading the response.
 
-use std::{pin::pin, time::Duration};
+use std::{mem, pin::pin, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, StatusCode, header};
@@ -11,136 +11,139 @@ use tokio::{
 
 use super::{
     HealthcareClient,
-    body::Flow,
-    failure::{Broken, Failure},
-    incoming::Incoming,
+    body::UploadProgress,
+    failure::{Failure, TransportFailure},
     request::Parts,
     response::{Head, Response, StreamedResponse},
-    retry::{self, LONGEST, Outcome, Safety},
+    response_body::ResponseBody,
+    retry::{self, FailureKind, MAX_ELAPSED, RetrySafety},
 };
 use crate::{
     Audience, Error, ErrorKind, Result,
     auth::{other_than, sensitive},
-    clock::draw,
+    clock::jitter,
     denial::{Denial, Evidence, MAX_DENIAL_BODY, RefreshAttempt},
 };
 
-/// How long a refusal's body is waited for.
-const DENIAL_TIME: Duration = Duration::from_secs(5);
-/// How much room is made for an answer because it says that it needs it, in bytes.
-const MOST_AT_ONCE: usize = 8 * 1024 * 1024;
+/// The time limit for reading the body of a 401 or 403.
+const DENIAL_BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The most memory that is allocated because of a `Content-Length`, in bytes.
+const MAX_PREALLOCATION: usize = 8 * 1024 * 1024;
 
-/// How an attempt went, as far as the status and, where it was to be read, the body.
 enum Attempt<T> {
-    Answered(Head, T),
-    /// 401 or 403, with the body still to be read.
-    Refused(Head, reqwest::Response),
-    /// No answer, or only the head of one.
+    /// A response other than 401 and 403.
+    Response(Head, T),
+    /// A 401 or 403, whose body is still to be read.
+    Denied(Head, reqwest::Response),
+    /// No response, or only the head of one.
     Failed(Option<Head>, Failure),
 }
 
 impl<A: Audience> HealthcareClient<A> {
-    pub(super) async fn send_whole(&self, parts: &Parts) -> Result<Response> {
-        let (head, body) = self.exchange(parts, &Whole { limit: self.body_limit }).await?;
+    pub(super) async fn send_buffered(&self, parts: &Parts) -> Result<Response> {
+        let limit = self.config.body_limit;
+        let (head, body) = self.send_with_retries(parts, &Buffered { limit }).await?;
         let body = body.map_err(|error| error.after_head(head.status, false, head.retry_after()))?;
         Ok(Response { head, body })
     }
 
     pub(super) async fn send_streamed(&self, parts: &Parts) -> Result<StreamedResponse> {
-        let (head, body) = self.exchange(parts, &Streamed).await?;
-        Ok(StreamedResponse { head, origin: self.origin(), body, failed: None })
+        let (head, body) = self.send_with_retries(parts, &Streamed).await?;
+        Ok(StreamedResponse { head, origin: self.origin(), body, error: None })
     }
 
-    /// Sends until there is an answer to hand on.
-    async fn exchange<R: Read>(&self, parts: &Parts, read: &R) -> Result<(Head, R::Body)> {
+    async fn send_with_retries<R: ReadBody>(&self, parts: &Parts, reader: &R) -> Result<(Head, R::Body)> {
         Handle::try_current().map_err(|_| {
             Error::new(
                 ErrorKind::NoRuntime,
-                "a request is sent from within a Tokio runtime, and there is none here",
+                "a request must be sent from within a Tokio runtime, but there is none",
             )
         })?;
-        let safety = retry::safety(&parts.method, &parts.url, &parts.headers, parts.idempotent);
-        let (mut attempts, mut repeats) = (0, 0);
+        let safety = retry::retry_safety(&parts.method, &parts.url, &parts.headers, parts.idempotent);
+        let (mut attempts, mut retries) = (0, 0);
         let mut renewal = RefreshAttempt::NotTried;
-        let mut value = self.auth.authorization_for(&parts.url).await?;
-        let first = Instant::now();
+        let mut authorization = self.auth.authorization_for(&parts.url).await?;
+        let first_attempt = Instant::now();
         loop {
             attempts += 1;
-            let (outcome, asked, given_up) = match self.attempt(parts, &value, attempts, read).await? {
-                Attempt::Refused(head, response) => {
-                    if head.status == StatusCode::UNAUTHORIZED && renewal == RefreshAttempt::NotTried {
-                        match other_than(&value, self.auth.refresh_rejected(&value).await) {
-                            Some(other) => {
-                                (value, renewal) = (other, RefreshAttempt::Replayed);
+            let (failure, retry_after, result) =
+                match self.attempt(parts, &authorization, attempts, reader).await? {
+                    Attempt::Denied(head, response) => {
+                        if head.status == StatusCode::UNAUTHORIZED && renewal == RefreshAttempt::NotTried {
+                            let refreshed = self.auth.refresh_rejected(&authorization).await;
+                            if let Some(other) = other_than(&authorization, refreshed) {
+                                (authorization, renewal) = (other, RefreshAttempt::Replayed);
                                 continue;
                             }
-                            None => renewal = RefreshAttempt::NoOtherToken,
+                            renewal = RefreshAttempt::NoOtherToken;
                         }
+                        let body = read_denial_body(response).await;
+                        return Err(self.denied(head, body, &authorization, renewal));
                     }
-                    return Err(self.denied(head, read_start(response).await, &value, renewal));
-                }
-                Attempt::Answered(head, body) if head.status.is_success() => return Ok((head, body)),
-                Attempt::Answered(head, body) => {
-                    (Outcome::Answered(head.status), head.retry_after(), Ok((head, body)))
-                }
-                Attempt::Failed(None, failure) => (failure.outcome, None, Err(failure.error)),
-                Attempt::Failed(Some(head), Failure { outcome, error }) => {
-                    // The head says what the service has done, more surely than how its body ended.
-                    let done = head.status.is_success();
-                    let outcome = if done { outcome } else { Outcome::Answered(head.status) };
-                    let transient = error.is_transient() && (!done || safety == Safety::Repeatable);
-                    (
-                        outcome,
-                        head.retry_after(),
-                        Err(error.after_head(head.status, transient, head.retry_after())),
-                    )
-                }
-            };
-            let wait = retry::repeat_after(safety, outcome, asked, repeats, first.elapsed(), jitter());
-            let Some(wait) = wait else { return given_up };
-            sleep(wait).await;
-            // Without a token in time there is no repeat. Whoever has waited for it is told what the service said.
-            let Ok(Ok(next)) = timeout_at(first + LONGEST, self.auth.authorization_for(&parts.url)).await
+                    Attempt::Response(head, body) if head.status.is_success() => return Ok((head, body)),
+                    Attempt::Response(head, body) => {
+                        (FailureKind::Status(head.status), head.retry_after(), Ok((head, body)))
+                    }
+                    Attempt::Failed(None, failure) => (failure.kind, None, Err(failure.error)),
+                    Attempt::Failed(Some(head), Failure { kind, error }) => {
+                        // The status is better evidence of what the service did than the failure of the body.
+                        let processed = head.status.is_success();
+                        let kind = if processed { kind } else { FailureKind::Status(head.status) };
+                        let transient =
+                            error.is_transient() && (!processed || safety == RetrySafety::Idempotent);
+                        let error = error.after_head(head.status, transient, head.retry_after());
+                        (kind, head.retry_after(), Err(error))
+                    }
+                };
+            let elapsed = first_attempt.elapsed();
+            let Some(delay) = retry::retry_delay(safety, failure, retry_after, retries, elapsed, jitter())
             else {
-                return given_up;
+                return result;
             };
-            value = next;
-            repeats += 1;
-            tracing::debug!(service = %self.audience().service(), ?outcome, repeats, ?wait, "request repeated");
+            sleep(delay).await;
+            // If there is no token in time, the caller gets the result of the last attempt.
+            let next = timeout_at(first_attempt + MAX_ELAPSED, self.auth.authorization_for(&parts.url));
+            let Ok(Ok(next)) = next.await else { return result };
+            authorization = next;
+            retries += 1;
+            let service = self.audience().service();
+            tracing::debug!(%service, ?failure, retry = retries, ?delay, "retrying request");
         }
     }
 
-    async fn attempt<R: Read>(
+    async fn attempt<R: ReadBody>(
         &self,
         parts: &Parts,
-        value: &HeaderValue,
+        authorization: &HeaderValue,
         attempts: u32,
-        read: &R,
+        reader: &R,
     ) -> Result<Attempt<R::Body>> {
-        let failed = |broken| Failure::new(self.audience().service(), &self.origin(), broken);
-        let (request, flow) = request(parts, value);
-        let sending = self.connections.client()?.execute(request);
-        let mut response = match while_it_moves(sending, flow.as_ref(), self.idle_timeout).await {
+        let service = self.audience().service();
+        let failure = |cause| Failure::new(service, &self.origin(), cause);
+        let idle_timeout = self.config.idle_timeout;
+        let (request, progress) = build_request(parts, authorization);
+        let response = self.config.pools.client(self.loopback)?.execute(request);
+        let mut response = match with_idle_timeout(response, progress.as_ref(), idle_timeout).await {
             Ok(response) => response,
-            Err(broken) => {
-                let given = flow.is_some_and(|flow| flow.broke_off());
-                return Ok(Attempt::Failed(None, failed(if given { Broken::Given } else { broken })));
+            Err(_) if progress.is_some_and(|progress| progress.has_failed()) => {
+                return Ok(Attempt::Failed(None, failure(TransportFailure::RequestBody)));
             }
+            Err(cause) => return Ok(Attempt::Failed(None, failure(cause))),
         };
         let status = response.status();
-        let headers = std::mem::take(response.headers_mut());
-        let head = Head { service: self.audience().service(), status, headers, attempts };
+        let headers = mem::take(response.headers_mut());
+        let head = Head { service, status, headers, attempts };
         if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
-            return Ok(Attempt::Refused(head, response));
+            return Ok(Attempt::Denied(head, response));
         }
-        let incoming = Incoming::new(&parts.method, response, self.idle_timeout);
-        Ok(match read.read(incoming).await {
-            Ok(body) => Attempt::Answered(head, body),
-            Err(broken) => Attempt::Failed(Some(head), failed(broken)),
+        let body = ResponseBody::new(&parts.method, response, idle_timeout);
+        Ok(match reader.read(body).await {
+            Ok(body) => Attempt::Response(head, body),
+            Err(cause) => Attempt::Failed(Some(head), failure(cause)),
         })
     }
 
-    fn denied(&self, head: Head, body: Bytes, value: &HeaderValue, renewal: RefreshAttempt) -> Error {
+    fn denied(&self, head: Head, body: Bytes, authorization: &HeaderValue, renewal: RefreshAttempt) -> Error {
         let denial = Denial::new(Evidence {
             service: self.audience().service(),
             endpoint: self.audience().endpoint(),
@@ -148,11 +151,11 @@ impl<A: Audience> HealthcareClient<A> {
             status: head.status,
             headers: &head.headers,
             body,
-            authorization: value,
+            authorization,
             now: self.auth.now(),
-            refresh: renewal,
+            renewal,
         });
-        tracing::debug!(%denial, "request refused");
+        tracing::debug!(%denial, "request denied");
         Error::denied(denial)
     }
 
@@ -161,106 +164,107 @@ impl<A: Audience> HealthcareClient<A> {
     }
 }
 
-fn request(parts: &Parts, value: &HeaderValue) -> (reqwest::Request, Option<Flow>) {
+fn build_request(parts: &Parts, authorization: &HeaderValue) -> (reqwest::Request, Option<UploadProgress>) {
     let mut request = reqwest::Request::new(parts.method.clone(), parts.url.clone());
     *request.headers_mut() = parts.headers.clone();
-    request.headers_mut().insert(header::AUTHORIZATION, sensitive(value.clone()));
-    let (body, flow) = parts.content.body();
+    request.headers_mut().insert(header::AUTHORIZATION, sensitive(authorization.clone()));
+    let (body, progress) = parts.body.for_attempt();
     *request.body_mut() = body;
-    (request, flow)
+    (request, progress)
 }
 
-/// Waits for the head of the answer, as long as something goes out or for `idle` after that.
-async fn while_it_moves(
-    sending: impl Future<Output = reqwest::Result<reqwest::Response>>,
-    flow: Option<&Flow>,
-    idle: Duration,
-) -> Result<reqwest::Response, Broken> {
-    let mut sending = pin!(sending);
-    let mut rest = idle;
+/// Waits for the response headers until there is no progress for `idle_timeout`.
+async fn with_idle_timeout(
+    response: impl Future<Output = reqwest::Result<reqwest::Response>>,
+    progress: Option<&UploadProgress>,
+    idle_timeout: Duration,
+) -> Result<reqwest::Response, TransportFailure> {
+    let mut response = pin!(response);
+    let mut remaining = idle_timeout;
     loop {
-        if let Ok(outcome) = timeout(rest, &mut sending).await {
-            return outcome.map_err(Broken::from);
+        if let Ok(response) = timeout(remaining, &mut response).await {
+            return response.map_err(TransportFailure::from);
         }
-        rest = flow.map_or(Duration::ZERO, |flow| idle.saturating_sub(flow.still_for()));
-        if rest.is_zero() {
-            return Err(Broken::Quiet(idle));
+        let idle_time = progress.map_or(idle_timeout, UploadProgress::idle_time);
+        remaining = idle_timeout.saturating_sub(idle_time);
+        if remaining.is_zero() {
+            return Err(TransportFailure::IdleTimeout(idle_timeout));
         }
     }
 }
 
-/// What is read of an answer that is not a refusal.
-trait Read: Sync {
+/// Reads the body of a response other than 401 and 403.
+trait ReadBody: Sync {
     type Body: Send;
 
-    fn read(&self, incoming: Incoming) -> impl Future<Output = Result<Self::Body, Broken>> + Send;
+    fn read(&self, body: ResponseBody) -> impl Future<Output = Result<Self::Body, TransportFailure>> + Send;
 }
 
-/// Nothing yet.
+/// Leaves the body to the caller.
 struct Streamed;
 
-impl Read for Streamed {
-    type Body = Incoming;
+impl ReadBody for Streamed {
+    type Body = ResponseBody;
 
-    async fn read(&self, incoming: Incoming) -> Result<Incoming, Broken> {
-        Ok(incoming)
+    async fn read(&self, body: ResponseBody) -> Result<ResponseBody, TransportFailure> {
+        Ok(body)
     }
 }
 
-/// All of it. The inner error is that it is longer than the limit.
-struct Whole {
+/// Reads the body into memory. The inner error reports that it is longer than the limit.
+struct Buffered {
     limit: usize,
 }
 
-impl Read for Whole {
+impl ReadBody for Buffered {
     type Body = Result<Bytes>;
 
-    async fn read(&self, mut incoming: Incoming) -> Result<Result<Bytes>, Broken> {
+    async fn read(&self, mut body: ResponseBody) -> Result<Result<Bytes>, TransportFailure> {
         let limit = self.limit;
-        let too_long = || {
+        let too_large = || {
             let message = format!(
-                "the answer's body is longer than {limit} bytes: raise the limit, or read it by `stream()`"
+                "the response body is longer than {limit} bytes (raise `body_limit`, or read it with `stream()`)"
             );
             Ok(Err(Error::new(ErrorKind::TooLarge, message)))
         };
-        let told = usize::try_from(incoming.missing().unwrap_or(0)).unwrap_or(usize::MAX);
-        if told > limit {
-            return too_long();
+        let content_length = usize::try_from(body.remaining().unwrap_or(0)).unwrap_or(usize::MAX);
+        if content_length > limit {
+            return too_large();
         }
-        // Most answers are one piece, which is not copied.
+        // Most bodies arrive in one chunk, which is returned without a copy.
         let mut first = Bytes::new();
-        let mut whole = BytesMut::new();
-        while let Some(chunk) = incoming.piece().await? {
-            if chunk.len() > limit - whole.len().max(first.len()) {
-                return too_long();
+        let mut buffer = BytesMut::new();
+        while let Some(chunk) = body.chunk().await? {
+            if chunk.len() > limit - buffer.len().max(first.len()) {
+                return too_large();
             }
-            if first.is_empty() && whole.is_empty() {
+            if first.is_empty() && buffer.is_empty() {
                 first = chunk;
                 continue;
             }
-            if whole.is_empty() {
-                whole.reserve(told.min(MOST_AT_ONCE).max(first.len() + chunk.len()));
-                whole.extend_from_slice(&std::mem::take(&mut first));
+            if buffer.is_empty() {
+                buffer.reserve(content_length.min(MAX_PREALLOCATION).max(first.len() + chunk.len()));
+                buffer.extend_from_slice(&mem::take(&mut first));
             }
-            whole.extend_from_slice(&chunk);
+            buffer.extend_from_slice(&chunk);
         }
-        Ok(Ok(if whole.is_empty() { first } else { whole.freeze() }))
+        Ok(Ok(if buffer.is_empty() { first } else { buffer.freeze() }))
     }
 }
 
-/// The first bytes of a refusal's body, as many as come in time and before an error: what cannot be read of it is not
-/// worth losing the rest for.
-async fn read_start(mut response: reqwest::Response) -> Bytes {
-    let mut start = BytesMut::new();
-    let reading = async {
+/// Reads as much of a denial's body as is needed to explain it. A failure is ignored, because a part of the body is
+/// better than none.
+async fn read_denial_body(mut response: reqwest::Response) -> Bytes {
+    let mut body = BytesMut::new();
+    let read = async {
         while let Ok(Some(chunk)) = response.chunk().await {
-            let room = MAX_DENIAL_BODY - start.len();
-            start.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-            if start.len() == MAX_DENIAL_BODY {
+            let remaining = MAX_DENIAL_BODY - body.len();
+            body.extend_from_slice(chunk.get(..remaining).unwrap_or(&chunk));
+            if body.len() == MAX_DENIAL_BODY {
                 break;
             }
         }
     };
-    let _ = timeout(DENIAL_TIME, reading).await;
-    start.freeze()
+    let _ = timeout(DENIAL_BODY_TIMEOUT, read).await;
+    body.freeze()
 }

@@ -41,7 +41,7 @@ impl Change {
     }
 }
 
-/// The instance, as an object with its file meta information. One above 64 MiB needs `HealthcareClient::with_body_limit`.
+/// The instance, as an object with its file meta information. One above 64 MiB needs `HealthcareClientBuilder::body_limit`.
 async fn retrieve(
     dicom: &HealthcareClient<DicomAudience>,
     change: &Change,

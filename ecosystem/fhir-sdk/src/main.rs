@@ -21,7 +21,7 @@
 //! tried. By our client nothing of the kind is sent, and an R4 Patient can be read as one of R4B.
 
 use azure_healthcare_auth::{
-    Audience, Authenticator, Error, FhirAudience, HealthcareClient, default_http,
+    Audience, Authenticator, Error, FhirAudience, HealthcareClient,
     testing::{Fault, FakeServer},
 };
 use fhir_sdk::{
@@ -55,7 +55,7 @@ async fn by_its_client(fhir: &Client<FhirR4B>) -> Result<Vec<Patient>, Failure> 
 }
 
 fn its_client(auth: &Authenticator<FhirAudience>) -> Result<Client<FhirR4B>, Failure> {
-    let mut http = default_http().redirect(Policy::none());
+    let mut http = reqwest::Client::builder().redirect(Policy::none());
     if auth.audience().endpoint().scheme() == "http" {
         // On this machine, in clear: no proxy must hear it.
         http = http.no_proxy();

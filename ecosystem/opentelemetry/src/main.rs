@@ -67,8 +67,8 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         let mut events = spans.iter().filter(|known| known.name == span).flat_map(|span| span.events.iter());
         events.any(|known| known.name == event)
     };
-    assert!(has("read", "token received") && has("read", "request repeated"));
-    assert!(has("write", "request refused"));
+    assert!(has("read", "token received") && has("read", "retrying request"));
+    assert!(has("write", "request denied"));
 
     let exported = format!("{spans:?}");
     for sent in fake_server.received() {

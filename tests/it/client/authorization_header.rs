@@ -48,13 +48,21 @@ async fn whatever_header_the_caller_sets() {
     let server = service().await;
     let client = HealthcareClient::new(fhir(&server), credential());
     for name in ["Authorization", "authorization", "AUTHORIZATION"] {
-        client.get("Patient").header(name, "Basic mine").send().await.unwrap();
+        let error = client.get("Patient").header(name, "Basic mine").send().await.unwrap_err();
+        assert_eq!(error.kind(), azure_healthcare_auth::ErrorKind::Request);
+        let client =
+            HealthcareClient::builder(fhir(&server), credential()).default_header(name, "Basic mine");
+        assert_eq!(client.build().unwrap_err().kind(), azure_healthcare_auth::ErrorKind::Request);
     }
+    assert_eq!(count(&server).await, 0);
     let mut theirs = http::HeaderMap::new();
     theirs.insert("authorization", HeaderValue::from_static("Basic default"));
-    let client = client.with_http(reqwest::Client::builder().default_headers(theirs));
+    let client = HealthcareClient::builder(fhir(&server), credential())
+        .configure_http(move |http| http.default_headers(theirs.clone()))
+        .build()
+        .unwrap();
     client.get("Patient").send().await.unwrap();
-    assert_eq!(authorizations(&server).await, ["Bearer token-1"; 4]);
+    assert_eq!(authorizations(&server).await, ["Bearer token-1"]);
 }
 
 #[tokio::test]

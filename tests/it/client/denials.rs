@@ -177,8 +177,10 @@ async fn and_a_refusal_whose_body_never_ends_is_not_waited_for_beyond_its_time()
 async fn even_where_a_thousand_requests_are_refused_for_good() {
     let (server, tokens) = (crate::wire::answering(ResponseTemplate::new(401)).await, credential());
     // One connection for all: a thousand of them are more than some systems let a process open.
-    let http = azure_healthcare_auth::default_http().http2_prior_knowledge();
-    let client = HealthcareClient::new(fhir(&server), tokens.clone()).with_http(http);
+    let client = HealthcareClient::builder(fhir(&server), tokens.clone())
+        .configure_http(|http| http.http2_prior_knowledge())
+        .build()
+        .unwrap();
     let requests: Vec<_> = (0..1_000).map(|_| tokio::spawn(client.get("Patient").send())).collect();
     for request in requests {
         assert_eq!(request.await.unwrap().unwrap_err().kind(), ErrorKind::Denied);

@@ -7,7 +7,7 @@ use crate::wire::{
     Fixed, credential,
     http2::{self, END_HEADERS, END_STREAM, HEADERS},
 };
-use azure_healthcare_auth::{FhirAudience, HealthcareAuth, HealthcareClient, default_http};
+use azure_healthcare_auth::{FhirAudience, HealthcareAuth, HealthcareClient, HealthcareClientBuilder};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
@@ -27,10 +27,10 @@ async fn header_blocks(listener: TcpListener, requests: usize) -> Vec<Vec<u8>> {
     blocks
 }
 
-async fn sent(client: impl FnOnce(FhirAudience) -> HealthcareClient<FhirAudience>) -> Vec<Vec<u8>> {
+async fn sent(client: impl FnOnce(FhirAudience) -> HealthcareClientBuilder<FhirAudience>) -> Vec<Vec<u8>> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let audience = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let client = client(audience).with_http(default_http().http2_prior_knowledge());
+    let client = client(audience).configure_http(|http| http.http2_prior_knowledge()).build().unwrap();
     let server = tokio::spawn(header_blocks(listener, 2));
     for _ in 0..2 {
         assert_eq!(client.get("Patient").send().await.unwrap().status(), 200);
@@ -44,7 +44,7 @@ fn is_in(wanted: &[u8], block: &[u8]) -> bool {
 
 #[tokio::test]
 async fn in_any_request() {
-    let blocks = sent(|audience| HealthcareClient::new(audience, credential())).await;
+    let blocks = sent(|audience| HealthcareClient::builder(audience, credential())).await;
     assert!(blocks.iter().all(|block| is_in(NEVER_INDEXED, block)), "{blocks:x?}");
     // What is not sensitive is: the second request names the user agent by its place in the table.
     assert!(blocks[1].len() < blocks[0].len());
@@ -53,6 +53,6 @@ async fn in_any_request() {
 #[tokio::test]
 async fn not_even_where_somebodys_own_auth_does_not_mark_it() {
     assert!(!Fixed("http://127.0.0.1".parse().unwrap()).authorization().await.unwrap().is_sensitive());
-    let blocks = sent(|audience| HealthcareClient::from_auth(Arc::new(Fixed(audience)))).await;
+    let blocks = sent(|audience| HealthcareClient::builder_from_auth(Arc::new(Fixed(audience)))).await;
     assert!(blocks.iter().all(|block| is_in(NEVER_INDEXED, block)), "{blocks:x?}");
 }

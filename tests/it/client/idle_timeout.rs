@@ -27,6 +27,10 @@ async fn pass(time: Duration) {
     time::resume();
 }
 
+fn with_idle_timeout(audience: FhirAudience, timeout: Duration) -> HealthcareClient<FhirAudience> {
+    HealthcareClient::builder(audience, credential()).idle_timeout(timeout).build().unwrap()
+}
+
 /// So many pieces, with 40 s before each.
 struct Slowly {
     pieces: usize,
@@ -93,11 +97,10 @@ async fn but_not_where_nothing_moves() {
     for (first, status) in [(&b""[..], None), (HEAD, Some(200))] {
         let (audience, _) = sending(first, b"").await;
         // Time enough for the head of the answer, on a busy machine too.
-        let client =
-            HealthcareClient::new(audience, credential()).with_idle_timeout(Duration::from_millis(500));
+        let client = with_idle_timeout(audience, Duration::from_millis(500));
         let error = client.post("Patient").send().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-        assert!(error.to_string().ends_with("went quiet: nothing moved for 500ms"), "{error}");
+        assert!(error.to_string().ends_with("timed out: no progress for 500ms"), "{error}");
         assert_eq!(error.status().map(|status| status.as_u16()), status);
     }
 }
@@ -105,7 +108,7 @@ async fn but_not_where_nothing_moves() {
 #[tokio::test]
 async fn nor_where_an_upload_comes_to_a_halt() {
     let (audience, _) = sending(b"", b"").await;
-    let client = HealthcareClient::new(audience, credential()).with_idle_timeout(Duration::from_millis(20));
+    let client = with_idle_timeout(audience, Duration::from_millis(20));
     let halting = || Body::stream(Slowly { pieces: 1, wait: Some(Box::pin(std::future::pending())) });
     let error = client.post("Patient").body_stream(halting).send().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
@@ -114,7 +117,7 @@ async fn nor_where_an_upload_comes_to_a_halt() {
 #[tokio::test]
 async fn and_an_idle_time_may_be_longer_than_any_clock_runs() {
     let server = service().await;
-    let client = HealthcareClient::new(fhir(&server), credential());
-    let response = client.with_idle_timeout(Duration::MAX).get("Patient").send().await.unwrap();
+    let client = with_idle_timeout(fhir(&server), Duration::MAX);
+    let response = client.get("Patient").send().await.unwrap();
     assert_eq!(response.bytes(), "{}");
 }

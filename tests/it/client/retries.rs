@@ -6,7 +6,7 @@ use crate::wire::{HALF, WHOLE, answering, answering_raw, count, credential, fhir
 use async_trait::async_trait;
 use azure_core::error::ErrorKind as Kind;
 use azure_healthcare_auth::{
-    Body, ErrorKind, FhirAudience, HealthcareAuth, HealthcareClient, Result, default_http,
+    Body, ErrorKind, FhirAudience, HealthcareAuth, HealthcareClient, Result,
     testing::{FakeServer, Fault},
 };
 use bytes::Bytes;
@@ -191,7 +191,7 @@ async fn and_what_an_answer_s_head_has_told_is_not_lost_with_its_body() {
     assert!(error.is_transient());
 
     let created = answering(ResponseTemplate::new(201).set_body_string("long")).await;
-    let client = HealthcareClient::new(fhir(&created), credential()).with_body_limit(3);
+    let client = HealthcareClient::builder(fhir(&created), credential()).body_limit(3).build().unwrap();
     let error = client.post("Patient").send().await.unwrap_err();
     assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::TooLarge, 201));
 }
@@ -217,13 +217,13 @@ async fn and_never_where_the_body_that_was_given_broke_off() {
     let server = crate::wire::service().await;
     // What comes from elsewhere, and fails to: not the service's connection, whatever its error looks like.
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    for (http, method) in [
-        (default_http(), Method::PUT),
-        (default_http(), Method::POST),
-        (default_http().http2_prior_knowledge(), Method::PUT),
-        (default_http().http2_prior_knowledge(), Method::POST),
-    ] {
-        let client = HealthcareClient::new(fhir(&server), credential()).with_http(http);
+    for (http2, method) in
+        [(false, Method::PUT), (false, Method::POST), (true, Method::PUT), (true, Method::POST)]
+    {
+        let client = HealthcareClient::builder(fhir(&server), credential())
+            .configure_http(move |http| if http2 { http.http2_prior_knowledge() } else { http })
+            .build()
+            .unwrap();
         let made = Arc::new(AtomicUsize::new(0));
         let count = made.clone();
         let request = client.request(method, "Patient/1").idempotent().body_stream(move || {

@@ -6,7 +6,7 @@ use crate::wire::{
     HALF, WHOLE, answering, answering_raw, credential, fhir,
     http2::{self, DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM},
 };
-use azure_healthcare_auth::{ErrorKind, FhirAudience, HealthcareClient, default_http};
+use azure_healthcare_auth::{ErrorKind, FhirAudience, HealthcareClient};
 use futures_core::Stream as _;
 use http::Method;
 use std::{future::poll_fn, pin::Pin, sync::atomic::Ordering};
@@ -45,8 +45,16 @@ async fn or_is_an_error() {
     assert_eq!(items.last().unwrap().as_ref().unwrap_err(), &ErrorKind::Connection);
 }
 
-fn over_http2(audience: FhirAudience) -> HealthcareClient<FhirAudience> {
-    HealthcareClient::new(audience, credential()).with_http(default_http().http2_prior_knowledge())
+fn over_http2(audience: FhirAudience, body_limit: usize) -> HealthcareClient<FhirAudience> {
+    HealthcareClient::builder(audience, credential())
+        .configure_http(|http| http.http2_prior_knowledge())
+        .body_limit(body_limit)
+        .build()
+        .unwrap()
+}
+
+fn with_body_limit(audience: &FhirAudience, bytes: usize) -> HealthcareClient<FhirAudience> {
+    HealthcareClient::builder(audience.clone(), credential()).body_limit(bytes).build().unwrap()
 }
 
 /// What a gateway does to a stream when the server behind it goes away: it resets it, and calls that no error.
@@ -58,7 +66,7 @@ async fn or_is_an_error_over_http2_too() {
     const HEAD_OF_100: &[u8] = b"\x88\x0f\x0d\x03100";
     let (audience, seen) =
         http2::answering(&[(HEADERS, END_HEADERS, HEAD_OF_100), (DATA, 0, b"half"), RESET]).await;
-    let client = over_http2(audience);
+    let client = over_http2(audience, 1_000);
     let mut response = client.get("Patient").stream().await.unwrap();
     assert_eq!(response.chunk().await.unwrap().unwrap(), "half");
     for _ in 0..2 {
@@ -74,7 +82,7 @@ async fn and_a_length_that_is_told_is_not_taken_for_a_body() {
     // The answer to a HEAD is longer than the limit, and has no body.
     const LONG: &[u8] = b"\x88\x0f\x0d\x09999999999";
     let (audience, _) = http2::answering(&[(HEADERS, END_HEADERS | END_STREAM, LONG)]).await;
-    let response = over_http2(audience).request(Method::HEAD, "Patient").send().await.unwrap();
+    let response = over_http2(audience, 1_000).request(Method::HEAD, "Patient").send().await.unwrap();
     assert_eq!((response.status().as_u16(), response.bytes().len()), (200, 0));
 
     // No room is made for what no memory can hold.
@@ -82,7 +90,7 @@ async fn and_a_length_that_is_told_is_not_taken_for_a_body() {
     const FRAMES: &[(u8, u8, &[u8])] =
         &[(HEADERS, END_HEADERS, ENDLESS), (DATA, 0, b"ab"), (DATA, 0, b"cd"), RESET];
     let (audience, _) = http2::answering(FRAMES).await;
-    let client = over_http2(audience).with_body_limit(usize::MAX);
+    let client = over_http2(audience, usize::MAX);
     assert_eq!(client.post("Patient").send().await.unwrap_err().kind(), ErrorKind::Connection);
 }
 
@@ -99,11 +107,10 @@ async fn and_pieces_are_put_together_up_to_the_limit() {
     const PIECES: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n\
         3\r\nabc\r\n4\r\ndefg\r\n2\r\nhi\r\n0\r\n\r\n";
     let (audience, _) = answering_raw(|_| PIECES).await;
-    let client = HealthcareClient::new(audience, credential());
-    let whole = client.clone().with_body_limit(9).get("Patient").send().await.unwrap();
+    let whole = with_body_limit(&audience, 9).get("Patient").send().await.unwrap();
     assert_eq!(whole.bytes(), "abcdefghi");
     for limit in [8, 6, 3, 2, 0] {
-        let error = client.clone().with_body_limit(limit).get("Patient").send().await.unwrap_err();
+        let error = with_body_limit(&audience, limit).get("Patient").send().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooLarge, "{limit}");
     }
 }
@@ -111,7 +118,7 @@ async fn and_pieces_are_put_together_up_to_the_limit() {
 #[tokio::test]
 async fn and_has_a_limit_in_memory_and_none_as_a_stream() {
     let server = answering(ResponseTemplate::new(200).set_body_bytes(vec![b'x'; 100_000])).await;
-    let client = HealthcareClient::new(fhir(&server), credential()).with_body_limit(99_999);
+    let client = with_body_limit(&fhir(&server), 99_999);
     let error = client.get("Patient").send().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     let mut response = client.get("Patient").stream().await.unwrap();
@@ -120,7 +127,8 @@ async fn and_has_a_limit_in_memory_and_none_as_a_stream() {
         length += chunk.len();
     }
     assert_eq!(length, 100_000);
-    assert_eq!(client.with_body_limit(100_000).get("Patient").send().await.unwrap().bytes().len(), 100_000);
+    let client = with_body_limit(&fhir(&server), 100_000);
+    assert_eq!(client.get("Patient").send().await.unwrap().bytes().len(), 100_000);
 }
 
 #[tokio::test]

@@ -110,10 +110,11 @@ async fn by_a_redirect() {
     for status in [301, 302, 303, 307, 308] {
         let location = format!("{}/stolen", elsewhere.uri());
         let server = answering(ResponseTemplate::new(status).insert_header("location", location)).await;
-        let client = HealthcareClient::new(fhir(&server), tokens.clone());
         // Even where the caller's own client would follow.
-        let client =
-            client.with_http(reqwest::Client::builder().redirect(reqwest::redirect::Policy::limited(5)));
+        let client = HealthcareClient::builder(fhir(&server), tokens.clone())
+            .configure_http(|http| http.redirect(reqwest::redirect::Policy::limited(5)))
+            .build()
+            .unwrap();
         let response = client.get("Patient").send().await.unwrap();
         assert_eq!(response.status(), status);
         assert_eq!(response.json::<serde_json::Value>().unwrap_err().kind(), ErrorKind::Status);
@@ -125,8 +126,11 @@ async fn by_a_redirect() {
 #[tokio::test]
 async fn by_a_proxy_when_the_service_is_on_this_machine() {
     let (server, proxy) = (service().await, service().await);
-    let builder = reqwest::Client::builder().proxy(reqwest::Proxy::all(proxy.uri()).unwrap());
-    let client = HealthcareClient::new(fhir(&server), credential()).with_http(builder);
+    let through = reqwest::Proxy::all(proxy.uri()).unwrap();
+    let client = HealthcareClient::builder(fhir(&server), credential())
+        .configure_http(move |http| http.proxy(through.clone()))
+        .build()
+        .unwrap();
     client.get("Patient").send().await.unwrap();
     assert_eq!((count(&server).await, count(&proxy).await), (1, 0));
 }
@@ -135,8 +139,11 @@ async fn by_a_proxy_when_the_service_is_on_this_machine() {
 async fn by_a_proxy_that_a_service_elsewhere_is_reached_by() {
     let (server, proxy) = (service().await, service().await);
     let elsewhere: FhirAudience = "https://fhir.contoso.example".parse().unwrap();
-    let builder = azure_healthcare_auth::default_http().proxy(reqwest::Proxy::all(proxy.uri()).unwrap());
-    let client = HealthcareClient::new(elsewhere, credential()).with_http(builder);
+    let through = reqwest::Proxy::all(proxy.uri()).unwrap();
+    let client = HealthcareClient::builder(elsewhere, credential())
+        .configure_http(move |http| http.proxy(through.clone()))
+        .build()
+        .unwrap();
     client.for_audience(fhir(&server)).unwrap().get("Patient").send().await.unwrap();
     assert_eq!((count(&server).await, count(&proxy).await), (1, 0));
 }
@@ -173,6 +180,7 @@ async fn nor_is_one_sent_by_a_method_that_shows_it_or_under_another_host() {
         client.post("Patient").header("transfer-encoding", "gzip").body("xxxx"),
         client.get("Patient").header("connection", "close"),
         client.get("Patient").header("Host", "evil.example"),
+        client.get("Patient").header("Authorization", "Basic mine"),
         client.get("Patient").header("x\ny", "z"),
         client.get("Patient").header("x", "y\r\nz"),
     ] {

@@ -7,7 +7,9 @@ use azure_core::{
     error::ErrorKind,
     time::OffsetDateTime,
 };
-use azure_healthcare_auth::{Authenticator, FhirAudience, HealthcareClient, credentials::ForceRefresh};
+use azure_healthcare_auth::{
+    Authenticator, FhirAudience, HealthcareClient, HealthcareClientBuilder, credentials::ForceRefresh,
+};
 
 use super::{
     canary::{SECRET, TOKEN},
@@ -38,6 +40,10 @@ impl Provider {
 
     pub(crate) fn auth(self, audience: FhirAudience) -> Authenticator<FhirAudience> {
         Authenticator::builder(audience, Arc::new(self)).token_timeout(Duration::from_millis(20)).build()
+    }
+
+    pub(crate) fn builder(self, audience: FhirAudience) -> HealthcareClientBuilder<FhirAudience> {
+        HealthcareClient::builder_from_auth(self.auth(audience))
     }
 
     pub(crate) fn client(self, audience: FhirAudience) -> HealthcareClient<FhirAudience> {

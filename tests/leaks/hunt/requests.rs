@@ -2,15 +2,11 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::{Duration, SystemTime},
 };
 
-use azure_healthcare_auth::{
-    Authenticator, Body, Cloud, DicomAudience, DicomVersion, ErrorKind, FhirAudience, HealthcareClient,
-    ServiceKind, default_http,
-};
+use azure_healthcare_auth::{Body, Cloud, DicomAudience, DicomVersion, ErrorKind, FhirAudience, ServiceKind};
 use bytes::Bytes;
 use wiremock::ResponseTemplate;
 
@@ -18,7 +14,7 @@ use super::{
     canary::TOKEN,
     providers::Provider,
     wire::{HALF, answering, answering_raw, dicom, fhir, service},
-    witness::{displayed, failed, met, shown},
+    witness::{displayed, failed, shown},
 };
 
 /// What a request prefers that is sent once, so that nobody waits for its repeats.
@@ -49,8 +45,11 @@ async fn well() {
     shown(&client.for_audience(dicom(&server)).unwrap());
     shown(&request().send().await.unwrap());
     shown(&request().stream().await.unwrap());
-    shown(&default_http());
-    met("default_http");
+    let builder = Provider::Gives.builder(fhir(&server)).default_header("x-note", "canaryheader");
+    shown(&builder);
+    let invalid = builder.default_header("x-note", "canaryheader\r\n");
+    shown(&invalid);
+    assert_eq!(failed(&invalid.build().unwrap_err()), ErrorKind::Request);
     shown(&Body::from("canarybody"));
     let auth = Provider::Gives.auth(fhir(&server));
     let value = auth.authorization().await.unwrap();
@@ -141,7 +140,7 @@ async fn answers() {
     let client = Provider::Gives.client(fhir(&server));
     let response = client.get("Patient").send().await.unwrap();
     assert_eq!(failed(&response.text().unwrap_err()), ErrorKind::Decode);
-    let small = client.with_body_limit(1);
+    let small = Provider::Gives.builder(fhir(&server)).body_limit(1).build().unwrap();
     assert_eq!(failed(&small.get("Patient/canaryid").send().await.unwrap_err()), ErrorKind::TooLarge);
 }
 
@@ -204,19 +203,22 @@ async fn connections() {
     assert_eq!(failed(&error), ErrorKind::Connection);
 
     let slow = answering(ResponseTemplate::new(200).set_delay(Duration::from_secs(60))).await;
-    let hasty = default_http().read_timeout(Duration::from_millis(20));
-    let client = Provider::Gives.client(fhir(&slow)).with_http(hasty);
+    let client = Provider::Gives
+        .builder(fhir(&slow))
+        .configure_http(|http| http.read_timeout(Duration::from_millis(20)))
+        .build()
+        .unwrap();
     let request = client.post("Patient/canaryid").body("canarybody").send();
     assert_eq!(failed(&request.await.unwrap_err()), ErrorKind::Timeout);
 
     let token: &'static str = &TOKEN;
     let mut headers = http::HeaderMap::new();
     headers.insert("x-note", token.parse().unwrap());
-    let unmakeable = default_http().default_headers(headers).user_agent("canaryheader\n");
-    let client = HealthcareClient::from(Authenticator::new(fhir(&slow), Arc::new(Provider::Gives)));
-    let client = client.with_http(unmakeable);
-    shown(&client);
-    assert_eq!(failed(&client.get("Patient").send().await.unwrap_err()), ErrorKind::Request);
+    let builder = Provider::Gives
+        .builder(fhir(&slow))
+        .configure_http(move |http| http.default_headers(headers.clone()).user_agent("canaryheader\n"));
+    shown(&builder);
+    assert_eq!(failed(&builder.build().unwrap_err()), ErrorKind::Request);
 }
 
 async fn without_token() {

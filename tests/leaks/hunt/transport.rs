@@ -1,6 +1,6 @@
 //! What lies beneath: HTTP/2, TLS, a certificate that is not trusted, and a client that was told to print all.
 
-use azure_healthcare_auth::{ErrorKind, FhirAudience, HealthcareClient, default_http};
+use azure_healthcare_auth::{ErrorKind, FhirAudience, HealthcareClient};
 use reqwest::{Certificate, ClientBuilder};
 
 use super::{
@@ -11,8 +11,11 @@ use super::{
     witness::{failed, shown},
 };
 
-fn client(audience: FhirAudience, http: ClientBuilder) -> HealthcareClient<FhirAudience> {
-    Provider::Gives.client(audience).with_http(http)
+fn client(
+    audience: FhirAudience,
+    configure: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
+) -> HealthcareClient<FhirAudience> {
+    Provider::Gives.builder(audience).configure_http(configure).build().unwrap()
 }
 
 async fn exchange(client: &HealthcareClient<FhirAudience>) {
@@ -32,15 +35,17 @@ async fn exchange(client: &HealthcareClient<FhirAudience>) {
 pub(crate) async fn drive() {
     // What is printed on demand is mended: the client takes the demand back.
     for server in [service().await, answering(outcome(401, "login")).await] {
-        exchange(&client(fhir(&server), default_http().http2_prior_knowledge())).await;
-        exchange(&client(fhir(&server), default_http().connection_verbose(true))).await;
+        exchange(&client(fhir(&server), |http| http.http2_prior_knowledge())).await;
+        exchange(&client(fhir(&server), |http| http.connection_verbose(true))).await;
         for protocol in ["h2", "http/1.1"] {
             let behind = tls::before(&server, protocol).await;
             let audience: FhirAudience = behind.parse().unwrap();
             let trusted = Certificate::from_der(tls::CERTIFICATE).unwrap();
-            let http = default_http().tls_certs_only([trusted]).connection_verbose(true);
-            exchange(&client(audience.clone(), http)).await;
-            let untrusting = client(audience, default_http());
+            let trusting = client(audience.clone(), move |http| {
+                http.tls_certs_only([trusted.clone()]).connection_verbose(true)
+            });
+            exchange(&trusting).await;
+            let untrusting = Provider::Gives.client(audience);
             let request = untrusting.post("Patient/canaryid").query("name", "canaryname").body("canarybody");
             let request = request.header("prefer", NEVER_REPEATED);
             assert_eq!(failed(&request.send().await.unwrap_err()), ErrorKind::Connection);

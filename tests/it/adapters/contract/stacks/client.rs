@@ -1,6 +1,6 @@
 //! The client of this crate.
 
-use azure_healthcare_auth::{ErrorKind, FhirAudience, HealthcareClient, default_http};
+use azure_healthcare_auth::{ErrorKind, FhirAudience, HealthcareClient};
 
 use super::{Auth, Outcome, Sent, Subject};
 
@@ -11,13 +11,17 @@ impl Subject for Clients {
     const MENDS: bool = false;
 
     fn new(auth: Auth) -> Self {
-        Self(HealthcareClient::from_auth(auth).with_http(default_http().http2_prior_knowledge()))
+        let builder = HealthcareClient::builder_from_auth(auth);
+        Self(builder.configure_http(|http| http.http2_prior_knowledge()).build().unwrap())
     }
 
     async fn send(&self, request: Sent) -> Outcome {
         let mut builder = self.0.request(request.method, &request.url);
         for (name, value) in request.headers {
-            builder = builder.header(name, value);
+            // The client rejects an `Authorization` header of the caller: see `client::authorization_header`.
+            if !name.eq_ignore_ascii_case("authorization") {
+                builder = builder.header(name, value);
+            }
         }
         match builder.body(request.body).send().await {
             Ok(response) => Outcome::Answered(response.status().as_u16()),
