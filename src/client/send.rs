@@ -61,7 +61,7 @@ impl<A: Audience> HealthcareClient<A> {
         })?;
         let safety = retry::retry_safety(&parts.method, &parts.url, &parts.headers, parts.idempotent);
         let (mut attempts, mut retries) = (0, 0);
-        let mut renewal = RefreshAttempt::NotTried;
+        let mut refresh = RefreshAttempt::NotTried;
         let mut authorization = self.auth.authorization_for(&parts.url).await?;
         let first_attempt = Instant::now();
         loop {
@@ -69,16 +69,16 @@ impl<A: Audience> HealthcareClient<A> {
             let (failure, retry_after, result) =
                 match self.attempt(parts, &authorization, attempts, reader).await? {
                     Attempt::Denied(head, response) => {
-                        if head.status == StatusCode::UNAUTHORIZED && renewal == RefreshAttempt::NotTried {
+                        if head.status == StatusCode::UNAUTHORIZED && refresh == RefreshAttempt::NotTried {
                             let refreshed = self.auth.refresh_rejected(&authorization).await;
                             if let Some(other) = other_than(&authorization, refreshed) {
-                                (authorization, renewal) = (other, RefreshAttempt::Replayed);
+                                (authorization, refresh) = (other, RefreshAttempt::Replayed);
                                 continue;
                             }
-                            renewal = RefreshAttempt::NoOtherToken;
+                            refresh = RefreshAttempt::NoOtherToken;
                         }
                         let body = read_denial_body(response).await;
-                        return Err(self.denied(head, body, &authorization, renewal));
+                        return Err(self.denied(head, body, &authorization, refresh));
                     }
                     Attempt::Response(head, body) if head.status.is_success() => return Ok((head, body)),
                     Attempt::Response(head, body) => {
@@ -143,7 +143,7 @@ impl<A: Audience> HealthcareClient<A> {
         })
     }
 
-    fn denied(&self, head: Head, body: Bytes, authorization: &HeaderValue, renewal: RefreshAttempt) -> Error {
+    fn denied(&self, head: Head, body: Bytes, authorization: &HeaderValue, refresh: RefreshAttempt) -> Error {
         let denial = Denial::new(Evidence {
             service: self.audience().service(),
             endpoint: self.audience().endpoint(),
@@ -153,7 +153,7 @@ impl<A: Audience> HealthcareClient<A> {
             body,
             authorization,
             now: self.auth.now(),
-            renewal,
+            refresh,
         });
         tracing::debug!(%denial, "request denied");
         Error::denied(denial)

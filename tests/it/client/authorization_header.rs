@@ -1,14 +1,14 @@
-//! The `Authorization` header: there, exactly once, `Bearer` and the token, on every method and on streams.
+//! Every request carries exactly one `Authorization` header with the token.
 
 #![cfg(feature = "client")]
 
-use crate::wire::{Fixed, authorizations, broken_credential, count, credential, dicom, fhir, service};
+use crate::wire::{FixedAuth, authorizations, broken_credential, count, credential, dicom, fhir, service};
 use azure_healthcare_auth::{Authenticator, Body, FhirAudience, HealthcareAuth, HealthcareClient};
 use http::{HeaderValue, Method};
 use std::sync::Arc;
 
 #[tokio::test]
-async fn on_every_method() {
+async fn every_method_carries_the_token() {
     let server = service().await;
     let client = HealthcareClient::new(fhir(&server), credential());
     let methods = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PURGE"];
@@ -29,7 +29,7 @@ async fn on_every_method() {
 }
 
 #[tokio::test]
-async fn on_streams_in_both_directions() {
+async fn streamed_request_and_response_carry_the_token() {
     let server = service().await;
     let client = HealthcareClient::new(dicom(&server), credential());
     let response = client.post("studies").body_stream(|| Body::from("frames")).stream().await.unwrap();
@@ -44,7 +44,7 @@ async fn on_streams_in_both_directions() {
 }
 
 #[tokio::test]
-async fn whatever_header_the_caller_sets() {
+async fn authorization_header_of_the_caller_is_an_error_or_replaced() {
     let server = service().await;
     let client = HealthcareClient::new(fhir(&server), credential());
     for name in ["Authorization", "authorization", "AUTHORIZATION"] {
@@ -55,10 +55,10 @@ async fn whatever_header_the_caller_sets() {
         assert_eq!(client.build().unwrap_err().kind(), azure_healthcare_auth::ErrorKind::Request);
     }
     assert_eq!(count(&server).await, 0);
-    let mut theirs = http::HeaderMap::new();
-    theirs.insert("authorization", HeaderValue::from_static("Basic default"));
+    let mut default_headers = http::HeaderMap::new();
+    default_headers.insert("authorization", HeaderValue::from_static("Basic default"));
     let client = HealthcareClient::builder(fhir(&server), credential())
-        .configure_http(move |http| http.default_headers(theirs.clone()))
+        .configure_http(move |http| http.default_headers(default_headers.clone()))
         .build()
         .unwrap();
     client.get("Patient").send().await.unwrap();
@@ -66,7 +66,7 @@ async fn whatever_header_the_caller_sets() {
 }
 
 #[tokio::test]
-async fn with_one_token_for_many_requests_and_all_clones() {
+async fn concurrent_requests_of_clones_share_one_token() {
     let (server, tokens) = (service().await, credential());
     let client = HealthcareClient::new(fhir(&server), tokens.clone());
     let requests: Vec<_> = (0..50).map(|_| tokio::spawn(client.clone().get("Patient").send())).collect();
@@ -78,16 +78,16 @@ async fn with_one_token_for_many_requests_and_all_clones() {
 }
 
 #[tokio::test]
-async fn made_by_whatever_implements_the_trait() {
+async fn client_over_custom_auth_uses_its_value_and_has_a_fixed_audience() {
     let server = service().await;
-    let client = HealthcareClient::from_auth(Arc::new(Fixed(fhir(&server))));
+    let client = HealthcareClient::from_auth(Arc::new(FixedAuth(fhir(&server))));
     client.get("Patient").send().await.unwrap();
     assert_eq!(authorizations(&server).await, ["Bearer fixed"]);
     assert!(client.for_audience(dicom(&server)).is_err());
 }
 
 #[tokio::test]
-async fn as_the_authenticator_gives_it() {
+async fn clients_over_one_authenticator_share_its_sensitive_value() {
     let (server, tokens) = (service().await, credential());
     let authenticator = Authenticator::new(fhir(&server), tokens.clone());
     let value = authenticator.authorization().await.unwrap();
@@ -101,7 +101,7 @@ async fn as_the_authenticator_gives_it() {
 }
 
 #[tokio::test]
-async fn or_nothing_is_sent() {
+async fn failed_token_fetch_sends_no_request() {
     let (server, tokens) = (service().await, broken_credential());
     let client = HealthcareClient::new(fhir(&server), tokens.clone());
     for method in [Method::GET, Method::POST, Method::DELETE] {

@@ -1,8 +1,8 @@
-//! After a 401: one renewal, one more send with another token, for every method; else the refusal, explained.
+//! A 401 leads to one forced refresh and one replay. A request that stays rejected or denied returns an explained error.
 
 #![cfg(feature = "client")]
 
-use crate::wire::{authorizations, count, credential, fhir, refusing_the_first};
+use crate::wire::{authorizations, count, credential, fhir, rejecting_first_token};
 use azure_healthcare_auth::{
     Authenticator, Body, DenialCause, DicomVersion, ErrorKind, FhirAudience, HealthcareAuth,
     HealthcareClient, Result,
@@ -21,38 +21,38 @@ use tokio::{
 use wiremock::ResponseTemplate;
 
 #[tokio::test]
-async fn for_every_method_and_for_streams() {
+async fn rejected_request_is_replayed_with_a_new_token_for_every_method() {
     for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-        let (server, tokens) = (refusing_the_first().await, credential());
+        let (server, tokens) = (rejecting_first_token().await, credential());
         let client = HealthcareClient::new(fhir(&server), tokens.clone());
         let request = client.request(method.clone(), "Patient/1");
-        let request = request.body_stream(|| Body::from("anew")).header("prefer", "respond-async");
+        let request = request.body_stream(|| Body::from("body")).header("prefer", "respond-async");
         let response = request.send().await.unwrap();
         assert_eq!((response.status().as_u16(), response.attempts()), (200, 2), "{method}");
         assert_eq!(authorizations(&server).await, ["Bearer token-1", "Bearer token-2"]);
-        assert!(server.received_requests().await.unwrap().iter().all(|request| request.body == b"anew"));
+        assert!(server.received_requests().await.unwrap().iter().all(|request| request.body == b"body"));
         assert_eq!(tokens.calls(), 2);
     }
 }
 
 #[tokio::test]
-async fn and_never_again() {
-    let server = crate::wire::answering(ResponseTemplate::new(401)).await;
+async fn request_is_replayed_only_once() {
+    let server = crate::wire::responding(ResponseTemplate::new(401)).await;
     let tokens = credential();
     let client = HealthcareClient::new(fhir(&server), tokens.clone());
     let error = client.post("Patient").send().await.unwrap_err();
     assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::Denied, 401));
     assert_eq!(authorizations(&server).await, ["Bearer token-1", "Bearer token-2"]);
 
-    // The next call that a refusal could force is 30 s away: the refusal comes back at once.
+    // The next forced refresh is not allowed for 30 s, so the rejection is returned at once.
     let error = client.post("Patient").send().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied);
     assert_eq!((tokens.calls(), count(&server).await), (2, 3));
 }
 
 #[tokio::test]
-async fn but_never_after_a_403() {
-    let server = crate::wire::answering(ResponseTemplate::new(403)).await;
+async fn forbidden_response_does_not_refresh_token() {
+    let server = crate::wire::responding(ResponseTemplate::new(403)).await;
     let tokens = credential();
     let error = HealthcareClient::new(fhir(&server), tokens.clone()).get("Patient").send().await.unwrap_err();
     assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::Denied, 403));
@@ -60,8 +60,8 @@ async fn but_never_after_a_403() {
 }
 
 #[tokio::test]
-async fn by_all_who_saw_the_refusal_together() {
-    let (server, tokens) = (refusing_the_first().await, credential());
+async fn concurrent_rejections_share_one_forced_refresh() {
+    let (server, tokens) = (rejecting_first_token().await, credential());
     let client = HealthcareClient::new(fhir(&server), tokens.clone());
     let requests: Vec<_> = (0..100).map(|_| tokio::spawn(client.get("Patient").send())).collect();
     for request in requests {
@@ -71,7 +71,7 @@ async fn by_all_who_saw_the_refusal_together() {
 }
 
 #[tokio::test]
-async fn and_a_refusal_that_stands_says_why_and_what_to_do() {
+async fn denial_names_the_cause_and_the_fix_in_both_challenge_formats() {
     type Change = fn(FakeCredential) -> FakeCredential;
     let cases: [(Change, DenialCause, &str); 5] = [
         (
@@ -92,23 +92,23 @@ async fn and_a_refusal_that_stands_says_why_and_what_to_do() {
         ),
         (FakeCredential::without_role, DenialCause::MissingRole, "DICOM Data Reader"),
     ];
-    for wording in [ChallengeFormat::Managed, ChallengeFormat::OpenSource] {
-        let fake_server = FakeServer::builder().wording(wording).start().await;
-        for (change, cause, said) in &cases {
+    for format in [ChallengeFormat::Managed, ChallengeFormat::OpenSource] {
+        let fake_server = FakeServer::builder().wording(format).start().await;
+        for (change, cause, text) in &cases {
             let credential = Arc::new(change(FakeCredential::new()));
             let client = HealthcareClient::new(fake_server.dicom(DicomVersion::V2), credential);
             let error = client.get("changefeed").send().await.unwrap_err();
             let denial = error.denial().unwrap();
-            assert_eq!(denial.cause(), *cause, "{wording:?}: {error}");
-            assert!(error.to_string().contains(said), "{wording:?}: {error}");
+            assert_eq!(denial.cause(), *cause, "{format:?}: {error}");
+            assert!(error.to_string().contains(text), "{format:?}: {error}");
             assert!(!error.to_string().contains('\n'));
         }
     }
 }
 
 #[tokio::test]
-async fn and_a_refusal_is_explained_by_the_clock_that_tokens_are_kept_by() {
-    // It is ahead, and it stands still.
+async fn denial_uses_the_clock_of_the_authenticator() {
+    // A clock that is two hours ahead and does not move.
     let time = SystemTime::now() + Duration::from_secs(2 * 60 * 60);
     let now = move || time;
     let fake_server = FakeServer::builder().with_clock(now).start().await;
@@ -121,10 +121,10 @@ async fn and_a_refusal_is_explained_by_the_clock_that_tokens_are_kept_by() {
 }
 
 #[tokio::test]
-async fn and_a_refusal_keeps_what_the_service_said_within_a_limit() {
-    let answer =
+async fn denial_keeps_headers_and_the_first_64_kib_of_the_body() {
+    let response =
         ResponseTemplate::new(403).set_body_bytes(vec![b'x'; 100_000]).insert_header("x-request-id", "a-1");
-    let server = crate::wire::answering(answer).await;
+    let server = crate::wire::responding(response).await;
     let error = HealthcareClient::new(fhir(&server), credential()).get("Patient").send().await.unwrap_err();
     let denial = error.denial().unwrap();
     assert_eq!((denial.body().len(), denial.request_id()), (64 * 1024, Some("a-1")));
@@ -132,12 +132,12 @@ async fn and_a_refusal_keeps_what_the_service_said_within_a_limit() {
 }
 
 #[tokio::test]
-async fn and_a_refusal_whose_body_never_ends_is_not_waited_for_beyond_its_time() {
-    /// Pauses the clock when the refusal is there.
-    struct Pausing(FhirAudience);
+async fn unfinished_denial_body_is_read_for_at_most_5_seconds() {
+    /// Pauses the clock when the service has rejected the request.
+    struct PausingAuth(FhirAudience);
 
     #[async_trait::async_trait]
-    impl HealthcareAuth for Pausing {
+    impl HealthcareAuth for PausingAuth {
         type Audience = FhirAudience;
 
         fn audience(&self) -> &FhirAudience {
@@ -149,8 +149,8 @@ async fn and_a_refusal_whose_body_never_ends_is_not_waited_for_beyond_its_time()
         }
 
         async fn refresh_rejected(&self, _: &HeaderValue) -> Result<Option<HeaderValue>> {
-            // The half body came in one piece with the head, so nothing that is still to come is real: the clock moves
-            // on when all tasks have done what they can.
+            // The partial body arrived together with the head, so no more I/O is expected. The paused clock advances when
+            // all tasks are idle.
             tokio::time::pause();
             Ok(None)
         }
@@ -162,21 +162,21 @@ async fn and_a_refusal_whose_body_never_ends_is_not_waited_for_beyond_its_time()
         let (mut stream, mut request) = (listener.accept().await.unwrap().0, [0; 4_096]);
         assert!(stream.read(&mut request).await.unwrap() > 0);
         stream.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 100\r\n\r\nhalf").await.unwrap();
-        // Open for as long as the client lets it be.
+        // Keep the connection open until the client closes it.
         while stream.read(&mut request).await.is_ok_and(|read| read > 0) {}
     });
-    let client = HealthcareClient::from_auth(Arc::new(Pausing(audience)));
-    let begun = Instant::now();
+    let client = HealthcareClient::from_auth(Arc::new(PausingAuth(audience)));
+    let started = Instant::now();
     let error = client.get("Patient").send().await.unwrap_err();
-    let waited = begun.elapsed().as_secs();
+    let waited = started.elapsed().as_secs();
     assert!((5..10).contains(&waited), "{waited} s");
     assert_eq!(error.denial().unwrap().body(), "half");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn even_where_a_thousand_requests_are_refused_for_good() {
-    let (server, tokens) = (crate::wire::answering(ResponseTemplate::new(401)).await, credential());
-    // One connection for all: a thousand of them are more than some systems let a process open.
+async fn thousand_rejected_requests_make_one_forced_refresh() {
+    let (server, tokens) = (crate::wire::responding(ResponseTemplate::new(401)).await, credential());
+    // One HTTP/2 connection for all requests, because 1,000 connections exceed the limit of some systems.
     let client = HealthcareClient::builder(fhir(&server), tokens.clone())
         .configure_http(|http| http.http2_prior_knowledge())
         .build()
@@ -185,17 +185,17 @@ async fn even_where_a_thousand_requests_are_refused_for_good() {
     for request in requests {
         assert_eq!(request.await.unwrap().unwrap_err().kind(), ErrorKind::Denied);
     }
-    // One fetch, and one that was forced; two sends each at the most.
+    // One fetch and one forced refresh. Each request is sent at most twice.
     assert_eq!(tokens.calls(), 2);
     assert!(count(&server).await <= 2_000);
 }
 
 #[tokio::test]
-async fn even_by_one_who_always_has_another() {
-    struct Endless(FhirAudience);
+async fn auth_that_always_has_a_new_value_is_asked_only_once() {
+    struct EndlessAuth(FhirAudience);
 
     #[async_trait::async_trait]
-    impl HealthcareAuth for Endless {
+    impl HealthcareAuth for EndlessAuth {
         type Audience = FhirAudience;
 
         fn audience(&self) -> &FhirAudience {
@@ -206,13 +206,13 @@ async fn even_by_one_who_always_has_another() {
             Ok(HeaderValue::from_static("Bearer x"))
         }
 
-        async fn refresh_rejected(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>> {
-            Ok(Some(HeaderValue::try_from(format!("{}x", refused.to_str().unwrap())).unwrap()))
+        async fn refresh_rejected(&self, rejected: &HeaderValue) -> Result<Option<HeaderValue>> {
+            Ok(Some(HeaderValue::try_from(format!("{}x", rejected.to_str().unwrap())).unwrap()))
         }
     }
 
-    let server = crate::wire::answering(ResponseTemplate::new(401)).await;
-    let client = HealthcareClient::from_auth(Arc::new(Endless(fhir(&server))));
+    let server = crate::wire::responding(ResponseTemplate::new(401)).await;
+    let client = HealthcareClient::from_auth(Arc::new(EndlessAuth(fhir(&server))));
     assert_eq!(client.get("Patient").send().await.unwrap_err().kind(), ErrorKind::Denied);
     assert_eq!(authorizations(&server).await, ["Bearer x", "Bearer xx"]);
 }

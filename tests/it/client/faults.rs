@@ -1,8 +1,8 @@
-//! Every way a connection can fail × every kind of request: how often the service got a whole request, counted there.
+//! Sends every kind of request into every kind of connection failure, and counts complete requests at the service.
 
 #![cfg(feature = "client")]
 
-use crate::wire::{HALF, answering, count, credential, fhir};
+use crate::wire::{TRUNCATED, count, credential, fhir, responding};
 use azure_healthcare_auth::{ErrorKind, FhirAudience, HealthcareClient, RequestBuilder};
 use std::{
     future::poll_fn,
@@ -21,63 +21,63 @@ use tokio::{
 };
 use wiremock::ResponseTemplate;
 
-/// How many checks go on at once: with all of them, a busy machine would let a request's 30 s for repeats go by.
-const AT_ONCE: usize = 16;
+/// Limits concurrent checks, because on a busy machine the 30 s for retries could elapse.
+const MAX_CONCURRENT: usize = 16;
 
-/// Waits until one more can begin.
-async fn room(checks: &mut JoinSet<()>) {
-    if checks.len() == AT_ONCE {
+/// Waits until another check may start.
+async fn wait_for_capacity(checks: &mut JoinSet<()>) {
+    if checks.len() == MAX_CONCURRENT {
         checks.join_next().await.unwrap().unwrap();
     }
 }
 
-/// What the service does with each connection.
+/// The behavior of the service on each connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     ClosedAtOnce,
-    ClosedInTheMiddleOfTheRequest,
-    ClosedAfterTheRequest,
-    ResetAfterTheRequest,
-    NoAnswerButNoise,
-    HalfAHead,
-    HalfAnAnswer,
+    ClosedDuringRequest,
+    ClosedAfterRequest,
+    ResetAfterRequest,
+    InvalidResponse,
+    TruncatedHead,
+    TruncatedBody,
 }
 
 const FAULTS: [Fault; 7] = [
     Fault::ClosedAtOnce,
-    Fault::ClosedInTheMiddleOfTheRequest,
-    Fault::ClosedAfterTheRequest,
-    Fault::ResetAfterTheRequest,
-    Fault::NoAnswerButNoise,
-    Fault::HalfAHead,
-    Fault::HalfAnAnswer,
+    Fault::ClosedDuringRequest,
+    Fault::ClosedAfterRequest,
+    Fault::ResetAfterRequest,
+    Fault::InvalidResponse,
+    Fault::TruncatedHead,
+    Fault::TruncatedBody,
 ];
 
-/// Long enough not to fit into the buffers on the way.
+/// Larger than all socket buffers.
 const BODY: usize = 8 * 1024 * 1024;
 
 #[derive(Default)]
-struct Seen {
+struct Counts {
     connections: AtomicUsize,
-    whole: AtomicUsize,
+    complete_requests: AtomicUsize,
 }
 
-async fn failing(fault: Fault) -> (FhirAudience, Arc<Seen>) {
+async fn failing(fault: Fault) -> (FhirAudience, Arc<Counts>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let audience = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let seen = Arc::new(Seen::default());
-    let counter = seen.clone();
+    let counts = Arc::new(Counts::default());
+    let counter = counts.clone();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             counter.connections.fetch_add(1, Ordering::SeqCst);
-            // What cannot be written to one who has gone is no matter here.
+            // A failed write to a closed connection does not matter here.
             let _ = fail(stream, fault, &counter).await;
         }
     });
-    (audience, seen)
+    (audience, counts)
 }
 
-async fn fail(mut stream: TcpStream, fault: Fault, seen: &Seen) -> std::io::Result<()> {
+async fn fail(mut stream: TcpStream, fault: Fault, counts: &Counts) -> std::io::Result<()> {
     if fault == Fault::ClosedAtOnce {
         return Ok(());
     }
@@ -86,7 +86,7 @@ async fn fail(mut stream: TcpStream, fault: Fault, seen: &Seen) -> std::io::Resu
         let read = stream.read(&mut buffer).await?;
         request.extend_from_slice(&buffer[..read]);
         let Some(head) = request.windows(4).position(|end| end == b"\r\n\r\n") else { continue };
-        if fault == Fault::ClosedInTheMiddleOfTheRequest {
+        if fault == Fault::ClosedDuringRequest {
             return Ok(());
         }
         let text = String::from_utf8_lossy(&request[..head]).to_lowercase();
@@ -95,18 +95,18 @@ async fn fail(mut stream: TcpStream, fault: Fault, seen: &Seen) -> std::io::Resu
             break;
         }
     }
-    seen.whole.fetch_add(1, Ordering::SeqCst);
+    counts.complete_requests.fetch_add(1, Ordering::SeqCst);
     match fault {
-        // Dropped with no time to linger, a connection is reset.
-        Fault::ResetAfterTheRequest => stream.set_zero_linger(),
-        Fault::NoAnswerButNoise => stream.write_all(b"\x00\xff no HTTP\r\n\r\n").await,
-        Fault::HalfAHead => stream.write_all(b"HTTP/1.1 201 Cre").await,
-        Fault::HalfAnAnswer => stream.write_all(HALF).await,
+        // Without a linger time, dropping the connection resets it.
+        Fault::ResetAfterRequest => stream.set_zero_linger(),
+        Fault::InvalidResponse => stream.write_all(b"\x00\xff no HTTP\r\n\r\n").await,
+        Fault::TruncatedHead => stream.write_all(b"HTTP/1.1 201 Cre").await,
+        Fault::TruncatedBody => stream.write_all(TRUNCATED).await,
         _ => Ok(()),
     }
 }
 
-/// A request, and whether it can be sent again without harm.
+/// Returns the requests, each with whether it is retried.
 fn requests(
     client: &HealthcareClient<FhirAudience>,
 ) -> Vec<(&'static str, RequestBuilder<FhirAudience>, bool)> {
@@ -117,42 +117,48 @@ fn requests(
         ("PUT", client.put("Patient/1").body(vec![7; BODY]), true),
         ("DELETE", client.delete("Patient/1"), true),
         ("POST _search", form.body("name=x"), true),
-        ("POST, told to be repeatable", client.post("Patient").body(vec![7; BODY]).idempotent(), true),
+        ("idempotent POST", client.post("Patient").body(vec![7; BODY]).idempotent(), true),
         ("POST", client.post("Patient").body(vec![7; BODY]), false),
-        ("POST of a transaction", client.post("").body("{}"), false),
+        ("transaction POST", client.post("").body("{}"), false),
         ("PATCH", client.patch("Patient/1").body("[]"), false),
         ("conditional PUT", client.put("Patient?identifier=x").body("{}"), false),
         ("conditional DELETE", client.delete("Patient?identifier=x"), false),
         ("respond-async", client.get("$export").header("prefer", "respond-async"), false),
-        ("respond-async, told", client.get("$export").header("prefer", "respond-async").idempotent(), false),
+        (
+            "idempotent respond-async",
+            client.get("$export").header("prefer", "respond-async").idempotent(),
+            false,
+        ),
     ]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn however_the_connection_fails() {
+async fn connection_failure_never_duplicates_a_request_that_is_not_idempotent() {
     let mut checks = JoinSet::new();
     for fault in FAULTS {
         for index in 0..requests(&HealthcareClient::new("http://[::1]".parse().unwrap(), credential())).len()
         {
-            room(&mut checks).await;
+            wait_for_capacity(&mut checks).await;
             checks.spawn(async move {
-                let (audience, seen) = failing(fault).await;
+                let (audience, counts) = failing(fault).await;
                 let client = HealthcareClient::new(audience, credential());
-                let (name, request, repeated) = requests(&client).swap_remove(index);
+                let (name, request, retried) = requests(&client).swap_remove(index);
                 let outcome = request.send().await;
-                let (connections, whole) =
-                    (seen.connections.load(Ordering::SeqCst), seen.whole.load(Ordering::SeqCst));
-                let case = format!(
-                    "{name}, {fault:?}: {connections} connections, {whole} whole requests, {outcome:?}"
+                let (connections, complete) = (
+                    counts.connections.load(Ordering::SeqCst),
+                    counts.complete_requests.load(Ordering::SeqCst),
                 );
-                if name == "HEAD" && fault == Fault::HalfAnAnswer {
-                    // It has no body, so half an answer is a whole one.
+                let case = format!(
+                    "{name}, {fault:?}: {connections} connections, {complete} complete requests, {outcome:?}"
+                );
+                if name == "HEAD" && fault == Fault::TruncatedBody {
+                    // The response to HEAD has no body, so it is complete.
                     assert!(outcome.is_ok(), "{case}");
                     return;
                 }
                 assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Connection, "{case}");
-                assert_eq!(connections, if repeated { 4 } else { 1 }, "{case}");
-                assert!(repeated || whole <= 1, "{case}");
+                assert_eq!(connections, if retried { 4 } else { 1 }, "{case}");
+                assert!(retried || complete <= 1, "{case}");
             });
         }
     }
@@ -162,8 +168,8 @@ async fn however_the_connection_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_a_busy_service_asks_for() {
-    // A wait, and whether it is short enough to be waited.
+async fn requested_wait_never_duplicates_a_request_that_is_not_idempotent() {
+    // A header, its value, and whether the client waits that long.
     const WAITS: [(&str, &str, bool); 14] = [
         ("x-ms-retry-after-ms", "0", true),
         ("x-ms-retry-after-ms", "20", true),
@@ -176,7 +182,7 @@ async fn whatever_a_busy_service_asks_for() {
         ("retry-after", "18446744073709551615", false),
         ("retry-after", "Thu, 01 Jan 1970 00:00:00 GMT", true),
         ("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT", false),
-        // What cannot be read counts as not said.
+        // Invalid values are ignored.
         ("retry-after", "-5", true),
         ("retry-after", "soon\u{e9}", true),
         ("x-ms-retry-after-ms", "1e3", true),
@@ -184,12 +190,12 @@ async fn whatever_a_busy_service_asks_for() {
     let mut checks = JoinSet::new();
     for status in [408, 429, 500, 502, 503, 504] {
         for (header, value, waited) in WAITS {
-            room(&mut checks).await;
+            wait_for_capacity(&mut checks).await;
             checks.spawn(async move {
-                let server = answering(ResponseTemplate::new(status).insert_header(header, value)).await;
+                let server = responding(ResponseTemplate::new(status).insert_header(header, value)).await;
                 let client = HealthcareClient::new(fhir(&server), credential());
                 let case = format!("{status}, {header}: {value}");
-                // Far less than a day, and more than a busy machine needs.
+                // Much less than a day, and more than a busy machine needs.
                 let response =
                     tokio::time::timeout(Duration::from_secs(300), client.get("Patient").send()).await;
                 let response = response.expect(&case).unwrap();
@@ -200,8 +206,8 @@ async fn whatever_a_busy_service_asks_for() {
                 );
                 let before = count(&server).await;
                 let response = client.post("Patient").send().await.unwrap();
-                let repeated = waited && status == 429;
-                assert_eq!(response.attempts(), if repeated { 4 } else { 1 }, "{case}");
+                let retried = waited && status == 429;
+                assert_eq!(response.attempts(), if retried { 4 } else { 1 }, "{case}");
                 assert_eq!(count(&server).await - before, response.attempts() as usize, "{case}");
             });
         }
@@ -212,27 +218,30 @@ async fn whatever_a_busy_service_asks_for() {
 }
 
 #[tokio::test]
-async fn and_a_caller_s_deadline_cuts_it_anywhere() {
-    let server = answering(ResponseTemplate::new(503).insert_header("x-ms-retry-after-ms", "20")).await;
+async fn dropped_request_sends_nothing_more() {
+    let server = responding(ResponseTemplate::new(503).insert_header("x-ms-retry-after-ms", "20")).await;
     let client = HealthcareClient::new(fhir(&server), credential());
-    // At its first poll, at its second, and so on, waits between two sends among them, until one comes to its end.
-    // Where nobody polls it, nothing is sent.
+    // Drops the request at its first poll, at its second, and so on, including polls while it waits to retry, until a
+    // request completes. A request that is not polled sends nothing.
     let mut most = 0;
     for polls in 1.. {
         most += 4.min(polls - 1);
         let mut left = polls;
         let mut send = pin!(client.get("Patient").send());
-        let ended = poll_fn(|context| {
+        let outcome = poll_fn(|context| {
             left -= 1;
             if left == 0 { Poll::Ready(None) } else { send.as_mut().poll(context).map(Some) }
         });
-        if let Some(response) = ended.await {
+        if let Some(response) = outcome.await {
             assert_eq!(response.unwrap().attempts(), 4);
             assert!(polls > 4 && count(&server).await <= most, "{polls}");
             break;
         }
     }
-    // It was harmless: the client goes on.
-    let well = crate::wire::service().await;
-    assert_eq!(client.for_audience(fhir(&well)).unwrap().get("Patient").send().await.unwrap().status(), 200);
+    // The client still works.
+    let healthy = crate::wire::service().await;
+    assert_eq!(
+        client.for_audience(fhir(&healthy)).unwrap().get("Patient").send().await.unwrap().status(),
+        200
+    );
 }

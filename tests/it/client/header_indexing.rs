@@ -1,25 +1,25 @@
-//! Over HTTP/2 the `Authorization` value enters no compression table: who can see how requests are compressed learns
-//! nothing of it (RFC 7541 §7.1.3).
+//! Over HTTP/2 the `Authorization` value is never added to a compression table, so that the size of compressed requests
+//! reveals nothing about it (RFC 7541 section 7.1.3).
 
 #![cfg(feature = "client")]
 
 use crate::wire::{
-    Fixed, credential,
+    FixedAuth, credential,
     http2::{self, END_HEADERS, END_STREAM, HEADERS},
 };
 use azure_healthcare_auth::{FhirAudience, HealthcareAuth, HealthcareClient, HealthcareClientBuilder};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
-/// Literal, never indexed (RFC 7541 §6.2.3), with the name of entry 23 of the static table: `authorization`.
+/// A never-indexed literal (RFC 7541 section 6.2.3) with the name of static table entry 23, `authorization`.
 const NEVER_INDEXED: &[u8] = &[0b0001_1111, 23 - 15];
 
-/// Answers so many requests on one connection with 200, and gives their header blocks as they came.
+/// Responds with 200 to this number of requests on one connection, and returns their header blocks.
 async fn header_blocks(listener: TcpListener, requests: usize) -> Vec<Vec<u8>> {
     let mut blocks = Vec::new();
-    // `:status: 200`, the end of the headers and of the stream.
+    // `:status: 200`
     let ok: (u8, u8, &[u8]) = (HEADERS, END_HEADERS | END_STREAM, &[0x88]);
-    http2::answer(&listener, &[ok], |block| {
+    http2::respond(&listener, &[ok], |block| {
         blocks.push(block);
         blocks.len() < requests
     })
@@ -27,7 +27,9 @@ async fn header_blocks(listener: TcpListener, requests: usize) -> Vec<Vec<u8>> {
     blocks
 }
 
-async fn sent(client: impl FnOnce(FhirAudience) -> HealthcareClientBuilder<FhirAudience>) -> Vec<Vec<u8>> {
+async fn sent_header_blocks(
+    client: impl FnOnce(FhirAudience) -> HealthcareClientBuilder<FhirAudience>,
+) -> Vec<Vec<u8>> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let audience = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     let client = client(audience).configure_http(|http| http.http2_prior_knowledge()).build().unwrap();
@@ -38,21 +40,23 @@ async fn sent(client: impl FnOnce(FhirAudience) -> HealthcareClientBuilder<FhirA
     server.await.unwrap()
 }
 
-fn is_in(wanted: &[u8], block: &[u8]) -> bool {
+fn contains(block: &[u8], wanted: &[u8]) -> bool {
     block.windows(wanted.len()).any(|window| window == wanted)
 }
 
 #[tokio::test]
-async fn in_any_request() {
-    let blocks = sent(|audience| HealthcareClient::builder(audience, credential())).await;
-    assert!(blocks.iter().all(|block| is_in(NEVER_INDEXED, block)), "{blocks:x?}");
-    // What is not sensitive is: the second request names the user agent by its place in the table.
+async fn authorization_is_never_indexed() {
+    let blocks = sent_header_blocks(|audience| HealthcareClient::builder(audience, credential())).await;
+    assert!(blocks.iter().all(|block| contains(block, NEVER_INDEXED)), "{blocks:x?}");
+    // Other headers are indexed: the second request refers to the user agent by its table entry.
     assert!(blocks[1].len() < blocks[0].len());
 }
 
 #[tokio::test]
-async fn not_even_where_somebodys_own_auth_does_not_mark_it() {
-    assert!(!Fixed("http://127.0.0.1".parse().unwrap()).authorization().await.unwrap().is_sensitive());
-    let blocks = sent(|audience| HealthcareClient::builder_from_auth(Arc::new(Fixed(audience)))).await;
-    assert!(blocks.iter().all(|block| is_in(NEVER_INDEXED, block)), "{blocks:x?}");
+async fn authorization_of_custom_auth_is_never_indexed_even_if_not_marked_sensitive() {
+    assert!(!FixedAuth("http://127.0.0.1".parse().unwrap()).authorization().await.unwrap().is_sensitive());
+    let blocks =
+        sent_header_blocks(|audience| HealthcareClient::builder_from_auth(Arc::new(FixedAuth(audience))))
+            .await;
+    assert!(blocks.iter().all(|block| contains(block, NEVER_INDEXED)), "{blocks:x?}");
 }

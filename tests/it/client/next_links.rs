@@ -1,4 +1,4 @@
-//! Absolute URLs that a service hands out: followed unchanged inside the audience, refused elsewhere.
+//! Absolute URLs that a service returns are used unchanged inside the audience and rejected outside.
 
 #![cfg(feature = "client")]
 
@@ -12,7 +12,7 @@ fn next(bundle: &Value) -> Option<&str> {
 }
 
 #[tokio::test]
-async fn to_the_last_page() {
+async fn next_links_lead_to_the_last_page() {
     let fake_server = FakeServer::start().await;
     let client = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
     let (mut ids, mut pages) = (BTreeSet::new(), 0);
@@ -30,7 +30,7 @@ async fn to_the_last_page() {
 }
 
 #[tokio::test]
-async fn byte_for_byte() {
+async fn query_of_an_absolute_url_is_sent_verbatim() {
     let server = service().await;
     let client = HealthcareClient::new(fhir(&server), credential());
     for query in
@@ -42,7 +42,7 @@ async fn byte_for_byte() {
 }
 
 #[tokio::test]
-async fn and_nowhere_else() {
+async fn absolute_url_of_another_origin_is_rejected_before_a_token_is_fetched() {
     let (server, blobs, tokens) = (service().await, service().await, credential());
     let client = HealthcareClient::new(fhir(&server), tokens.clone());
     let error =

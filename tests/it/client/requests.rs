@@ -1,14 +1,14 @@
-//! Media types, its sender, time-outs, and where a request can be sent from.
+//! Media types, user agent, timeouts and runtimes of requests.
 
 #![cfg(feature = "client")]
 
-use crate::wire::{Fixed, answering, count, credential, dicom, fhir, service};
+use crate::wire::{FixedAuth, count, credential, dicom, fhir, responding, service};
 use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::FakeServer};
 use std::{sync::Arc, time::Duration};
 use wiremock::{Mock, ResponseTemplate, matchers::path};
 
 #[tokio::test]
-async fn in_the_media_type_of_the_service() {
+async fn media_type_depends_on_the_service_and_can_be_replaced() {
     let server = service().await;
     let records = HealthcareClient::new(fhir(&server), credential());
     let imaging = records.for_audience(dicom(&server)).unwrap();
@@ -41,27 +41,27 @@ async fn in_the_media_type_of_the_service() {
 }
 
 #[tokio::test]
-async fn and_by_what_it_is_sent() {
+async fn user_agent_names_the_crate_and_its_version() {
     let server = service().await;
     HealthcareClient::new(fhir(&server), credential()).get("Patient").send().await.unwrap();
-    let sender = concat!("azure_healthcare_auth/", env!("CARGO_PKG_VERSION"));
-    assert_eq!(server.received_requests().await.unwrap()[0].headers["user-agent"], sender);
+    let user_agent = concat!("azure_healthcare_auth/", env!("CARGO_PKG_VERSION"));
+    assert_eq!(server.received_requests().await.unwrap()[0].headers["user-agent"], user_agent);
 }
 
 #[tokio::test]
-async fn but_a_patch_names_its_own() {
+async fn patch_without_content_type_is_an_error() {
     let (server, tokens) = (service().await, credential());
     let client = HealthcareClient::new(fhir(&server), tokens.clone());
     let error = client.patch("Patient/1").json(&[1]).send().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Request);
     assert_eq!((tokens.calls(), count(&server).await), (0, 0));
-    let named = client.patch("Patient/1").header("content-type", "application/json-patch+json").json(&[1]);
-    named.send().await.unwrap();
+    let patch = client.patch("Patient/1").header("content-type", "application/json-patch+json").json(&[1]);
+    patch.send().await.unwrap();
     assert_eq!(count(&server).await, 1);
 }
 
 #[tokio::test]
-async fn with_what_is_asked_for_encoded() {
+async fn query_parameters_are_percent_encoded() {
     let fake_server = FakeServer::start().await;
     let client = HealthcareClient::new(fake_server.dicom(Default::default()), fake_server.credential());
     let since = "2024-01-01T08:00:00+00:00";
@@ -73,36 +73,38 @@ async fn with_what_is_asked_for_encoded() {
 }
 
 #[tokio::test]
-async fn and_an_answer_of_nothing_is_none() {
-    let server = answering(ResponseTemplate::new(204)).await;
+async fn empty_204_deserializes_as_none_and_empty_200_does_not() {
+    let server = responding(ResponseTemplate::new(204)).await;
     let response = HealthcareClient::new(dicom(&server), credential()).get("studies").send().await.unwrap();
     assert_eq!(response.json::<Option<Vec<u8>>>().unwrap(), None);
     assert_eq!(response.json::<Vec<u8>>().unwrap_err().kind(), ErrorKind::Decode);
-    let empty = answering(ResponseTemplate::new(200)).await;
+    let empty = responding(ResponseTemplate::new(200)).await;
     let response = HealthcareClient::new(dicom(&empty), credential()).get("studies").send().await.unwrap();
     assert_eq!(response.json::<Option<Vec<u8>>>().unwrap_err().kind(), ErrorKind::Decode);
 }
 
 #[tokio::test]
-async fn and_a_service_that_goes_quiet_is_given_up_after_a_minute() {
+async fn request_without_response_times_out_after_60_seconds() {
     let server = crate::wire::Service::start().await;
-    let never = ResponseTemplate::new(200).set_delay(Duration::from_secs(1_000_000));
-    Mock::given(path("/never")).respond_with(never).mount(&server).await;
-    Mock::given(path("/well")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
+    let delayed = ResponseTemplate::new(200).set_delay(Duration::from_secs(1_000_000));
+    Mock::given(path("/delayed")).respond_with(delayed).mount(&server).await;
+    Mock::given(path("/ok")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
     let client = HealthcareClient::new(fhir(&server), credential());
-    // The connection is made in real time, and waits in the pool.
-    client.get("well").send().await.unwrap();
+    // Opens a pooled connection in real time, before the clock is paused.
+    client.get("ok").send().await.unwrap();
     tokio::time::pause();
     let started = tokio::time::Instant::now();
-    let error = client.get("never").send().await.unwrap_err();
+    let error = client.get("delayed").send().await.unwrap_err();
     assert_eq!((error.kind(), started.elapsed().as_secs()), (ErrorKind::Timeout, 60));
 }
 
 #[test]
-fn outside_a_runtime_it_is_an_error_and_no_panic() {
-    let client = HealthcareClient::from_auth(Arc::new(Fixed("http://127.0.0.1:1".parse().unwrap())));
+fn sending_outside_a_runtime_is_an_error() {
+    let client = HealthcareClient::from_auth(Arc::new(FixedAuth("http://127.0.0.1:1".parse().unwrap())));
     let mut sending = std::pin::pin!(client.get("Patient").send());
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    let std::task::Poll::Ready(Err(error)) = sending.as_mut().poll(&mut context) else { panic!("it waits") };
+    let std::task::Poll::Ready(Err(error)) = sending.as_mut().poll(&mut context) else {
+        panic!("the request is pending")
+    };
     assert_eq!(error.kind(), ErrorKind::NoRuntime);
 }

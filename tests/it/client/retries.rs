@@ -1,8 +1,8 @@
-//! How often the service sees a request: counted there, for each method and each way to fail.
+//! Retries, counted at the service, for each method and each kind of failure.
 
 #![cfg(feature = "client")]
 
-use crate::wire::{HALF, WHOLE, answering, answering_raw, count, credential, fhir};
+use crate::wire::{COMPLETE, TRUNCATED, count, credential, fhir, responding, responding_raw};
 use async_trait::async_trait;
 use azure_core::error::ErrorKind as Kind;
 use azure_healthcare_auth::{
@@ -24,14 +24,14 @@ use std::{
 use tokio::time::{self, Instant};
 use wiremock::{Mock, ResponseTemplate, matchers::any};
 
-/// Asks to be called again at once, so that no test waits.
+/// Returns a response that asks for a retry at once, so that no test waits.
 fn busy(status: u16) -> ResponseTemplate {
     ResponseTemplate::new(status).insert_header("x-ms-retry-after-ms", "0")
 }
 
 #[tokio::test]
-async fn after_an_answer_that_says_busy() {
-    for (method, path, prefer, status, seen) in [
+async fn busy_response_is_retried_only_if_that_is_safe() {
+    for (method, path, prefer, status, sent) in [
         (Method::GET, "Patient?name=x", "", 503, 4),
         (Method::GET, "Patient", "", 500, 4),
         (Method::HEAD, "Patient", "", 429, 4),
@@ -49,7 +49,7 @@ async fn after_an_answer_that_says_busy() {
         (Method::GET, "Patient", "", 404, 1),
         (Method::GET, "Patient", "", 501, 1),
     ] {
-        let server = answering(busy(status)).await;
+        let server = responding(busy(status)).await;
         let client = HealthcareClient::new(fhir(&server), credential());
         let mut request = client.request(method.clone(), path);
         if !prefer.is_empty() {
@@ -59,22 +59,22 @@ async fn after_an_answer_that_says_busy() {
         assert_eq!(response.status(), status);
         assert_eq!(
             (count(&server).await, response.attempts()),
-            (seen, seen as u32),
+            (sent, sent as u32),
             "{method} {path} {status}"
         );
     }
 }
 
 #[tokio::test]
-async fn or_says_it_is_safe() {
-    let server = answering(busy(503)).await;
+async fn idempotent_post_is_retried() {
+    let server = responding(busy(503)).await;
     let client = HealthcareClient::new(fhir(&server), credential());
     let response = client.post("Patient").idempotent().send().await.unwrap();
     assert_eq!((response.attempts(), count(&server).await), (4, 4));
 }
 
 #[tokio::test]
-async fn until_the_service_is_well() {
+async fn request_is_retried_until_the_service_recovers() {
     let server = crate::wire::Service::start().await;
     Mock::given(any()).respond_with(busy(503)).up_to_n_times(2).mount(&server).await;
     Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
@@ -84,9 +84,9 @@ async fn until_the_service_is_well() {
 }
 
 #[tokio::test]
-async fn and_a_service_that_asks_for_a_day_is_not_waited_for() {
+async fn response_that_requests_a_long_wait_is_returned_at_once() {
     for header in [("x-ms-retry-after-ms", "86400000"), ("retry-after", "86400")] {
-        let server = answering(ResponseTemplate::new(429).insert_header(header.0, header.1)).await;
+        let server = responding(ResponseTemplate::new(429).insert_header(header.0, header.1)).await;
         let client = HealthcareClient::new(fhir(&server), credential());
         let response = client.get("Patient").send().await.unwrap();
         assert_eq!((response.status().as_u16(), response.attempts()), (429, 1));
@@ -96,24 +96,24 @@ async fn and_a_service_that_asks_for_a_day_is_not_waited_for() {
     }
 }
 
-/// Has one value at hand. When it is asked again, it does as it is told.
-struct OneValue {
+/// Returns a value at the first call, and behaves as configured at later calls.
+struct LaterCallsAuth {
     audience: FhirAudience,
-    asked: AtomicUsize,
-    then: Then,
+    calls: AtomicUsize,
+    later: LaterCalls,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Then {
-    Fails,
-    /// Gives a value, and not at the first poll.
-    TakesAMoment,
-    /// Gives none in 31 s by the clock of this test's runtime.
-    IsTooLate,
+enum LaterCalls {
+    Fail,
+    /// Returns a value at the second poll.
+    Yield,
+    /// Returns no value within 31 s of the runtime's clock.
+    Hang,
 }
 
 #[async_trait]
-impl HealthcareAuth for OneValue {
+impl HealthcareAuth for LaterCallsAuth {
     type Audience = FhirAudience;
 
     fn audience(&self) -> &FhirAudience {
@@ -121,12 +121,14 @@ impl HealthcareAuth for OneValue {
     }
 
     async fn authorization(&self) -> Result<HeaderValue> {
-        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
-        match self.then {
-            _ if asked == 0 => {}
-            Then::Fails => return Err(azure_core::Error::with_message(Kind::Credential, "no other").into()),
-            Then::TakesAMoment => tokio::task::yield_now().await,
-            Then::IsTooLate => {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        match self.later {
+            _ if call == 0 => {}
+            LaterCalls::Fail => {
+                return Err(azure_core::Error::with_message(Kind::Credential, "no other").into());
+            }
+            LaterCalls::Yield => tokio::task::yield_now().await,
+            LaterCalls::Hang => {
                 time::pause();
                 time::advance(Duration::from_secs(31)).await;
                 time::resume();
@@ -138,51 +140,51 @@ impl HealthcareAuth for OneValue {
 }
 
 #[tokio::test]
-async fn and_only_with_a_token_for_it_in_time() {
-    for (then, attempts) in [(Then::Fails, 1), (Then::TakesAMoment, 4), (Then::IsTooLate, 1)] {
-        let server = answering(busy(503)).await;
-        let auth = OneValue { audience: fhir(&server), asked: AtomicUsize::new(0), then };
+async fn request_is_not_retried_without_a_token() {
+    for (later, attempts) in [(LaterCalls::Fail, 1), (LaterCalls::Yield, 4), (LaterCalls::Hang, 1)] {
+        let server = responding(busy(503)).await;
+        let auth = LaterCallsAuth { audience: fhir(&server), calls: AtomicUsize::new(0), later };
         let response = HealthcareClient::from_auth(Arc::new(auth)).get("Patient").send().await.unwrap();
-        assert_eq!((response.status().as_u16(), response.attempts()), (503, attempts), "{then:?}");
+        assert_eq!((response.status().as_u16(), response.attempts()), (503, attempts), "{later:?}");
         assert_eq!(count(&server).await, attempts as usize);
     }
 }
 
 #[tokio::test]
-async fn after_a_connection_that_broke_with_no_answer_or_half_of_one() {
-    let (audience, seen) = answering_raw(|number| if number % 2 == 0 { b"" } else { HALF }).await;
+async fn broken_connection_is_retried_only_if_that_is_safe() {
+    let (audience, requests) = responding_raw(|number| if number % 2 == 0 { b"" } else { TRUNCATED }).await;
     let client = HealthcareClient::new(audience, credential());
     let error = client.get("Patient").send().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection);
     assert!(error.is_transient());
-    assert_eq!(seen.load(Ordering::SeqCst), 4);
+    assert_eq!(requests.load(Ordering::SeqCst), 4);
 
     let error = client.post("Patient").send().await.unwrap_err();
-    assert_eq!((error.kind(), seen.load(Ordering::SeqCst)), (ErrorKind::Connection, 5));
+    assert_eq!((error.kind(), requests.load(Ordering::SeqCst)), (ErrorKind::Connection, 5));
     let error = client.post("Patient").send().await.unwrap_err();
-    assert_eq!((error.kind(), seen.load(Ordering::SeqCst)), (ErrorKind::Connection, 6));
-    // Nor is a body to blame that was still whole.
-    let nothing = || Body::stream(Once(Box::pin(std::future::ready(None))));
-    let error = client.post("Patient").body_stream(nothing).send().await.unwrap_err();
-    assert_eq!((error.kind(), seen.load(Ordering::SeqCst)), (ErrorKind::Connection, 7));
+    assert_eq!((error.kind(), requests.load(Ordering::SeqCst)), (ErrorKind::Connection, 6));
+    // A request body that is complete is not reported as the cause.
+    let empty = || Body::stream(Once(Box::pin(std::future::ready(None))));
+    let error = client.post("Patient").body_stream(empty).send().await.unwrap_err();
+    assert_eq!((error.kind(), requests.load(Ordering::SeqCst)), (ErrorKind::Connection, 7));
 
-    let (audience, seen) = answering_raw(|number| if number < 2 { b"" } else { WHOLE }).await;
+    let (audience, requests) = responding_raw(|number| if number < 2 { b"" } else { COMPLETE }).await;
     let response = HealthcareClient::new(audience, credential()).get("Patient").send().await.unwrap();
-    assert_eq!((response.attempts(), seen.load(Ordering::SeqCst)), (3, 3));
+    assert_eq!((response.attempts(), requests.load(Ordering::SeqCst)), (3, 3));
 }
 
 #[tokio::test]
-async fn and_what_an_answer_s_head_has_told_is_not_lost_with_its_body() {
+async fn error_of_a_truncated_response_keeps_its_status_and_retry_after() {
     const CREATED: &[u8] = b"HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n{\"half\":";
     const THROTTLED: &[u8] =
         b"HTTP/1.1 429 Busy\r\ncontent-length: 100\r\nretry-after: 86400\r\n\r\n{\"half\":";
-    let (audience, seen) = answering_raw(|_| CREATED).await;
+    let (audience, requests) = responding_raw(|_| CREATED).await;
     let error = HealthcareClient::new(audience, credential()).post("Patient").send().await.unwrap_err();
     assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::Connection, 201));
     assert!(!error.is_transient());
-    assert_eq!(seen.load(Ordering::SeqCst), 1);
+    assert_eq!(requests.load(Ordering::SeqCst), 1);
 
-    let (audience, _) = answering_raw(|_| THROTTLED).await;
+    let (audience, _) = responding_raw(|_| THROTTLED).await;
     let error = HealthcareClient::new(audience, credential()).post("Patient").send().await.unwrap_err();
     assert_eq!(
         (error.status().unwrap().as_u16(), error.retry_after()),
@@ -190,32 +192,32 @@ async fn and_what_an_answer_s_head_has_told_is_not_lost_with_its_body() {
     );
     assert!(error.is_transient());
 
-    let created = answering(ResponseTemplate::new(201).set_body_string("long")).await;
+    let created = responding(ResponseTemplate::new(201).set_body_string("long")).await;
     let client = HealthcareClient::builder(fhir(&created), credential()).body_limit(3).build().unwrap();
     let error = client.post("Patient").send().await.unwrap_err();
     assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::TooLarge, 201));
 }
 
 #[tokio::test(start_paused = true)]
-async fn even_a_post_where_no_connection_was_made() {
+async fn post_is_retried_if_no_connection_was_made() {
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let client =
         HealthcareClient::<FhirAudience>::new(format!("http://{nowhere}").parse().unwrap(), credential());
     let started = Instant::now();
     let error = client.post("Patient").send().await.unwrap_err();
-    // And why: in the system's words.
-    let told = error.to_string();
-    let (_, why) = told.split_once(&format!("at http://{nowhere} could not be reached: ")).unwrap();
-    assert!(!why.is_empty());
-    // Nobody is there to count: the waits before three repeats tell, by a clock that only they move.
+    // The error includes the cause that the operating system reported.
+    let message = error.to_string();
+    let (_, cause) = message.split_once(&format!("at http://{nowhere} could not be reached: ")).unwrap();
+    assert!(!cause.is_empty());
+    // No server counts requests here. The paused clock advances only by the waits before the three retries.
     let waited = started.elapsed();
     assert!(waited >= Duration::from_millis(250 + 500 + 1_000), "{waited:?}");
 }
 
 #[tokio::test]
-async fn and_never_where_the_body_that_was_given_broke_off() {
+async fn failed_request_body_is_not_retried() {
     let server = crate::wire::service().await;
-    // What comes from elsewhere, and fails to: not the service's connection, whatever its error looks like.
+    // A request body that is downloaded from another host. Its error is not an error of the connection to the service.
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (http2, method) in
         [(false, Method::PUT), (false, Method::POST), (true, Method::PUT), (true, Method::POST)]
@@ -246,17 +248,17 @@ async fn and_never_where_the_body_that_was_given_broke_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nor_where_it_cannot_be_sent_at_all() {
+async fn request_that_cannot_be_built_is_not_retried() {
     let client = HealthcareClient::<FhirAudience>::new("http://127.0.0.1:9".parse().unwrap(), credential());
     let started = Instant::now();
-    // More than an `http::Uri` takes.
+    // Longer than the limit of `http::Uri`.
     let error = client.get(format!("Patient?_id={}", "canary,".repeat(10_000))).send().await.unwrap_err();
     assert_eq!((error.kind(), error.is_transient()), (ErrorKind::Request, false));
     assert!(error.to_string().ends_with("; nothing was sent") && !format!("{error:?}").contains("canary"));
     assert_eq!(started.elapsed(), Duration::ZERO);
 }
 
-/// A stream of one item, which is an error, or of none.
+/// A stream of one item or none.
 struct Once(Pin<Box<dyn Future<Output = Option<reqwest::Result<Bytes>>> + Send>>);
 
 impl futures_core::Stream for Once {
@@ -268,7 +270,7 @@ impl futures_core::Stream for Once {
 }
 
 #[tokio::test]
-async fn so_a_patient_is_created_once() {
+async fn throttled_create_creates_one_patient() {
     let fake_server = FakeServer::start().await;
     let client = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
     let patient = serde_json::json!({ "resourceType": "Patient", "name": [{ "family": "Example" }] });
@@ -280,7 +282,7 @@ async fn so_a_patient_is_created_once() {
 }
 
 #[tokio::test]
-async fn and_once_where_the_answer_to_it_is_cut() {
+async fn create_with_truncated_response_creates_one_patient() {
     let fake_server = FakeServer::builder().patients(0).start().await;
     let client = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
     fake_server.inject_fault(1, Fault::TruncatedBody);

@@ -1,15 +1,15 @@
-//! No token, and no request, reaches another origin or leaves the base path: by a URL, a redirect or a proxy.
+//! No token and no request is sent to another origin or outside the base path, whether by a URL, a redirect or a proxy.
 
 #![cfg(feature = "client")]
 
-use crate::wire::{HOSTILE, answering, authorizations, count, credential, dicom, fhir, service};
+use crate::wire::{HOSTILE, authorizations, count, credential, dicom, fhir, responding, service};
 use azure_healthcare_auth::{Audience, Authenticator, ErrorKind, FhirAudience, HealthcareClient};
 use http::Method;
 use url::Url;
 use wiremock::ResponseTemplate;
 
-/// URLs that parse, and are not the audience's.
-const FOREIGN: &[&str] = &[
+/// URLs that parse and are outside the audience.
+const OUTSIDE: &[&str] = &[
     "https://evil.example/r4/Patient",
     "https://{host}/r4/Patient",
     "http://127.0.0.1:1/r4/Patient",
@@ -26,7 +26,7 @@ const FOREIGN: &[&str] = &[
     "data:text/plain,x",
 ];
 
-/// Paths and URLs that are inside, and where they lead.
+/// Paths and URLs that are inside the audience, and the request target that is sent.
 const INSIDE: &[(&str, &str)] = &[
     ("", "/r4/"),
     ("/", "/r4/"),
@@ -52,7 +52,7 @@ const INSIDE: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn by_a_url_and_no_token_is_fetched_for_it() {
+async fn hostile_url_is_rejected_before_a_token_is_fetched() {
     let (server, tokens) = (service().await, credential());
     let root = server.uri();
     let audience: FhirAudience = format!("{root}/r4").parse().unwrap();
@@ -62,7 +62,7 @@ async fn by_a_url_and_no_token_is_fetched_for_it() {
 
     let auth = Authenticator::new(audience.clone(), tokens.clone());
     let client = HealthcareClient::from(auth.clone());
-    // What is no row for all stacks: `http::Uri` drops a fragment, so what is made for `tower` is not given this one.
+    // The fragment is not in `HOSTILE`, because `http::Uri` drops fragments, so that the `tower` layer never sees one.
     for hostile in HOSTILE.iter().chain(&["{base}#fragment"]) {
         let given = fill(hostile);
         for method in [Method::GET, Method::POST] {
@@ -72,9 +72,9 @@ async fn by_a_url_and_no_token_is_fetched_for_it() {
         let error = client.get(&given).query("a", "b").stream().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UrlNotAllowed, "{given}");
     }
-    // The same decision for a URL that was parsed, and so has lost what the parser mends.
-    for foreign in FOREIGN {
-        let url = Url::parse(&fill(foreign)).unwrap();
+    // The same decision for parsed URLs, which no longer contain what the parser normalizes.
+    for outside in OUTSIDE {
+        let url = Url::parse(&fill(outside)).unwrap();
         assert_eq!(auth.authorization_for(&url).await.unwrap_err().kind(), ErrorKind::UrlNotAllowed, "{url}");
         assert_eq!(audience.check_url(&url).unwrap_err().kind(), ErrorKind::UrlNotAllowed, "{url}");
     }
@@ -89,7 +89,7 @@ async fn by_a_url_and_no_token_is_fetched_for_it() {
 }
 
 #[tokio::test]
-async fn and_a_refusal_names_both_origins_and_nothing_more() {
+async fn url_error_shows_only_the_two_origins() {
     let audience = FhirAudience::workspace("contoso", "records").build().unwrap();
     let error = audience.url("https://evil.example/Patient/canary?name=canary").unwrap_err().to_string();
     assert!(
@@ -105,12 +105,12 @@ async fn and_a_refusal_names_both_origins_and_nothing_more() {
 }
 
 #[tokio::test]
-async fn by_a_redirect() {
+async fn redirects_are_not_followed() {
     let (elsewhere, tokens) = (service().await, credential());
     for status in [301, 302, 303, 307, 308] {
         let location = format!("{}/stolen", elsewhere.uri());
-        let server = answering(ResponseTemplate::new(status).insert_header("location", location)).await;
-        // Even where the caller's own client would follow.
+        let server = responding(ResponseTemplate::new(status).insert_header("location", location)).await;
+        // The caller's redirect policy has no effect.
         let client = HealthcareClient::builder(fhir(&server), tokens.clone())
             .configure_http(|http| http.redirect(reqwest::redirect::Policy::limited(5)))
             .build()
@@ -124,11 +124,11 @@ async fn by_a_redirect() {
 }
 
 #[tokio::test]
-async fn by_a_proxy_when_the_service_is_on_this_machine() {
+async fn loopback_service_is_not_reached_through_a_proxy() {
     let (server, proxy) = (service().await, service().await);
-    let through = reqwest::Proxy::all(proxy.uri()).unwrap();
+    let proxy_setting = reqwest::Proxy::all(proxy.uri()).unwrap();
     let client = HealthcareClient::builder(fhir(&server), credential())
-        .configure_http(move |http| http.proxy(through.clone()))
+        .configure_http(move |http| http.proxy(proxy_setting.clone()))
         .build()
         .unwrap();
     client.get("Patient").send().await.unwrap();
@@ -136,12 +136,12 @@ async fn by_a_proxy_when_the_service_is_on_this_machine() {
 }
 
 #[tokio::test]
-async fn by_a_proxy_that_a_service_elsewhere_is_reached_by() {
+async fn proxy_of_a_remote_service_is_not_used_for_a_loopback_service() {
     let (server, proxy) = (service().await, service().await);
-    let elsewhere: FhirAudience = "https://fhir.contoso.example".parse().unwrap();
-    let through = reqwest::Proxy::all(proxy.uri()).unwrap();
-    let client = HealthcareClient::builder(elsewhere, credential())
-        .configure_http(move |http| http.proxy(through.clone()))
+    let remote: FhirAudience = "https://fhir.contoso.example".parse().unwrap();
+    let proxy_setting = reqwest::Proxy::all(proxy.uri()).unwrap();
+    let client = HealthcareClient::builder(remote, credential())
+        .configure_http(move |http| http.proxy(proxy_setting.clone()))
         .build()
         .unwrap();
     client.for_audience(fhir(&server)).unwrap().get("Patient").send().await.unwrap();
@@ -149,7 +149,7 @@ async fn by_a_proxy_that_a_service_elsewhere_is_reached_by() {
 }
 
 #[tokio::test]
-async fn to_another_service_of_the_same_credential() {
+async fn services_of_one_credential_get_their_own_tokens() {
     let (records, imaging, tokens) = (service().await, service().await, credential());
     let fhir = HealthcareClient::new(fhir(&records), tokens.clone());
     let dicom = fhir.for_audience(dicom(&imaging)).unwrap();
@@ -163,12 +163,12 @@ async fn to_another_service_of_the_same_credential() {
         tokens.scopes(),
         [format!("{}/.default", records.uri()), "https://dicom.healthcareapis.azure.com/.default".into()]
     );
-    let foreign = fhir.get(format!("{}/v2/changefeed", imaging.uri())).send().await.unwrap_err();
-    assert_eq!(foreign.kind(), ErrorKind::UrlNotAllowed);
+    let other_service = fhir.get(format!("{}/v2/changefeed", imaging.uri())).send().await.unwrap_err();
+    assert_eq!(other_service.kind(), ErrorKind::UrlNotAllowed);
 }
 
 #[tokio::test]
-async fn nor_is_one_sent_by_a_method_that_shows_it_or_under_another_host() {
+async fn unsafe_methods_and_headers_are_rejected_before_a_token_is_fetched() {
     let (server, tokens) = (service().await, credential());
     let client = HealthcareClient::new(fhir(&server), tokens.clone());
     for request in [

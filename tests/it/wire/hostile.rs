@@ -1,7 +1,7 @@
-//! [`HOSTILE`]: what leads out of an audience.
+//! [`HOSTILE`]: URLs and paths that are outside an audience.
 
-/// URLs that lead out of `{root}/r4/`, or might on some server, and such as a stack may mend; then what a client takes for
-/// a path below that, and a library perhaps for a URL. `{host}` is the host of `{root}`, with its port.
+/// Absolute URLs, then relative paths, that are outside `{root}/r4/` or that some server or parser could interpret as
+/// outside. `{host}` is the host and port of `{root}`.
 pub(crate) const HOSTILE: &[&str] = &[
     "https://evil.example/r4/Patient",
     "https://evil.example/Patient",

@@ -1,4 +1,4 @@
-//! An HTTP/2 service by hand (RFC 9113), for what no library's server would do.
+//! A minimal HTTP/2 server (RFC 9113), for responses that no server library would send.
 
 use std::sync::{
     Arc,
@@ -15,9 +15,9 @@ pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
-/// Of a SETTINGS frame.
+/// A flag of SETTINGS frames.
 const ACK: u8 = 1;
-/// Of a HEADERS frame.
+/// A flag of HEADERS frames.
 pub(crate) const END_HEADERS: u8 = 4;
 pub(crate) const END_STREAM: u8 = 1;
 
@@ -45,12 +45,12 @@ async fn write(connection: &mut TcpStream, kind: u8, flags: u8, stream: [u8; 4],
     connection.write_all(&frame).await.unwrap();
 }
 
-/// Answers each request on a connection with these frames (kind, flags, payload), until `told` wants no more of the
-/// requests' header blocks or the connection ends.
-pub(crate) async fn answer(
+/// Accepts one connection and responds to each request with these frames (kind, flags, payload). Passes the header block of
+/// each request to `on_request`, and stops when that returns `false` or the connection closes.
+pub(crate) async fn respond(
     listener: &TcpListener,
     frames: &[(u8, u8, &[u8])],
-    mut told: impl FnMut(Vec<u8>) -> bool,
+    mut on_request: impl FnMut(Vec<u8>) -> bool,
 ) {
     let (mut connection, _) = listener.accept().await.unwrap();
     let mut preface = [0; PREFACE.len()];
@@ -61,7 +61,7 @@ pub(crate) async fn answer(
         match frame.kind {
             SETTINGS if frame.flags & ACK == 0 => write(&mut connection, SETTINGS, ACK, [0; 4], &[]).await,
             HEADERS => {
-                let more = told(frame.payload);
+                let more = on_request(frame.payload);
                 for (kind, flags, payload) in frames {
                     write(&mut connection, *kind, *flags, frame.stream, payload).await;
                 }
@@ -74,22 +74,22 @@ pub(crate) async fn answer(
     }
 }
 
-/// A service that answers every request with these frames, and how many it has seen.
-pub(crate) async fn answering(
+/// Starts a server that responds to every request with these frames. Returns its audience and its request counter.
+pub(crate) async fn responding(
     frames: &'static [(u8, u8, &'static [u8])],
 ) -> (FhirAudience, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let audience = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let seen = Arc::new(AtomicUsize::new(0));
-    let count = seen.clone();
+    let requests = Arc::new(AtomicUsize::new(0));
+    let count = requests.clone();
     tokio::spawn(async move {
         loop {
-            answer(&listener, frames, |_| {
+            respond(&listener, frames, |_| {
                 count.fetch_add(1, Ordering::SeqCst);
                 true
             })
             .await;
         }
     });
-    (audience, seen)
+    (audience, requests)
 }

@@ -1,7 +1,6 @@
-//! What the tests of requests share: a credential whose tokens tell what they are for, and a service that keeps what
-//! it was sent.
+//! Shared helpers: mock services that record requests, and credentials with numbered tokens.
 
-// Each test file is a program of its own and uses a part of this.
+// Several test programs include this module, and each uses a part of it.
 #![allow(dead_code, unused_imports)]
 
 mod hostile;
@@ -34,23 +33,23 @@ use wiremock::{
 
 pub(crate) use hostile::HOSTILE;
 
-/// Gives tokens of an hour: `token-1`, `token-2`, and so on to the ninth.
+/// Returns a credential that issues `token-1` to `token-9`, each valid for one hour.
 pub(crate) fn credential() -> Arc<ScriptedCredential> {
     let hour = Duration::from_secs(3_600);
     let tokens = (1..=9).map(|call| format!("token-{call}"));
     Arc::new(tokens.fold(ScriptedCredential::new(), |script, token| script.token(token, hour)))
 }
 
-/// Gives none.
+/// Returns a credential that always fails.
 pub(crate) fn broken_credential() -> Arc<ScriptedCredential> {
     Arc::new(ScriptedCredential::new().error("Please run 'az login'"))
 }
 
-/// Always `Bearer fixed`, for one audience.
-pub(crate) struct Fixed(pub(crate) FhirAudience);
+/// Returns `Bearer fixed` for one audience, not marked sensitive.
+pub(crate) struct FixedAuth(pub(crate) FhirAudience);
 
 #[async_trait::async_trait]
-impl HealthcareAuth for Fixed {
+impl HealthcareAuth for FixedAuth {
     type Audience = FhirAudience;
 
     fn audience(&self) -> &FhirAudience {
@@ -62,11 +61,11 @@ impl HealthcareAuth for Fixed {
     }
 }
 
-/// Has a value at hand, and marks nothing.
-pub(crate) struct Holding(pub(crate) FhirAudience);
+/// Has only a cached value, `Bearer cached`, not marked sensitive.
+pub(crate) struct CachedAuth(pub(crate) FhirAudience);
 
 #[async_trait::async_trait]
-impl HealthcareAuth for Holding {
+impl HealthcareAuth for CachedAuth {
     type Audience = FhirAudience;
 
     fn audience(&self) -> &FhirAudience {
@@ -78,12 +77,14 @@ impl HealthcareAuth for Holding {
     }
 
     fn cached_authorization(&self) -> Option<HeaderValue> {
-        Some(HeaderValue::from_static("Bearer held"))
+        Some(HeaderValue::from_static("Bearer cached"))
     }
 }
 
-/// A mock server that any task can drop. At its end the server waits for a lock, in a loop: a task that has used up its
-/// share of the runtime, as one does that joins a thousand others, would find that lock taken for ever.
+/// A [`MockServer`] that any task can drop.
+///
+/// `MockServer` waits for a lock in a loop when it is dropped. In a task that has used up its cooperative budget, for
+/// example after joining 1,000 tasks, that lock would never become available.
 pub(crate) struct Service(Option<MockServer>);
 
 impl Service {
@@ -102,28 +103,29 @@ impl Deref for Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        let end = pin!(unconstrained(async { drop(self.0.take()) }));
-        assert!(end.poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        let dropped = pin!(unconstrained(async { drop(self.0.take()) }));
+        assert!(dropped.poll(&mut Context::from_waker(Waker::noop())).is_ready());
     }
 }
 
-/// A service that answers everything with `200 {}`.
+/// Starts a service that responds to every request with `200 {}`.
 pub(crate) async fn service() -> Service {
-    answering(ResponseTemplate::new(200).set_body_raw("{}", "application/json")).await
+    responding(ResponseTemplate::new(200).set_body_raw("{}", "application/json")).await
 }
 
-pub(crate) async fn answering(response: ResponseTemplate) -> Service {
+/// Starts a service that responds to every request with `response`.
+pub(crate) async fn responding(response: ResponseTemplate) -> Service {
     let server = Service::start().await;
     Mock::given(any()).respond_with(response).mount(&server).await;
     server
 }
 
-/// A service that refuses `token-1` and takes every other.
-pub(crate) async fn refusing_the_first() -> Service {
+/// Starts a service that rejects `token-1` with 401 and accepts every other token.
+pub(crate) async fn rejecting_first_token() -> Service {
     let server = Service::start().await;
-    let (refusal, answer) = (ResponseTemplate::new(401), ResponseTemplate::new(200));
-    Mock::given(header("authorization", "Bearer token-1")).respond_with(refusal).mount(&server).await;
-    Mock::given(any()).respond_with(answer).mount(&server).await;
+    let (unauthorized, ok) = (ResponseTemplate::new(401), ResponseTemplate::new(200));
+    Mock::given(header("authorization", "Bearer token-1")).respond_with(unauthorized).mount(&server).await;
+    Mock::given(any()).respond_with(ok).mount(&server).await;
     server
 }
 
@@ -135,36 +137,38 @@ pub(crate) fn dicom(server: &MockServer) -> DicomAudience {
     server.uri().parse().unwrap()
 }
 
-/// The `Authorization` headers of all requests, one entry for each header line.
+/// Returns the `Authorization` headers of all requests, one entry per header line.
 pub(crate) async fn authorizations(server: &MockServer) -> Vec<String> {
     let requests = server.received_requests().await.unwrap();
     let values = requests.iter().flat_map(|request| request.headers.get_all("authorization"));
     values.map(|value| value.to_str().unwrap().to_owned()).collect()
 }
 
+/// Returns the number of requests that the server received.
 pub(crate) async fn count(server: &MockServer) -> usize {
     server.received_requests().await.unwrap().len()
 }
 
-/// A service that answers each connection's first request with what `answer` gives for its number, and hangs up.
-pub(crate) async fn answering_raw(answer: fn(usize) -> &'static [u8]) -> (FhirAudience, Arc<AtomicUsize>) {
+/// Starts a service that writes `response(n)` after the n-th request, counted from 0, and closes the connection. Returns
+/// its audience and its request counter.
+pub(crate) async fn responding_raw(response: fn(usize) -> &'static [u8]) -> (FhirAudience, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let audience = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let seen = Arc::new(AtomicUsize::new(0));
-    let count = seen.clone();
+    let requests = Arc::new(AtomicUsize::new(0));
+    let count = requests.clone();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut head = [0; 4_096];
             if stream.read(&mut head).await.unwrap() > 0 {
                 let number = count.fetch_add(1, Ordering::SeqCst);
-                stream.write_all(answer(number)).await.unwrap();
+                stream.write_all(response(number)).await.unwrap();
             }
         }
     });
-    (audience, seen)
+    (audience, requests)
 }
 
-/// An answer that breaks off.
-pub(crate) const HALF: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"half\":";
-/// An answer, and the end of the connection.
-pub(crate) const WHOLE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+/// A response with a truncated body.
+pub(crate) const TRUNCATED: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"half\":";
+/// A complete response.
+pub(crate) const COMPLETE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
