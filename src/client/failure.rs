@@ -37,7 +37,7 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(service: ServiceKind, origin: &str, cause: TransportFailure) -> Self {
-        let target = format!("the {service} service at {origin}");
+        let target = format!("the {} service at {origin}", service.label());
         let (kind, error_kind, message) = match &cause {
             TransportFailure::RequestBody => (
                 FailureKind::RequestBody,

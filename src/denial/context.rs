@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::{hints::ErrorHints, outcome::Outcome};
 use crate::{
     Cloud, ServiceKind,
-    audience::{PUBLIC_DICOM, Place, place},
+    audience::{PUBLIC_DICOM, HostKind, host_kind},
     claims::UnverifiedClaims,
     text::{LONG, is_guid, printable},
 };
@@ -73,7 +73,7 @@ impl DenialContext<'_> {
             audience == PUBLIC_DICOM
         } else {
             host(audience).is_some_and(|host| {
-                let fhir = matches!(place(&host), Some((_, Place::Fhir(_) | Place::Account(_))));
+                let fhir = matches!(host_kind(&host), Some((_, HostKind::Fhir(_) | HostKind::Account(_))));
                 fhir && audience == format!("https://{host}")
             })
         };
@@ -84,12 +84,12 @@ impl DenialContext<'_> {
     pub(super) fn has_commonly_mistaken_audience(&self) -> bool {
         let Some(audience) = self.first_audience() else { return false };
         let host = host(audience).unwrap_or_default();
-        let place = place(&host);
+        let host_kind = host_kind(&host);
         if self.service == ServiceKind::Dicom {
             // The audience of DICOM services in other clouds is not documented.
-            matches!(place, Some((Cloud::Public, _)))
+            matches!(host_kind, Some((Cloud::Public, _)))
         } else {
-            matches!(place, Some((_, Place::Domain)))
+            matches!(host_kind, Some((_, HostKind::Domain)))
                 || audience.strip_suffix('/').unwrap_or(audience) == PUBLIC_DICOM
         }
     }

@@ -272,7 +272,7 @@ fn getters_return_the_ids_and_the_response() {
     );
     let line = denial.to_string();
     assert!(line.contains(denial.reason()) && line.ends_with(denial.help()));
-    assert!(line.contains(denial.service().to_string().as_str()) && line.contains(denial.resource()));
+    assert!(line.contains(denial.service().label()) && line.contains(denial.resource()));
 }
 
 #[test]

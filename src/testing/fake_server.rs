@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use tokio::sync::oneshot;
 
 use super::{FakeCredential, FakeServerBuilder, Fault, ReceivedRequest, desk::Shared};
-use crate::{Audience, DicomAudience, DicomVersion, FhirAudience};
+use crate::{DicomAudience, DicomVersion, FhirAudience};
 
 /// A FHIR service and a DICOM service in this process, each on a port of its own on `127.0.0.1`.
 ///
