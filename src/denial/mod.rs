@@ -268,8 +268,9 @@ impl fmt::Display for Denial {
         let Self { service, resource, reason, help, .. } = self;
         write!(
             f,
-            "{} from the {service} service (resource {resource}): {reason} — {help}",
-            self.status.as_u16()
+            "{} from the {} service (resource {resource}): {reason} — {help}",
+            self.status.as_u16(),
+            service.label()
         )
     }
 }
