@@ -59,7 +59,7 @@ impl TestRequest {
 pub(crate) enum Outcome {
     /// A response with this status.
     Response(u16),
-    /// An error of this crate, wherever it is in the stack's error.
+    /// An error of this crate, at any depth of the stack's error.
     Error(ErrorKind),
     /// The stack cannot express the request.
     NotExpressible,
