@@ -229,8 +229,8 @@ fn print_normal_operation() {
     }
 }
 
-/// Outages during the first refresh windows, until after the first tokens expire, during the start, and after jitter has
-/// spread the fleet for half a day.
+/// Outages that cover the first refresh windows, the expiry of the first tokens, and the start, and outages after half a
+/// day, when jitter has spread the fleet.
 const OUTAGES: [(&str, u64, u64); 5] = [
     ("2 min from 0:55", 55 * MINUTE, 57 * MINUTE),
     ("20 min from 0:50", 50 * MINUTE, 70 * MINUTE),

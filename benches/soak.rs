@@ -44,7 +44,7 @@ const TASKS: u64 = 32;
 const PAUSE: Duration = Duration::from_millis(15);
 const LIFETIME: Duration = Duration::from_secs(20);
 /// The time from a token's arrival to its refresh window, which opens at half the lifetime of a token that is valid for
-/// less than 10 minutes. Expiry times are whole seconds, so that the window can open half a second earlier.
+/// less than 10 minutes. Expiry times are whole seconds, so the window can open half a second earlier.
 const UNTIL_REFRESH_WINDOW: Duration = Duration::from_millis(9_500);
 /// The minimum time between two forced refreshes.
 const FORCED_REFRESH_INTERVAL: Duration = Duration::from_secs(30);

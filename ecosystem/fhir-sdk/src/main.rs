@@ -8,13 +8,13 @@
 //!
 //! | Guarantee of this crate | Applies |
 //! |---|---|
-//! | Concurrent requests share one fetch, and a 401 is replayed once. | yes, by [`Login`] |
-//! | A token is refreshed before it expires. | no: a token is used until a request is rejected with 401 |
+//! | Concurrent requests share one fetch, and a 401 is replayed once. | yes, through [`Login`] |
+//! | A token is refreshed before it expires. | no: a token is used until a request is rejected, so each new token costs one 401 |
 //! | The token stays with its service. | partly: `fhir-sdk` checks the origin, but not the base path |
 //! | Redirects are not followed. | only because of the `reqwest` client that is passed here |
 //! | A `POST` is not sent twice. | only with `retries(0)`: by default, each request is sent up to 4 times if a connection fails |
 //! | A denial is explained. | no: the response is returned as it is |
-//! | Logs contain nothing about a patient. | **no**: it logs whole URLs with search parameters at INFO, and its errors contain ids and `diagnostics`. Turn its target off (`fhir_sdk=off`), and log only the variant of its errors |
+//! | Logs contain nothing about a patient. | **no**: `fhir-sdk` logs whole URLs with search parameters at INFO, and its errors contain ids and `diagnostics`. Turn its target off (`fhir_sdk=off`), and log only the variant of its errors |
 //!
 //! Its client requests `fhirVersion=4.3` (R4B), but these services use R4 (4.0). The fake server ignores the version. This
 //! has not been tried with a real service. The client of this crate does not request a version, and an R4 Patient can be
