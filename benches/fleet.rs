@@ -1,11 +1,11 @@
-//! What a fleet of ten thousand processes brings down on Entra, by the very rules of `src/token/state.rs`.
+//! Simulates the load that a fleet of 10,000 processes causes on Entra with the rules of `src/token/state.rs`.
 //!
-//! A simulation: nothing sleeps, and a seed makes each run the same. Every process has one slot, and one request each
-//! second asks it for a value. A call is counted once, whatever the credential makes of it within. The processes know nothing of one another, so each is followed alone through all of its
-//! time, from one moment at which something happens to the next.
+//! Nothing sleeps, and a seed makes all runs equal. Each process has one cache entry and sends one request per second that
+//! needs a token. A call that the credential cannot serve from its own cache counts as one call to Entra, even if it would
+//! retry internally. The processes are independent, so the simulation follows them one after another, from event to event.
 
 #[path = "../src/token/state.rs"]
-#[expect(dead_code, reason = "no process sees a refusal, so nothing is forced")]
+#[expect(dead_code, reason = "no token is rejected, so that no refresh is forced")]
 mod state;
 
 use std::time::{Duration, SystemTime};
@@ -14,32 +14,32 @@ use state::{Candidate, Decision, FetchHistory, FetchOutcome, Phase, Validity};
 
 const FLEET: usize = 10_000;
 const HOURS: usize = 24;
-/// All times are in milliseconds from the start of the first process.
+/// Times are in milliseconds since the start of the first process.
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 const END: u64 = HOURS as u64 * 60 * MINUTE;
-/// From a call to its answer, be it a token or an error.
+/// The time from a call to its token or error.
 const LATENCY: u64 = 200;
-const LIFE: u64 = 60 * MINUTE;
-/// How long the credentials of `azure_identity` hand out the token that they hold: until this much of it remains.
-const CREDENTIAL_REFRESHES: u64 = 300 * SECOND;
+const LIFETIME: u64 = 60 * MINUTE;
+/// The remaining lifetime at which the credentials of `azure_identity` stop returning their cached token.
+const CREDENTIAL_REFRESH_THRESHOLD: u64 = 300 * SECOND;
 
 #[derive(Clone, Copy)]
 struct Scenario {
-    /// The processes start evenly over this time.
+    /// The processes start evenly spread over this time.
     start_over: u64,
-    /// Whether the credential keeps its tokens, as those of `azure_identity` do, or asks Entra at each call.
-    credential_keeps: bool,
+    /// `true` if the credential caches tokens, as those of `azure_identity` do. Otherwise each call goes to Entra.
+    credential_caches: bool,
     jitter: bool,
-    /// From when to when Entra answers with errors.
+    /// The start and end of the time in which Entra responds with errors.
     outage: (u64, u64),
 }
 
-/// Small and good enough to spread load; seeded, so that a table can be printed again.
-struct Chance(u64);
+/// A seeded random number generator, so that each run prints the same tables.
+struct Random(u64);
 
-impl Chance {
-    fn draw(&mut self) -> f64 {
+impl Random {
+    fn next(&mut self) -> f64 {
         // SplitMix64.
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut bits = self.0;
@@ -49,11 +49,11 @@ impl Chance {
     }
 }
 
-/// What happened in each second.
+/// The calls and failed requests in each second.
 struct Record {
     calls: Vec<u32>,
     failed_requests: Vec<u32>,
-    /// Processes whose last call before the end of the outage had brought nothing.
+    /// The number of processes whose last call before the end of the outage failed.
     backlog: u32,
 }
 
@@ -61,16 +61,16 @@ impl Record {
     fn of(scenario: Scenario) -> Self {
         let seconds = (END / SECOND) as usize + 1;
         let mut record = Self { calls: vec![0; seconds], failed_requests: vec![0; seconds], backlog: 0 };
-        let mut chance = Chance(1);
+        let mut random = Random(1);
         for number in 0..FLEET as u64 {
-            // Requests fall anywhere in a second, also where all processes start in the same one.
-            let start = scenario.start_over * number / FLEET as u64 + (chance.draw() * SECOND as f64) as u64;
+            // Spreads requests over a second even if all processes start in the same one.
+            let start = scenario.start_over * number / FLEET as u64 + (random.next() * SECOND as f64) as u64;
             Process {
                 scenario,
-                chance: &mut chance,
+                random: &mut random,
                 record: &mut record,
                 held: None,
-                kept: None,
+                credential_cache: None,
                 next_value: 0,
             }
             .run(start);
@@ -98,50 +98,50 @@ impl Record {
 #[derive(Clone, Copy)]
 struct Token {
     value: u64,
-    ends: u64,
+    expires_on: u64,
 }
 
 struct Process<'a> {
     scenario: Scenario,
-    chance: &'a mut Chance,
+    random: &'a mut Random,
     record: &'a mut Record,
-    held: Option<(Token, Validity)>,
-    /// What the credential itself keeps.
-    kept: Option<Token>,
+    cached: Option<(Token, Validity)>,
+    /// The token that the credential itself caches.
+    credential_cache: Option<Token>,
     next_value: u64,
 }
 
 impl Process<'_> {
-    /// Follows the requests, one each second. Those of which it is known that they change nothing are counted only.
+    /// Simulates one request per second. Skips requests that cannot change the state, but counts them.
     fn run(mut self, start: u64) {
-        let mut calls = FetchHistory::default();
+        let mut history = FetchHistory::default();
         let mut request = start;
         let mut in_backlog = false;
         while request < END {
-            let life = self.held.as_ref().map(|(_, life)| life);
-            let next = match state::decide(life, &calls, at(request)) {
-                Decision::UseCached => match (life, calls.backoff_remaining(at(request))) {
-                    (Some(life), _) if life.phase(at(request)) == Phase::Fresh => {
-                        since_start(life.refresh_from)
+            let validity = self.cached.as_ref().map(|(_, validity)| validity);
+            let next = match state::decide(validity, &history, at(request)) {
+                Decision::UseCached => match (validity, history.backoff_remaining(at(request))) {
+                    (Some(validity), _) if validity.phase(at(request)) == Phase::Fresh => {
+                        since_start(validity.refresh_from)
                     }
-                    (Some(life), Some(rest)) => {
-                        since_start(life.usable_until).min(request + rest.as_millis() as u64)
+                    (Some(validity), Some(backoff)) => {
+                        since_start(validity.usable_until).min(request + backoff.as_millis() as u64)
                     }
-                    _ => unreachable!("what is served is held, and if it is due, the credential rests"),
+                    _ => unreachable!("a served token is cached, and is fresh or backing off"),
                 },
                 Decision::UseCachedAndRefresh => {
-                    in_backlog = !self.fetch(&mut calls, request);
+                    in_backlog = !self.fetch(&mut history, request);
                     request + 1
                 }
                 Decision::Fetch => {
-                    in_backlog = !self.fetch(&mut calls, request);
+                    in_backlog = !self.fetch(&mut history, request);
                     self.record.failed_requests[second(request)] += u32::from(in_backlog);
                     request + 1
                 }
                 Decision::BackOff { remaining } => {
                     let until = request + remaining.as_millis() as u64 + 1;
-                    for refused in (request..until.min(END)).step_by(SECOND as usize) {
-                        self.record.failed_requests[second(refused)] += 1;
+                    for failed in (request..until.min(END)).step_by(SECOND as usize) {
+                        self.record.failed_requests[second(failed)] += 1;
                     }
                     until
                 }
@@ -154,30 +154,30 @@ impl Process<'_> {
         }
     }
 
-    /// One call to the credential, and what the slot makes of its answer. Tells whether it brought a token.
-    fn fetch(&mut self, calls: &mut FetchHistory, now: u64) -> bool {
-        let answer = self.ask(now);
+    /// Calls the credential and updates the cache entry. Returns `true` if the entry has a new token.
+    fn fetch(&mut self, history: &mut FetchHistory, now: u64) -> bool {
+        let response = self.call_credential(now);
         let now = at(now + LATENCY);
-        let (window, rest) = (self.draw(), self.draw());
-        let held = self.held.as_ref().map(|(_, life)| life);
-        let arrived = answer.map(|token| Candidate {
-            validity: Validity::new(now, at(token.ends), window),
-            is_known: self.held.is_some_and(|(held, _)| held.value == token.value),
+        let (window_jitter, backoff_jitter) = (self.jitter(), self.jitter());
+        let cached = self.cached.as_ref().map(|(_, validity)| validity);
+        let candidate = response.map(|token| Candidate {
+            validity: Validity::new(now, at(token.expires_on), window_jitter),
+            is_known: self.cached.is_some_and(|(cached, _)| cached.value == token.value),
         });
-        match (calls.record(held, arrived, false, now, rest), answer) {
-            (FetchOutcome::Stored(life), Some(token)) => {
-                self.held = Some((token, life));
+        match (history.record(cached, candidate, false, now, backoff_jitter), response) {
+            (FetchOutcome::Stored(validity), Some(token)) => {
+                self.cached = Some((token, validity));
                 true
             }
             _ => false,
         }
     }
 
-    /// What the credential answers. Only what it does not keep is a call to Entra.
-    fn ask(&mut self, now: u64) -> Option<Token> {
-        let kept = self.kept.filter(|_| self.scenario.credential_keeps);
-        if let Some(kept) = kept.filter(|kept| kept.ends > now + CREDENTIAL_REFRESHES) {
-            return Some(kept);
+    /// Returns the credential's token. Counts a call to Entra unless the credential has it in its own cache.
+    fn call_credential(&mut self, now: u64) -> Option<Token> {
+        let cached = self.credential_cache.filter(|_| self.scenario.credential_caches);
+        if let Some(cached) = cached.filter(|cached| cached.expires_on > now + CREDENTIAL_REFRESH_THRESHOLD) {
+            return Some(cached);
         }
         self.record.calls[second(now)] += 1;
         let (from, until) = self.scenario.outage;
@@ -185,12 +185,12 @@ impl Process<'_> {
             return None;
         }
         self.next_value += 1;
-        self.kept = Some(Token { value: self.next_value, ends: now + LIFE });
-        self.kept
+        self.credential_cache = Some(Token { value: self.next_value, expires_on: now + LIFETIME });
+        self.credential_cache
     }
 
-    fn draw(&mut self) -> f64 {
-        if self.scenario.jitter { self.chance.draw() } else { 1.0 }
+    fn jitter(&mut self) -> f64 {
+        if self.scenario.jitter { self.random.next() } else { 1.0 }
     }
 }
 
@@ -198,7 +198,7 @@ fn at(time: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(time)
 }
 
-/// Rounded up: a request a moment too early would be answered as the one before it.
+/// Rounds up, because a request that is a fraction of a millisecond too early would not change the state.
 fn since_start(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_micros().div_ceil(1_000) as u64)
 }
@@ -207,30 +207,30 @@ fn second(time: u64) -> usize {
     (time / SECOND) as usize
 }
 
-/// The processes of a fleet are started in the same second, or evenly over ten minutes.
+/// Start times of the fleet: all in the same second, or evenly spread over 10 minutes.
 const STARTS: [(&str, u64); 2] = [("together", 0), ("over 10 min", 10 * MINUTE)];
 
-fn well() {
+fn print_normal_operation() {
     println!(
-        "| {FLEET} processes started | credential | jitter | calls a day | peak a second | of the fleet |"
+        "| {FLEET} processes started | credential | jitter | calls per day | peak per second | share of the fleet |"
     );
     println!("|---|---|---|---|---|---|");
     for (start, start_over) in STARTS {
-        for (credential, credential_keeps) in [("keeps its token", true), ("always a new one", false)] {
-            for (word, jitter) in [("yes", true), ("no", false)] {
-                let record = Record::of(Scenario { start_over, credential_keeps, jitter, outage: (0, 0) });
-                // Without what starting costs: a call for each process, whatever the rules are.
+        for (credential, credential_caches) in [("caches its token", true), ("no cache", false)] {
+            for (label, jitter) in [("yes", true), ("no", false)] {
+                let record = Record::of(Scenario { start_over, credential_caches, jitter, outage: (0, 0) });
+                // Excludes the start from the peak, because each process makes one call then under any rules.
                 let (calls, peak) = (record.calls(0, END), record.peak(start_over + MINUTE, END));
                 let share = FLEET / peak.max(1) as usize;
-                println!("| {start} | {credential} | {word} | {calls} | {peak} | 1/{share} |");
-                assert!(!jitter || share >= 50, "the fleet comes together");
+                println!("| {start} | {credential} | {label} | {calls} | {peak} | 1/{share} |");
+                assert!(!jitter || share >= 50, "processes refresh at the same time");
             }
         }
     }
 }
 
-/// Where an outage hurts: it spans the first windows, or the end of the first tokens too, or the start itself; or it
-/// comes when chance has spread the fleet for half a day.
+/// Outages that cover the first refresh windows, the expiry of the first tokens, and the start, and outages after half a
+/// day, when jitter has spread the fleet.
 const OUTAGES: [(&str, u64, u64); 5] = [
     ("2 min from 0:55", 55 * MINUTE, 57 * MINUTE),
     ("20 min from 0:50", 50 * MINUTE, 70 * MINUTE),
@@ -239,17 +239,17 @@ const OUTAGES: [(&str, u64, u64); 5] = [
     ("2 min from 0:00", 0, 2 * MINUTE),
 ];
 
-fn outages() {
+fn print_outages() {
     println!(
-        "| started | outage | calls a second in it: mean | peak | no newer token at its end \
-         | calls a second in the minute after: mean | peak | in the 2 h after that: peak \
-         | requests failed in it | after it |"
+        "| started | outage | calls per second during it: mean | peak | processes without a new token at its end \
+         | calls per second in the next minute: mean | peak | in the 2 h after that: peak \
+         | failed requests during it | after it |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for (start, start_over) in STARTS {
         for (outage, from, until) in OUTAGES {
             let scenario =
-                Scenario { start_over, credential_keeps: true, jitter: true, outage: (from, until) };
+                Scenario { start_over, credential_caches: true, jitter: true, outage: (from, until) };
             let record = Record::of(scenario);
             let (minute, later) = (until + MINUTE, until + 121 * MINUTE);
             println!(
@@ -268,7 +268,7 @@ fn outages() {
 }
 
 fn main() {
-    well();
+    print_normal_operation();
     println!();
-    outages();
+    print_outages();
 }

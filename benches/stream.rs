@@ -1,10 +1,10 @@
-//! What an upload and a download of 1 GiB cost in memory.
+//! Measures the memory that an upload and a download of 1 GiB need.
 //!
 //! ```text
 //! cargo bench --bench stream
 //! ```
 //!
-//! The other end is another process. Printed is the most memory that this process ever had (`VmHWM`), before and after.
+//! The server is a separate process. Prints the peak memory of this process (`VmHWM`) before and after each transfer.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -34,15 +34,15 @@ fn main() {
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let ends = SystemTime::now() + Duration::from_secs(3_600);
+        let expires_on = SystemTime::now() + Duration::from_secs(3_600);
         let client = HealthcareClient::new(
             audience,
-            Arc::new(StaticTokenCredential::with_expiry("fixed", ends).unwrap()),
+            Arc::new(StaticTokenCredential::with_expiry("fixed", expires_on).unwrap()),
         );
-        // What a first request needs is there before.
+        // Warms up the connection pool before the first measurement.
         client.post("studies").body("x").send().await.unwrap();
         println!("{:<22} {:>8} {:>10}", "", "seconds", "peak MiB");
-        row("at rest", Instant::now());
+        print_row("before", Instant::now());
 
         let started = Instant::now();
         let chunk = Bytes::from(vec![7; CHUNK]);
@@ -50,7 +50,7 @@ fn main() {
             client.post("studies").body_stream(move || Body::stream(Chunks(chunk.clone(), SIZE / CHUNK)));
         let response = upload.send().await.unwrap();
         assert_eq!(response.text().unwrap(), SIZE.to_string());
-        row("after a 1 GiB upload", started);
+        print_row("after a 1 GiB upload", started);
 
         let started = Instant::now();
         let mut response = client.get("studies").stream().await.unwrap();
@@ -59,20 +59,20 @@ fn main() {
             length += chunk.len();
         }
         assert_eq!(length, SIZE);
-        row("after a 1 GiB download", started);
+        print_row("after a 1 GiB download", started);
     });
     server.kill().unwrap();
     server.wait().unwrap();
 }
 
-fn row(what: &str, started: Instant) {
+fn print_row(label: &str, started: Instant) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let kilobytes: f64 = peak.split_whitespace().next().unwrap().parse().unwrap();
-    println!("{what:<22} {:>8.1} {:>10.1}", started.elapsed().as_secs_f64(), kilobytes / 1_024.0);
+    println!("{label:<22} {:>8.1} {:>10.1}", started.elapsed().as_secs_f64(), kilobytes / 1_024.0);
 }
 
-/// The same chunk, so many times.
+/// A stream that yields the same chunk a number of times.
 struct Chunks(Bytes, usize);
 
 impl futures_core::Stream for Chunks {
@@ -87,17 +87,17 @@ impl futures_core::Stream for Chunks {
     }
 }
 
-/// Answers a `POST` with the length of its body, and a `GET` with 1 GiB, until it is killed.
+/// Responds to `POST` with the length of the body, and to `GET` with 1 GiB, until the process is killed.
 fn serve() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     println!("http://{}", listener.local_addr().unwrap());
     std::io::stdout().flush().unwrap();
     for stream in listener.incoming() {
-        std::thread::spawn(|| answer(BufReader::with_capacity(CHUNK, stream.unwrap())));
+        std::thread::spawn(|| handle_connection(BufReader::with_capacity(CHUNK, stream.unwrap())));
     }
 }
 
-fn answer(mut stream: BufReader<TcpStream>) {
+fn handle_connection(mut stream: BufReader<TcpStream>) {
     loop {
         let (mut head, mut line) = (String::new(), String::new());
         while line != "\r\n" {

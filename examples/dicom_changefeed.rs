@@ -1,7 +1,7 @@
 //! Reads the change feed of a DICOM service: `GET /v2/changefeed`.
 //!
-//! This is the second half of the walk-through of the Azure documentation. Tokens for every DICOM service are asked
-//! for one and the same audience, which is not their host. With Azure CLI:
+//! This is the DICOM part of the walkthrough in the Azure documentation. All DICOM services share one resource, which is
+//! not their host. The equivalent with Azure CLI:
 //!
 //! ```text
 //! token=$(az account get-access-token --resource=https://dicom.healthcareapis.azure.com --query accessToken --output tsv)
@@ -24,34 +24,34 @@ use azure_healthcare_auth::{
     Authenticator, DicomAudience, DicomVersion, HealthcareClient, Result, testing::FakeServer,
 };
 use serde_json::Value;
-use support::{Credential, Options, say};
+use support::{Credential, Options, log};
 
 const USAGE: &str = "\
 Prints the first entries of a DICOM service's change feed as a JSON array.
 
-cargo run --example dicom_changefeed                   from a stand-in on this machine
-cargo run --example dicom_changefeed -- URL            from a DICOM service, as who is signed in here;
-                                                       a URL that ends in /v1 or /v2 says the version
-    --resource RESOURCE   what tokens are asked for, where it is not the public audience of DICOM services";
+cargo run --example dicom_changefeed                   from a fake server on this machine
+cargo run --example dicom_changefeed -- URL            from the DICOM service at URL, whose path /v1 or /v2 selects the
+                                                       version of the API
+    --resource RESOURCE   request the token for RESOURCE instead of the public resource of DICOM services";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let options = Options::read(USAGE, &[], &["--resource"]);
-    support::end(match &options.url {
-        Some(url) => live(&options, url).await,
-        None => fake_server().await,
+    support::exit_on_error(match &options.url {
+        Some(url) => read_from_service(&options, url).await,
+        None => read_from_fake_server().await,
     });
 }
 
-async fn live(options: &Options, url: &str) -> Result<()> {
+async fn read_from_service(options: &Options, url: &str) -> Result<()> {
     print_changes(options.dicom(url)?, options.credential()?).await
 }
 
-async fn fake_server() -> Result<()> {
+async fn read_from_fake_server() -> Result<()> {
     let fake_server = FakeServer::start().await;
-    print_changes(fake_server.dicom(DicomVersion::V2), Credential::of(&fake_server)).await?;
-    say("to go live", "az login, then give the URL of your service:");
-    say(
+    print_changes(fake_server.dicom(DicomVersion::V2), Credential::of_fake_server(&fake_server)).await?;
+    log("next", "sign in with `az login` and pass the URL of your service:");
+    log(
         "",
         "cargo run --example dicom_changefeed -- https://<workspace>-<service>.dicom.azurehealthcareapis.com/v2",
     );
@@ -59,17 +59,17 @@ async fn fake_server() -> Result<()> {
 }
 
 async fn print_changes(audience: DicomAudience, credential: Credential) -> Result<()> {
-    // The audience says what the token is asked for, the credential gets it …
-    let auth = Authenticator::new(audience, credential.tokens.clone());
-    support::announce(&auth, &credential).await?;
-    // … and the client sends the request with it, below `/v1/` or `/v2/`.
+    // The audience has the endpoint and the resource. The credential gets tokens for the resource.
+    let auth = Authenticator::new(audience, credential.inner.clone());
+    support::fetch_token(&auth, &credential).await?;
+    // The client adds the token and resolves paths below `/v1/` or `/v2/`.
     let client = HealthcareClient::from(auth);
     let started = Instant::now();
     let response = client.get("changefeed").send().await?;
-    support::print_response("GET changefeed", &response, started);
+    support::log_response("GET changefeed", &response, started);
     let changes: Value = response.json()?;
 
-    say("changes", &format!("{} on this page", changes.as_array().map_or(0, Vec::len)));
+    log("changes", &format!("{} on this page", changes.as_array().map_or(0, Vec::len)));
     support::print(format_args!("{changes:#}"));
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! Walks the road that a request goes, one line a step, and says at a failure what to do.
+//! Diagnoses why a FHIR or DICOM service cannot be used: checks each step of a request and prints one line per step.
 //!
-//! It ends with status 0 only if the service can be used. No token is printed.
+//! The exit status is 0 only if the service can be used. No token is printed.
 
 mod support;
 
@@ -16,141 +16,148 @@ use azure_healthcare_auth::{
 };
 use http::HeaderMap;
 use serde_json::{Value, json};
-use support::{Credential, Options, words};
+use support::{Credential, Options, format_duration};
 
 const USAGE: &str = "\
-Finds out why a FHIR or DICOM service cannot be used.
+Diagnoses why a FHIR or DICOM service cannot be used.
 
-cargo run --example doctor                             on a stand-in on this machine, where all is well
-cargo run --example doctor -- URL                      on a service, as who is signed in here
-cargo run --example doctor -- --simulate CAUSE         on the stand-in, with a failure: wrong-audience,
-                                                       trailing-slash, expired, wrong-tenant, missing-role, not-role-related
-    --resource RESOURCE   what tokens are asked for, where it is not what the URL says
-    --json                one JSON document on standard output, for machines";
+cargo run --example doctor                             check a fake server on this machine
+cargo run --example doctor -- URL                      check the service at URL
+cargo run --example doctor -- --simulate FAULT         check a fake server with a fault: wrong-audience, trailing-slash,
+                                                       expired, wrong-tenant, missing-role, not-role-related
+    --resource RESOURCE   request the token for RESOURCE instead of the resource that the URL implies
+    --json                print one JSON document to standard output";
 
-/// More than this between two clocks, and tokens are refused as ended or as not valid yet.
-const SKEW: Duration = Duration::from_secs(60);
+/// Clocks that differ by more than this make a service reject tokens as expired or not yet valid.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let options = Options::read(USAGE, &["--json"], &["--resource", "--simulate"]);
     let mut report = Report { json: options.has("--json"), steps: Vec::new() };
-    // Each step says what it saw; the first that fails ends the walk.
-    let usable = walk(&options, &mut report).await.is_some();
+    // The first step that fails ends the diagnosis.
+    let usable = run(&options, &mut report).await.is_some();
     if report.json {
         support::print(format_args!("{:#}", json!({ "usable": usable, "steps": report.steps })));
     }
     exit(if usable { 0 } else { 1 });
 }
 
-async fn walk(options: &Options, report: &mut Report) -> Option<()> {
+async fn run(options: &Options, report: &mut Report) -> Option<()> {
     match &options.url {
         Some(url) if support::is_dicom(url) => {
-            let audience = report.or_fail("address", options.dicom(url))?;
-            let credential = report.or_fail("credential", options.credential())?;
-            examine(report, audience, credential, "changefeed?limit=1").await
+            let audience = report.ok_or_fail("endpoint", options.dicom(url))?;
+            let credential = report.ok_or_fail("credential", options.credential())?;
+            diagnose(report, audience, credential, "changefeed?limit=1").await
         }
         Some(url) => {
-            let audience = report.or_fail("address", options.fhir(url))?;
-            let credential = report.or_fail("credential", options.credential())?;
-            examine(report, audience, credential, "Patient?_count=1").await
+            let audience = report.ok_or_fail("endpoint", options.fhir(url))?;
+            let credential = report.ok_or_fail("credential", options.credential())?;
+            diagnose(report, audience, credential, "Patient?_count=1").await
         }
         None => {
-            let cause = options.value("--simulate");
-            // An open-source server says which audience it wants; of a slash alone the managed one gives no hint.
-            let wording = if cause == Some("trailing-slash") {
+            let fault = options.value("--simulate");
+            // Only an open-source server names the audience that it expects. The managed service gives no hint about a
+            // trailing slash.
+            let wording = if fault == Some("trailing-slash") {
                 ChallengeFormat::OpenSource
             } else {
                 ChallengeFormat::Managed
             };
             let fake_server = FakeServer::builder().wording(wording).start().await;
-            let (audience, credential, path) = simulate(&fake_server, cause);
-            let audience = report.or_fail("address", audience)?;
-            examine(report, audience, Credential::from(credential), path).await
+            let (audience, credential, path) = simulate(&fake_server, fault);
+            let audience = report.ok_or_fail("endpoint", audience)?;
+            diagnose(report, audience, Credential::from_fake(credential), path).await
         }
     }
 }
 
-/// What leads to the failure that is asked for, on the stand-in.
+/// Returns an audience, a credential and a path that cause the fault on the fake server.
 fn simulate(
     fake_server: &FakeServer,
-    cause: Option<&str>,
+    fault: Option<&str>,
 ) -> (azure_healthcare_auth::Result<FhirAudience>, FakeCredential, &'static str) {
-    let (right, path) = (fake_server.fhir(), "Patient?_count=1");
-    let wrong =
-        |resource: &str| FhirAudience::from_endpoint(right.endpoint().as_str()).resource(resource).build();
+    let (audience, path) = (fake_server.fhir(), "Patient?_count=1");
+    let with_resource =
+        |resource: &str| FhirAudience::endpoint(audience.endpoint().as_str()).resource(resource).build();
     let credential = FakeCredential::new();
-    match cause {
-        None => (Ok(right), credential, path),
-        // This one stands in old templates, and no service takes it.
-        Some("wrong-audience") => (wrong("https://azurehealthcareapis.com"), credential, path),
-        Some("trailing-slash") => (wrong(right.endpoint().as_str()), credential, path),
-        Some("expired") => (Ok(right), credential.expired(), path),
+    match fault {
+        None => (Ok(audience), credential, path),
+        // Old templates contain this resource. No service accepts it.
+        Some("wrong-audience") => (with_resource("https://azurehealthcareapis.com"), credential, path),
+        Some("trailing-slash") => (with_resource(audience.endpoint().as_str()), credential, path),
+        Some("expired") => (Ok(audience), credential.expired(), path),
         Some("wrong-tenant") => {
-            (Ok(right), credential.with_tenant("0a1b2c3d-0000-4000-8000-99999999ffff"), path)
+            (Ok(audience), credential.with_tenant("0a1b2c3d-0000-4000-8000-99999999ffff"), path)
         }
-        Some("missing-role") => (Ok(right), credential.without_role(), path),
-        Some("not-role-related") => (Ok(right), credential, "Patient?_count=1&_total=estimate"),
-        Some(other) => support::refuse(&format!("no cause is called `{other}`"), USAGE),
+        Some("missing-role") => (Ok(audience), credential.without_role(), path),
+        Some("not-role-related") => (Ok(audience), credential, "Patient?_count=1&_total=estimate"),
+        Some(other) => support::exit_with_usage(&format!("unknown fault `{other}`"), USAGE),
     }
 }
 
-async fn examine<A: Audience>(
+async fn diagnose<A: Audience>(
     report: &mut Report,
     audience: A,
     credential: Credential,
     path: &str,
 ) -> Option<()> {
-    report.well("address", format!("{} service, {}", audience.service(), place(&audience)));
-    report.well("audience", format!("{}, asked for as {}", audience.resource(), audience.scope()));
+    report.ok("endpoint", format!("{} service, {}", audience.service(), describe_host(&audience)));
+    report.ok("audience", format!("resource {}, scope {}", audience.resource(), audience.scope()));
 
-    let auth = Authenticator::new(audience, credential.tokens.clone());
+    let auth = Authenticator::new(audience, credential.inner.clone());
     let started = Instant::now();
-    let value = report.or_fail("token", auth.authorization().await)?;
+    let value = report.ok_or_fail("token", auth.authorization().await)?;
     let from = credential.selected().map(|name| format!(" from {name}")).unwrap_or_default();
-    report.well("token", format!("received{from} in {}", words(started.elapsed())));
+    report.ok("token", format!("received{from} in {}", format_duration(started.elapsed())));
     match UnverifiedClaims::from_authorization(&value) {
-        Some(claims) => describe(report, &claims, auth.audience().resource()),
-        None => report.note("claims", "the token is not a JWT: only the service can read it".into()),
+        Some(claims) => report.info("claims", describe_claims(&claims, auth.audience().resource())),
+        None => report
+            .info("claims", "not available (the token is not a JWT: only the service can read it)".into()),
     }
 
     if auth.audience().service() == ServiceKind::Fhir {
-        open_door(report, auth.audience()).await?;
+        check_metadata(report, auth.audience()).await?;
     }
 
     let client = HealthcareClient::from(auth);
     let started = Instant::now();
-    // What follows `?` may be about a patient elsewhere; here it is ours.
-    let what = format!("GET {path}");
+    // This query is a constant. Do not print the query of a real request, because it may be about a patient.
+    let request = format!("GET {path}");
     let response = match client.get(path).send().await {
         Ok(response) => response,
         Err(error) => {
             if let Some(denial) = error.denial() {
-                clocks(report, denial.headers());
-                let seen = format!("{what}: {} ({}): {}", denial.status(), denial.cause(), denial.reason());
-                report.ill("request", seen, denial.help().into());
+                check_clock(report, denial.headers());
+                let (status, cause, reason) = (denial.status(), denial.cause(), denial.reason());
+                report.fail(
+                    "request",
+                    format!("{request}: {status} ({cause}): {reason}"),
+                    denial.help().into(),
+                );
             } else {
-                report.ill("request", format!("{what}: {error}"), advice(&error).into());
+                report.fail("request", format!("{request}: {error}"), advice(&error).into());
             }
             return None;
         }
     };
-    clocks(report, response.headers());
+    check_clock(report, response.headers());
     if let Err(error) = response.error_for_status_ref() {
-        report.ill("request", format!("{what}: {error}"), advice(&error).into());
+        report.fail("request", format!("{request}: {error}"), advice(&error).into());
         return None;
     }
-    report.well("request", format!("{what}: {} in {}", response.status(), words(started.elapsed())));
+    report
+        .ok("request", format!("{request}: {} in {}", response.status(), format_duration(started.elapsed())));
     Some(())
 }
 
-/// Cloud, workspace and service, as far as the host tells.
-fn place(audience: &dyn Audience) -> String {
+/// Returns the cloud, workspace and service that the host name contains.
+fn describe_host(audience: &dyn Audience) -> String {
     let host = audience.endpoint().host_str().unwrap_or_default();
     let cloud = match host {
         host if host.ends_with(".azurehealthcareapis.com") => "public cloud",
         host if host.ends_with(".azurehealthcareapis.us") => "US Government cloud",
-        _ => return format!("on a host of its own, {}", audience.endpoint()),
+        _ => return format!("custom host, {}", audience.endpoint()),
     };
     let label = host.split('.').next().unwrap_or_default();
     match (host.split('.').count(), label.split_once('-')) {
@@ -159,100 +166,99 @@ fn place(audience: &dyn Audience) -> String {
     }
 }
 
-/// The claims that matter, in words.
-fn describe(report: &mut Report, claims: &UnverifiedClaims, wanted: &str) {
+fn describe_claims(claims: &UnverifiedClaims, resource: &str) -> String {
     let unknown = "unknown";
-    let right = match claims.audiences() {
-        [one] if one == wanted => "as asked for",
-        _ => "not what was asked for",
+    let matches = match claims.audiences() {
+        [audience] if audience == resource => "the requested resource",
+        _ => "not the requested resource",
     };
-    let now = SystemTime::now();
-    let end = match claims.expires_on() {
-        None => "end unknown".to_owned(),
-        Some(end) => match end.duration_since(now) {
-            Ok(left) => format!("ends in {}", words(left)),
-            Err(past) => format!("ended {} ago by this machine's clock", words(past.duration())),
+    let expiry = match claims.expires_on() {
+        None => "expiry unknown".to_owned(),
+        Some(expires_on) => match expires_on.duration_since(SystemTime::now()) {
+            Ok(remaining) => format!("expires in {}", format_duration(remaining)),
+            Err(past) => {
+                format!("expired {} ago according to this machine's clock", format_duration(past.duration()))
+            }
         },
     };
-    let seen = format!(
-        "for {} ({right}); of tenant {}; for the {} with object id {}, by application {}; {end}",
+    format!(
+        "audience {} ({matches}); tenant {}; {} with object id {}; application {}; {expiry}",
         claims.audiences().join(", "),
         claims.tenant_id().unwrap_or(unknown),
         claims.principal_type().unwrap_or("principal"),
         claims.object_id().unwrap_or(unknown),
         claims.app_id().unwrap_or(unknown),
-    );
-    report.note("claims", seen);
+    )
 }
 
-/// `/metadata` needs no token: if it answers, the address is that of a FHIR service, and the way to it is open. What a
-/// gateway in front refuses here it may let pass with a token, so the walk goes on.
-async fn open_door(report: &mut Report, audience: &dyn Audience) -> Option<()> {
-    let url = report.or_fail("metadata", audience.url("metadata"))?;
+/// Checks that the endpoint is a reachable FHIR service, which serves `/metadata` without a token.
+///
+/// A 401 or 403 does not end the diagnosis, because a gateway may require a token for `/metadata` too.
+async fn check_metadata(report: &mut Report, audience: &dyn Audience) -> Option<()> {
+    let url = report.ok_or_fail("metadata", audience.url("metadata"))?;
     let started = Instant::now();
     let mut http = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(Duration::from_secs(30));
     if url.scheme() == "http" {
-        // The service is on this machine, and no proxy reaches it.
+        // The service is on this machine, which a proxy cannot reach.
         http = http.no_proxy();
     }
-    let answer = match http.build() {
+    let result = match http.build() {
         Ok(http) => http.get(url).send().await,
         Err(error) => Err(error),
     };
-    match answer {
-        Ok(answer) if answer.status().is_success() => {
-            let seen =
-                format!("answers without a token: {} in {}", answer.status(), words(started.elapsed()));
-            report.well("metadata", seen);
+    match result {
+        Ok(response) if response.status().is_success() => {
+            let elapsed = format_duration(started.elapsed());
+            report.ok("metadata", format!("{} without a token in {elapsed}", response.status()));
             Some(())
         }
-        Ok(answer) if matches!(answer.status().as_u16(), 401 | 403) => {
-            let seen = format!("{} without a token: a gateway in front wants one here too", answer.status());
-            report.note("metadata", seen);
+        Ok(response) if matches!(response.status().as_u16(), 401 | 403) => {
+            let detail = format!("{} without a token (a gateway may require one)", response.status());
+            report.info("metadata", detail);
             Some(())
         }
-        Ok(answer) => {
-            let advice = "check the URL: a FHIR service answers this without a token";
-            report.ill("metadata", format!("{} without a token", answer.status()), advice.into());
+        Ok(response) => {
+            let advice = "check the URL: a FHIR service serves /metadata without a token";
+            report.fail("metadata", format!("{} without a token", response.status()), advice.into());
             None
         }
         Err(error) => {
             let mut cause: &dyn std::error::Error = &error;
-            while let Some(next) = cause.source() {
-                cause = next;
+            while let Some(source) = cause.source() {
+                cause = source;
             }
-            let advice = "check the names in the URL, DNS, the proxy and the firewall between here and there";
-            report.ill("metadata", format!("no answer: {cause}"), advice.into());
+            let advice = "check the host name in the URL, DNS, proxy and firewall";
+            report.fail("metadata", format!("no response: {cause}"), advice.into());
             None
         }
     }
 }
 
-/// Compares this machine's clock with the `Date` of an answer.
-fn clocks(report: &mut Report, headers: &HeaderMap) {
+/// Compares this machine's clock with the `Date` header of a response.
+fn check_clock(report: &mut Report, headers: &HeaderMap) {
     let date = headers.get("date").and_then(|date| parse_rfc7231(date.to_str().ok()?).ok());
     let Some(date) = date else {
-        report.note("clock", "the service does not say its time".into());
+        report.info("clock", "not checked (the response has no Date header)".into());
         return;
     };
-    let (theirs, ours) = (SystemTime::from(date), SystemTime::now());
-    let skew = ours.duration_since(theirs).unwrap_or_else(|error| error.duration());
-    match skew > SKEW {
+    let (service, machine) = (SystemTime::from(date), SystemTime::now());
+    let skew = machine.duration_since(service).unwrap_or_else(|error| error.duration());
+    match skew > MAX_CLOCK_SKEW {
         true => {
-            let seen = format!("this machine and the service differ by {}", words(skew));
-            report.ill("clock", seen, "set this machine's clock, best by NTP".into());
+            let detail = format!("this machine and the service differ by {}", format_duration(skew));
+            report.fail("clock", detail, "synchronize this machine's clock, for example with NTP".into());
         }
-        false => report.well("clock", "this machine and the service agree".into()),
+        false => report.ok("clock", "this machine and the service agree".into()),
     }
 }
 
-/// What to do about an error that is not a refusal.
+/// Returns advice for an error that is not a denial.
 fn advice(error: &Error) -> &'static str {
     match error.is_transient() {
-        true => "try again; if it stays so, look at the network and at Azure's status page",
-        false => "see the text above",
+        true => "try again; if the error persists, check the network and Azure's status page",
+        false => "follow the error message",
     }
 }
 
@@ -262,29 +268,30 @@ struct Report {
 }
 
 impl Report {
-    fn well(&mut self, step: &str, seen: String) {
-        self.add(step, "ok", seen, None);
+    fn ok(&mut self, step: &str, detail: String) {
+        self.add(step, "ok", detail, None);
     }
 
-    fn note(&mut self, step: &str, seen: String) {
-        self.add(step, "-", seen, None);
+    fn info(&mut self, step: &str, detail: String) {
+        self.add(step, "info", detail, None);
     }
 
-    fn ill(&mut self, step: &str, seen: String, advice: String) {
-        self.add(step, "FAIL", seen, Some(advice));
+    fn fail(&mut self, step: &str, detail: String, advice: String) {
+        self.add(step, "FAIL", detail, Some(advice));
     }
 
-    fn or_fail<T>(&mut self, step: &str, outcome: Result<T, Error>) -> Option<T> {
-        outcome.map_err(|error| self.ill(step, error.to_string(), advice(&error).into())).ok()
+    /// Returns the value, or reports the error as a failed step and returns `None`.
+    fn ok_or_fail<T>(&mut self, step: &str, result: Result<T, Error>) -> Option<T> {
+        result.map_err(|error| self.fail(step, error.to_string(), advice(&error).into())).ok()
     }
 
-    fn add(&mut self, step: &str, mark: &str, seen: String, advice: Option<String>) {
+    fn add(&mut self, step: &str, status: &str, detail: String, advice: Option<String>) {
         if !self.json {
-            support::print(format_args!("{mark:<5} {step:<9} {seen}"));
+            support::print(format_args!("{status:<5} {step:<10} {detail}"));
             if let Some(advice) = &advice {
-                support::print(format_args!("      {:<9} {advice}", "to do"));
+                support::print(format_args!("      {:<10} {advice}", "to do"));
             }
         }
-        self.steps.push(json!({ "step": step, "mark": mark, "seen": seen, "advice": advice }));
+        self.steps.push(json!({ "step": step, "status": status, "detail": detail, "advice": advice }));
     }
 }

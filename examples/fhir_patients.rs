@@ -1,13 +1,13 @@
 //! Reads Patients from a FHIR service: `GET /Patient`.
 //!
-//! This is the walk-through of the Azure documentation, from the token to the answer. With Azure CLI it is
+//! This is the FHIR part of the walkthrough in the Azure documentation. The equivalent with Azure CLI:
 //!
 //! ```text
 //! token=$(az account get-access-token --resource=https://<name>.azurehealthcareapis.com --query accessToken --output tsv)
 //! curl -X GET --header "Authorization: Bearer $token" https://<name>.azurehealthcareapis.com/Patient
 //! ```
 //!
-//! and with Azure PowerShell
+//! With Azure PowerShell:
 //!
 //! ```text
 //! $token = (Get-AzAccessToken -ResourceUrl 'https://<name>.azurehealthcareapis.com').Token
@@ -23,33 +23,33 @@ use azure_healthcare_auth::{
     Audience, Authenticator, FhirAudience, HealthcareClient, Result, testing::FakeServer,
 };
 use serde_json::Value;
-use support::{Credential, Options, say};
+use support::{Credential, Options, log};
 
 const USAGE: &str = "\
 Prints the first Patients of a FHIR service as a FHIR Bundle.
 
-cargo run --example fhir_patients                      from a stand-in on this machine
-cargo run --example fhir_patients -- URL               from a FHIR service, as who is signed in here
-    --resource RESOURCE   what tokens are asked for, where it is not the origin of the service";
+cargo run --example fhir_patients                      from a fake server on this machine
+cargo run --example fhir_patients -- URL               from the FHIR service at URL
+    --resource RESOURCE   request the token for RESOURCE instead of the service's origin";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let options = Options::read(USAGE, &[], &["--resource"]);
-    support::end(match &options.url {
-        Some(url) => live(&options, url).await,
-        None => fake_server().await,
+    support::exit_on_error(match &options.url {
+        Some(url) => read_from_service(&options, url).await,
+        None => read_from_fake_server().await,
     });
 }
 
-async fn live(options: &Options, url: &str) -> Result<()> {
+async fn read_from_service(options: &Options, url: &str) -> Result<()> {
     print_patients(options.fhir(url)?, options.credential()?).await
 }
 
-async fn fake_server() -> Result<()> {
+async fn read_from_fake_server() -> Result<()> {
     let fake_server = FakeServer::start().await;
-    print_patients(fake_server.fhir(), Credential::of(&fake_server)).await?;
-    say("to go live", "az login, then give the URL of your service:");
-    say(
+    print_patients(fake_server.fhir(), Credential::of_fake_server(&fake_server)).await?;
+    log("next", "sign in with `az login` and pass the URL of your service:");
+    log(
         "",
         "cargo run --example fhir_patients -- https://<workspace>-<service>.fhir.azurehealthcareapis.com",
     );
@@ -57,22 +57,22 @@ async fn fake_server() -> Result<()> {
 }
 
 async fn print_patients(audience: FhirAudience, credential: Credential) -> Result<()> {
-    // The audience says what the token is asked for, the credential gets it …
-    let auth = Authenticator::new(audience, credential.tokens.clone());
-    support::announce(&auth, &credential).await?;
-    // … and the client sends the request with it.
+    // The audience has the endpoint and the resource. The credential gets tokens for the resource.
+    let auth = Authenticator::new(audience, credential.inner.clone());
+    support::fetch_token(&auth, &credential).await?;
+    // The client adds the token to each request.
     let client = HealthcareClient::from(auth);
     let started = Instant::now();
     let response = client.get("Patient").send().await?;
-    support::print_response("GET Patient", &response, started);
+    support::log_response("GET Patient", &response, started);
     let bundle: Value = response.json()?;
 
     let entries = bundle["entry"].as_array().map_or(0, Vec::len);
-    say("patients", &format!("{entries} on this page"));
+    log("patients", &format!("{entries} on this page"));
     if let Some(next) = next_page(&bundle) {
-        // It is absolute: inside the audience `client.get(next)` takes it as it is, and refuses it elsewhere.
+        // The link is absolute. `client.get(next)` accepts it if it is inside the audience, and rejects it otherwise.
         client.audience().url(next)?;
-        say("next page", "there is one, on the same service");
+        log("next page", "available at the same service");
     }
     support::print(format_args!("{bundle:#}"));
     Ok(())

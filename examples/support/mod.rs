@@ -1,8 +1,8 @@
-//! What the examples share: reading the command line, choosing where the token comes from, and saying what happens.
+//! Shared parts of the examples: the command line, the choice of a credential, and output.
 //!
-//! Data go to standard output, so that they can be piped; everything else goes to standard error.
+//! Data goes to standard output, so that it can be piped. Everything else goes to standard error.
 
-// Each example is a program of its own and uses a part of this.
+// Each example is a separate program that uses only some of these items.
 #![allow(dead_code)]
 
 use std::{
@@ -20,27 +20,27 @@ use azure_healthcare_auth::{
     testing::{FakeCredential, FakeServer},
 };
 
-/// What was written behind `--`: the URL of a service, switches, and options with a value.
+/// The arguments of the command line: the URL of a service, switches, and options with a value.
 pub(crate) struct Options {
     pub(crate) url: Option<String>,
-    given: HashMap<String, String>,
+    options: HashMap<String, String>,
     usage: &'static str,
 }
 
-/// What every usage ends with.
+/// The last part of every usage text.
 const CREDENTIALS: &str =
-    "    --credential WHICH    where tokens come from; without it, whoever is signed in on this machine:
-                          cli                Azure CLI, by `az login`
-                          powershell         Azure PowerShell, by `Connect-AzAccount`
-                          azd                Azure Developer CLI, by `azd auth login`
-                          env                what the variables AZURE_… of the other Azure SDKs choose
-                          managed-identity   this machine's; a user-assigned one by AZURE_CLIENT_ID
+    "    --credential NAME     get tokens from NAME instead of the first developer tool that is signed in:
+                          cli                Azure CLI (`az login`)
+                          powershell         Azure PowerShell (`Connect-AzAccount`)
+                          azd                Azure Developer CLI (`azd auth login`)
+                          env                the AZURE_… variables of the other Azure SDKs
+                          managed-identity   this machine's identity; AZURE_CLIENT_ID selects a user-assigned one
                           static             the token in the variable AZURE_HEALTHCARE_TOKEN";
 
 impl Options {
-    /// Reads the command line; `switches` stand alone. Ends the program with status 2 where it cannot be read.
+    /// Reads the command line. Exits with status 2 if it is invalid.
     pub(crate) fn read(usage: &'static str, switches: &[&str], with_value: &[&str]) -> Self {
-        let (mut url, mut given) = (None, HashMap::new());
+        let (mut url, mut options) = (None, HashMap::new());
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -49,35 +49,35 @@ impl Options {
                     exit(0);
                 }
                 name if switches.contains(&name) => {
-                    given.insert(argument, String::new());
+                    options.insert(argument, String::new());
                 }
                 name if name == "--credential" || with_value.contains(&name) => match arguments.next() {
                     Some(value) => {
-                        given.insert(argument, value);
+                        options.insert(argument, value);
                     }
-                    None => refuse(&format!("{name} needs a value"), usage),
+                    None => exit_with_usage(&format!("{name} needs a value"), usage),
                 },
                 other if !other.starts_with('-') && url.is_none() => url = Some(argument),
-                other => refuse(&format!("what is `{other}`?"), usage),
+                other => exit_with_usage(&format!("unexpected argument `{other}`"), usage),
             }
         }
         for option in ["--resource", "--credential"] {
-            if url.is_none() && given.contains_key(option) {
-                refuse(&format!("{option} goes with the URL of a service"), usage);
+            if url.is_none() && options.contains_key(option) {
+                exit_with_usage(&format!("{option} needs the URL of a service"), usage);
             }
         }
-        Self { url, given, usage }
+        Self { url, options, usage }
     }
 
     pub(crate) fn has(&self, switch: &str) -> bool {
-        self.given.contains_key(switch)
+        self.options.contains_key(switch)
     }
 
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
-        self.given.get(name).map(String::as_str)
+        self.options.get(name).map(String::as_str)
     }
 
-    /// The FHIR service that was named, with the audience that was.
+    /// Returns the audience of the FHIR service at `url`.
     pub(crate) fn fhir(&self, url: &str) -> Result<FhirAudience> {
         match self.value("--resource") {
             Some(resource) => FhirAudience::from_endpoint(url).resource(resource).build(),
@@ -85,7 +85,7 @@ impl Options {
         }
     }
 
-    /// The DICOM service that was named, with the audience that was.
+    /// Returns the audience of the DICOM service at `url`.
     pub(crate) fn dicom(&self, url: &str) -> Result<DicomAudience> {
         match self.value("--resource") {
             Some(resource) => DicomAudience::from_endpoint(url).resource(resource).build(),
@@ -93,12 +93,12 @@ impl Options {
         }
     }
 
-    /// The credential that was named.
+    /// Returns the credential that `--credential` selects.
     pub(crate) fn credential(&self) -> Result<Credential> {
-        let (chain, what) = match self.value("--credential") {
+        let (chain, description) = match self.value("--credential") {
             None => (
                 developer_tools(),
-                "Azure CLI, Azure PowerShell or Azure Developer CLI, who is signed in first",
+                "the first of Azure CLI, Azure PowerShell and Azure Developer CLI that is signed in",
             ),
             Some("cli") => (by_name("AzureCliCredential"), "Azure CLI, the account of `az login`"),
             Some("powershell") => {
@@ -108,111 +108,110 @@ impl Options {
                 by_name("AzureDeveloperCliCredential"),
                 "Azure Developer CLI, the account of `azd auth login`",
             ),
-            Some("env") => (from_env(), "what the environment chooses"),
+            Some("env") => (from_env(), "selected by environment variables"),
             Some("managed-identity") => (by_name("ManagedIdentityCredential"), "this machine's identity"),
             Some("static") => {
-                say("credential", "the token in AZURE_HEALTHCARE_TOKEN");
+                log("credential", "the token in AZURE_HEALTHCARE_TOKEN");
                 let Ok(token) = std::env::var("AZURE_HEALTHCARE_TOKEN") else {
-                    refuse("AZURE_HEALTHCARE_TOKEN is not set", self.usage)
+                    exit_with_usage("AZURE_HEALTHCARE_TOKEN is not set", self.usage)
                 };
-                return Ok(Credential { tokens: Arc::new(StaticTokenCredential::new(&token)?), chain: None });
+                return Ok(Credential { inner: Arc::new(StaticTokenCredential::new(&token)?), chain: None });
             }
-            Some(other) => refuse(&format!("no credential is called `{other}`"), self.usage),
+            Some(other) => exit_with_usage(&format!("unknown credential `{other}`"), self.usage),
         };
-        say("credential", what);
+        log("credential", description);
         let chain = chain?;
-        Ok(Credential { tokens: chain.clone(), chain: Some(chain) })
+        Ok(Credential { inner: chain.clone(), chain: Some(chain) })
     }
 }
 
-/// Where tokens come from.
+/// A credential and, if it is a chain, access to the credential that the chain selected.
 pub(crate) struct Credential {
-    pub(crate) tokens: Arc<dyn TokenCredential>,
+    pub(crate) inner: Arc<dyn TokenCredential>,
     chain: Option<Arc<ChainedTokenCredential>>,
 }
 
 impl Credential {
-    /// What the stand-in takes, and nobody else.
-    pub(crate) fn of(fake_server: &FakeServer) -> Self {
-        say("credential", "the stand-in's own (no Azure account is used, and nothing leaves this machine)");
-        Self { tokens: fake_server.credential(), chain: None }
+    /// Returns the credential of the fake server. No real service accepts its tokens.
+    pub(crate) fn of_fake_server(fake_server: &FakeServer) -> Self {
+        log("credential", "the fake server's (no Azure account is used, and nothing leaves this machine)");
+        Self { inner: fake_server.credential(), chain: None }
     }
 
-    /// One of the stand-in's that fails in a way that was chosen.
-    pub(crate) fn from(credential: FakeCredential) -> Self {
-        Self { tokens: Arc::new(credential), chain: None }
+    /// Wraps a fake credential whose tokens have a chosen defect.
+    pub(crate) fn from_fake(credential: FakeCredential) -> Self {
+        Self { inner: Arc::new(credential), chain: None }
     }
 
-    /// Which of several gave the token.
+    /// Returns the name of the credential in a chain that returned the token.
     pub(crate) fn selected(&self) -> Option<&str> {
         self.chain.as_ref()?.selected()
     }
 }
 
-/// Whether a URL is a DICOM service's. A host of one's own does not tell: there, the last segment of the path does.
+/// Returns `true` if the URL is that of a DICOM service. For a custom host, the last path segment decides.
 pub(crate) fn is_dicom(url: &str) -> bool {
     let url = url.trim_end_matches('/');
     url.contains(".dicom.azurehealthcareapis.") || url.ends_with("/v1") || url.ends_with("/v2")
 }
 
-/// Ends the program with status 2, after a wrong call.
-pub(crate) fn refuse(why: &str, usage: &str) -> ! {
-    eprintln!("{why}\n\n{usage}\n{CREDENTIALS}");
+/// Prints an error and the usage, and exits with status 2.
+pub(crate) fn exit_with_usage(error: &str, usage: &str) -> ! {
+    eprintln!("{error}\n\n{usage}\n{CREDENTIALS}");
     exit(2)
 }
 
-/// Gets a token and says what for, who gave it, and how long it lives.
-pub(crate) async fn announce<A: Audience>(auth: &Authenticator<A>, credential: &Credential) -> Result<()> {
+/// Fetches a token and logs its resource, the credential that returned it, and its remaining lifetime.
+pub(crate) async fn fetch_token<A: Audience>(auth: &Authenticator<A>, credential: &Credential) -> Result<()> {
     let audience = auth.audience();
-    say("service", &format!("{} at {audience}", audience.service()));
-    say("audience", audience.resource());
+    log("service", &format!("{} at {audience}", audience.service()));
+    log("resource", audience.resource());
     let started = Instant::now();
     auth.authorization().await?;
     if let Some(name) = credential.selected() {
-        say("answered by", name);
+        log("token from", name);
     }
-    let left =
-        auth.expires_on().and_then(|end| end.duration_since(SystemTime::now()).ok()).unwrap_or_default();
-    say("token", &format!("received in {}, ends in {}", words(started.elapsed()), words(left)));
+    let remaining = auth
+        .expires_on()
+        .and_then(|expires_on| expires_on.duration_since(SystemTime::now()).ok())
+        .unwrap_or_default();
+    let (elapsed, remaining) = (format_duration(started.elapsed()), format_duration(remaining));
+    log("token", &format!("received in {elapsed}, expires in {remaining}"));
     Ok(())
 }
 
-/// Says how a request went that was sent at `started`.
+/// Logs the status of a response, the time since `started`, and the number of attempts if there were several.
 #[cfg(feature = "client")]
-pub(crate) fn print_response(request: &str, response: &azure_healthcare_auth::Response, started: Instant) {
-    let repeats = match response.attempts() {
+pub(crate) fn log_response(request: &str, response: &azure_healthcare_auth::Response, started: Instant) {
+    let attempts = match response.attempts() {
         1 => String::new(),
-        attempts => format!(", sent {attempts} times"),
+        attempts => format!(" after {attempts} attempts"),
     };
-    say(request, &format!("{} in {}{repeats}", response.status(), words(started.elapsed())));
+    log(request, &format!("{} in {}{attempts}", response.status(), format_duration(started.elapsed())));
 }
 
-/// Prints data to standard output. Who reads them may have seen enough, and that is no failure.
+/// Prints data to standard output. Ignores errors, because a reader such as `head` may close the pipe early.
 pub(crate) fn print(data: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{data}");
 }
 
-/// Says one thing to standard error.
-pub(crate) fn say(what: &str, how: &str) {
-    eprintln!("{what:<15} {how}");
+/// Prints a label and a text to standard error.
+pub(crate) fn log(label: &str, text: &str) {
+    eprintln!("{label:<15} {text}");
 }
 
-/// Ends the program with status 1 if it failed.
-pub(crate) fn end(outcome: Result<()>) {
-    if let Err(error) = outcome {
-        fail(&error.to_string());
+/// Prints the error and exits with status 1 if `result` is an error.
+pub(crate) fn exit_on_error(result: Result<()>) {
+    if let Err(error) = result {
+        log("error", &error.to_string());
+        exit(1);
     }
 }
 
-fn fail(text: &str) -> ! {
-    say("failed", text);
-    exit(1)
-}
-
-/// A span of time, as people say it.
-pub(crate) fn words(time: Duration) -> String {
-    match time.as_secs() {
-        0 => format!("{} ms", time.as_millis()),
+/// Formats a duration with one rounded-down unit, such as `45 min`.
+pub(crate) fn format_duration(duration: Duration) -> String {
+    match duration.as_secs() {
+        0 => format!("{} ms", duration.as_millis()),
         seconds @ 1..120 => format!("{seconds} s"),
         seconds @ 120..7_200 => format!("{} min", seconds / 60),
         seconds => format!("{} h", seconds / 3_600),

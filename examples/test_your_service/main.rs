@@ -1,8 +1,8 @@
-//! A small service that counts Patients, and how it is tested without Azure.
+//! A small service that counts Patients, with tests that need no Azure account.
 //!
 //! ```text
-//! cargo test --example test_your_service        its tests, against a stand-in on this machine
-//! cargo run --example test_your_service -- URL  the service on port 8080, signed in by `az login`
+//! cargo test --example test_your_service        run its tests against a fake server
+//! cargo run --example test_your_service -- URL  serve on port 8080, with the account of `az login`
 //! ```
 
 #[cfg(test)]
@@ -13,7 +13,7 @@ use azure_healthcare_auth::{ErrorKind, FhirAudience, HealthcareClient};
 use azure_identity::AzureCliCredential;
 use serde_json::{Value, json};
 
-/// The whole service. It is given its client, and so does not know whether that speaks to Azure or to a test.
+/// Builds the service. It receives its client, so that a test can pass one for a fake server.
 fn service(fhir: HealthcareClient<FhirAudience>) -> Router {
     Router::new().route("/patients/count", get(count)).with_state(fhir)
 }
@@ -24,21 +24,21 @@ async fn count(State(fhir): State<HealthcareClient<FhirAudience>>) -> Result<Jso
     Ok(Json(json!({ "count": page["total"] })))
 }
 
-/// What a caller is told. The error itself is for the log: it says who has to do what.
+/// An error as the caller sees it. The log has the details.
 enum Failure {
-    /// We cannot sign in, or Azure is busy: it may pass.
-    NotNow,
-    /// The FHIR service does not let us in, or does not make sense.
-    Upstream,
+    /// The credential failed or the FHIR service is temporarily unavailable.
+    Unavailable,
+    /// The FHIR service denied the request or sent an invalid response.
+    BadGateway,
 }
 
 impl From<azure_healthcare_auth::Error> for Failure {
     fn from(error: azure_healthcare_auth::Error) -> Self {
         eprintln!("{error}");
         if error.kind() == ErrorKind::Credential || error.is_transient() {
-            Self::NotNow
+            Self::Unavailable
         } else {
-            Self::Upstream
+            Self::BadGateway
         }
     }
 }
@@ -46,8 +46,10 @@ impl From<azure_healthcare_auth::Error> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> axum::response::Response {
         match self {
-            Self::NotNow => (StatusCode::SERVICE_UNAVAILABLE, "The records cannot be reached now."),
-            Self::Upstream => (StatusCode::BAD_GATEWAY, "The records do not answer as they should."),
+            Self::Unavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "The records are temporarily unavailable.")
+            }
+            Self::BadGateway => (StatusCode::BAD_GATEWAY, "The records cannot be read."),
         }
         .into_response()
     }
@@ -57,7 +59,7 @@ impl IntoResponse for Failure {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let Some(url) = std::env::args().nth(1) else {
         return Err(
-            "give the URL of a FHIR service, such as https://contoso-records.fhir.azurehealthcareapis.com"
+            "pass the URL of a FHIR service, such as https://contoso-records.fhir.azurehealthcareapis.com"
                 .into(),
         );
     };

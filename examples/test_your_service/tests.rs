@@ -1,4 +1,4 @@
-//! What the service promises, each with the stand-in in a state in which it could break.
+//! Tests of the service against a fake server.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,8 +10,8 @@ use tower::ServiceExt;
 
 use super::*;
 
-/// Asks the service, without a port of its own.
-async fn ask(fake_server: &FakeServer, credential: Arc<dyn TokenCredential>) -> (u16, String) {
+/// Sends a request to the service in memory, without a network port.
+async fn get_count(fake_server: &FakeServer, credential: Arc<dyn TokenCredential>) -> (u16, String) {
     let service = service(HealthcareClient::new(fake_server.fhir(), credential));
     let request = Request::get("/patients/count").body(Body::empty()).unwrap();
     let response = service.oneshot(request).await.unwrap();
@@ -21,11 +21,11 @@ async fn ask(fake_server: &FakeServer, credential: Arc<dyn TokenCredential>) -> 
 }
 
 #[tokio::test]
-async fn all_patients_are_counted_and_one_is_fetched() {
+async fn all_patients_are_counted_with_one_request() {
     let fake_server =
         FakeServer::builder().patients(41).patient(&json!({"resourceType": "Patient", "id": "p"}));
     let fake_server = fake_server.start().await;
-    assert_eq!(ask(&fake_server, fake_server.credential()).await, (200, r#"{"count":42}"#.to_owned()));
+    assert_eq!(get_count(&fake_server, fake_server.credential()).await, (200, r#"{"count":42}"#.to_owned()));
 
     let received = fake_server.received();
     assert_eq!(received[0].url().query(), Some("_total=accurate&_count=1"));
@@ -33,38 +33,38 @@ async fn all_patients_are_counted_and_one_is_fetched() {
 }
 
 #[tokio::test]
-async fn a_reader_can_run_it() {
+async fn reader_role_is_sufficient() {
     let fake_server = FakeServer::start().await;
     let reader = Arc::new(FakeCredential::new().with_roles(&["FHIR Data Reader"]));
-    assert_eq!(ask(&fake_server, reader).await.0, 200);
+    assert_eq!(get_count(&fake_server, reader).await.0, 200);
 }
 
 #[tokio::test]
-async fn a_busy_moment_and_a_cut_connection_are_not_noticed() {
+async fn throttled_and_truncated_responses_are_retried() {
     let fake_server = FakeServer::start().await;
     fake_server.inject_fault(1, Fault::Throttled(Duration::ZERO));
     fake_server.inject_fault(1, Fault::TruncatedBody);
-    assert_eq!(ask(&fake_server, fake_server.credential()).await.0, 200);
+    assert_eq!(get_count(&fake_server, fake_server.credential()).await.0, 200);
     assert_eq!(fake_server.received().len(), 3);
 }
 
 #[tokio::test]
-async fn who_calls_is_told_nothing_about_patients_or_tokens_where_it_is_refused() {
+async fn denial_is_reported_without_details() {
     let fake_server = FakeServer::start().await;
     for fault in [Fault::MissingRole, Fault::WrongAudience, Fault::InvalidSignature] {
-        // Twice: after a 401 the client tries once more, with another token.
+        // Two faults, because the client replays a request after a 401 with another token.
         fake_server.inject_fault(2, fault);
-        let answer = ask(&fake_server, fake_server.credential()).await;
-        assert_eq!(answer, (502, "The records do not answer as they should.".to_owned()));
+        let response = get_count(&fake_server, fake_server.credential()).await;
+        assert_eq!(response, (502, "The records cannot be read.".to_owned()));
         fake_server.clear_faults();
     }
 }
 
 #[tokio::test]
-async fn without_a_token_it_says_not_now_and_asks_nothing() {
+async fn credential_error_is_reported_as_unavailable_and_sends_no_request() {
     let fake_server = FakeServer::start().await;
     let signed_out = Arc::new(ScriptedCredential::new().error("Please run 'az login'"));
-    let answer = ask(&fake_server, signed_out.clone()).await;
-    assert_eq!(answer, (503, "The records cannot be reached now.".to_owned()));
+    let response = get_count(&fake_server, signed_out.clone()).await;
+    assert_eq!(response, (503, "The records are temporarily unavailable.".to_owned()));
     assert_eq!((signed_out.calls(), fake_server.received().len()), (1, 0));
 }

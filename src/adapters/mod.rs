@@ -1,31 +1,62 @@
-//! The same guarantees in the HTTP stack that a service already has.
+//! Adapters that add the token in an HTTP stack that a service already uses.
 //!
-//! | the stack | the adapter | the feature |
+//! | Stack | Adapter | Feature |
 //! |---|---|---|
 //! | `reqwest-middleware` | `BearerMiddleware` | `reqwest-middleware` |
 //! | `tower`: `hyper-util`, `tower-http` | `BearerLayer` | `tower` |
 //! | `azure_core`'s pipeline | [`BearerPolicy`] | none |
 //!
-//! Each takes any [`HealthcareAuth`], an [`Authenticator`](crate::Authenticator) above all, and does the same with
-//! every request:
+//! Each adapter takes any [`HealthcareAuth`], usually an [`Authenticator`](crate::Authenticator). All of them give the
+//! same guarantees:
 //!
-//! * One to another origin, or outside the base path, is an [`Error`](crate::Error) of
-//!   [`ErrorKind::UrlNotAllowed`](crate::ErrorKind::UrlNotAllowed): no token is fetched and nothing is sent. The
-//!   [audience itself](Audience::admit) decides that, whatever implements the trait. `CONNECT`, `TRACE` and `TRACK` are refused
-//!   too.
-//! * It carries one `Authorization` header, whose value is marked sensitive where the stack can do that. The caller's
-//!   own does not survive.
-//! * After a 401 the value is [renewed](HealthcareAuth::renew), and the request sent once more, if there is another value
-//!   and its body can be sent again. Never after a 403, and never a second time.
-//! * Any other answer is handed on untouched, a refusal that stands too, and so is an error of the stack. Where
-//!   [`HealthcareClient`](crate::HealthcareClient) explains a refusal, here it is what the service sent.
+//! * A request to another origin or outside the base path fails with [`ErrorKind::UrlNotAllowed`]. No token is fetched
+//!   and nothing is sent. [`Audience::check_url`] makes this decision, even if an implementation of [`HealthcareAuth`]
+//!   would return a value for the URL. `CONNECT`, `TRACE` and `TRACK` requests fail too.
+//! * A request carries exactly one `Authorization` header. It replaces the caller's own, and its value is marked
+//!   sensitive if the stack supports that.
+//! * After a 401, the adapter [requests another authorization value](HealthcareAuth::refresh_rejected). If there is one
+//!   and the body can be sent again, the adapter replays the request once. A 403 is never replayed.
+//! * Every other response and every error of the stack is returned unchanged. Unlike
+//!   [`HealthcareClient`](crate::HealthcareClient), an adapter does not explain a 401 or 403.
 //!
-//! By the one that needs no feature; the page of each has its own stack:
+//! [`ErrorKind::UrlNotAllowed`]: crate::ErrorKind::UrlNotAllowed
+//!
+//! # Placement
+//!
+//! Put the adapter last, because it checks only the request that it passes on. A layer after it that follows redirects
+//! or rewrites URLs takes the token along.
+//!
+//! # Limits
+//!
+//! [`HealthcareClient`](crate::HealthcareClient) also handles the following. With an adapter, they are up to the stack:
+//!
+//! * **Proxies for an endpoint on this machine.** The token travels unencrypted to an `http` endpoint such as
+//!   `http://localhost`. `reqwest` and `azure_core`'s own transport send such a request to the proxy that `HTTP_PROXY`
+//!   names, unless `NO_PROXY` excludes this machine. Build the inner client with
+//!   [`no_proxy`](https://docs.rs/reqwest/latest/reqwest/struct.ClientBuilder.html#method.no_proxy) for an `http`
+//!   endpoint. The client of `hyper-util` does not read proxy settings from the environment.
+//! * **Headers that frame a body.** `Content-Length`, `Transfer-Encoding` and `Connection` are passed on, because another
+//!   layer may have set them for a good reason. A `Content-Length` that does not match the body truncates it. A gateway
+//!   that forwards the headers of other requests must remove the last two
+//!   ([RFC 9110, 7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)), and must remove `Content-Length` if it
+//!   changes the body.
+//!
+//! # Errors
+//!
+//! Each adapter documents where an [`Error`](crate::Error) of this crate is found in the stack's error. Such an error
+//! contains no token and nothing about a patient. This crate does not control the stack's own errors and logs. For
+//! example, errors of `reqwest` contain URLs unless
+//! [`without_url`](https://docs.rs/reqwest/latest/reqwest/struct.Error.html#method.without_url) removes them.
+//!
+//! # Examples
+//!
+//! With [`BearerPolicy`], which needs no feature. The page of each adapter has an example for its own stack.
 //!
 //! ```
+//! use std::{error::Error as _, iter::successors, sync::Arc};
+//!
 //! use azure_core::http::{ClientOptions, Context, Method, Pipeline, Request, Url};
 //! use azure_healthcare_auth::{Audience, Authenticator, Error, ErrorKind, adapters::BearerPolicy};
-//! use std::{error::Error as _, iter::successors, sync::Arc};
 //! # use azure_healthcare_auth::testing::FakeServer;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -41,34 +72,15 @@
 //! let pipeline = Pipeline::new(None, None, options, vec![], vec![], None);
 //! let get = async |url| pipeline.send(&Context::new(), &mut Request::new(url, Method::Get), None).await;
 //!
-//! // A reference in somebody's Bundle leads to another host.
-//! let refused = get(Url::parse("https://elsewhere.example/Patient/1")?).await.unwrap_err();
-//! let ours = successors(refused.source(), |&cause| cause.source()).find_map(|cause| cause.downcast_ref::<Error>());
-//! assert_eq!((ours.map(Error::kind), credential.calls()), (Some(ErrorKind::UrlNotAllowed), 0));
+//! // A reference in a Bundle points to another host. No token is fetched.
+//! let error = get(Url::parse("https://elsewhere.example/Patient/1")?).await.unwrap_err();
+//! let source = successors(error.source(), |&error| error.source()).find_map(|error| error.downcast_ref::<Error>());
+//! assert_eq!((source.map(Error::kind), credential.calls()), (Some(ErrorKind::UrlNotAllowed), 0));
 //!
 //! assert_eq!(u16::from(get(patient).await?.status()), 200);
 //! assert_eq!(credential.calls(), 1);
 //! # Ok(()) }
 //! ```
-//!
-//! What is checked is what the adapter hands on. A part of the stack that comes after it and leads the request
-//! elsewhere (one that follows redirects, or rewrites URLs) takes the token along: put the adapter last.
-//!
-//! Two more things that [`HealthcareClient`](crate::HealthcareClient) sees to are the stack's here:
-//!
-//! * **Proxies, where the endpoint is on this machine.** To `http://localhost` and its like the token goes in clear, and
-//!   so it does to the proxy that `HTTP_PROXY` names: `reqwest` and `azure_core`'s own transport use that one for this
-//!   machine too, unless `NO_PROXY` excepts it. For an `http` endpoint build what sends with
-//!   [`no_proxy`](https://docs.rs/reqwest/latest/reqwest/struct.ClientBuilder.html#method.no_proxy). `hyper-util`'s
-//!   client takes no proxy from the environment.
-//! * **Headers that frame a body.** `Content-Length`, `Transfer-Encoding` and `Connection` are handed on, since a layer
-//!   above may rightly have set them. A length that is not the body's cuts it off. What hands on the headers of somebody
-//!   else's request, as a gateway does, takes the last two off
-//!   ([RFC 9110, 7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)), and the length unless the body is the same.
-//!
-//! An error of this crate is found in the stack's own error: see each adapter. As in the rest of the crate it shows no
-//! token and nothing about a patient. What the stack itself says in errors and logs is its own: `reqwest`'s errors show
-//! URLs, until [`without_url`](https://docs.rs/reqwest/latest/reqwest/struct.Error.html#method.without_url).
 
 mod azure_core;
 #[cfg(feature = "reqwest-middleware")]
@@ -98,17 +110,17 @@ pub use self::reqwest_middleware::BearerMiddleware;
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 pub use self::tower::{BearerLayer, BearerService};
 
-/// What the adapters do alike.
-struct Bearer<A: Audience>(Arc<dyn HealthcareAuth<Audience = A>>);
+/// The logic that all adapters share.
+struct Bearer<A>(Arc<dyn HealthcareAuth<Audience = A>>);
 
 impl<A: Audience> Bearer<A> {
     fn audience(&self) -> &A {
         self.0.audience()
     }
 
-    /// Refuses a head that leads elsewhere although the URL does not.
+    /// Checks the parts of a request head that can redirect or expose it although its URL is allowed.
     #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
-    fn check_url(&self, method: &Method, headers: &HeaderMap) -> Result<()> {
+    fn check_head(&self, method: &Method, headers: &HeaderMap) -> Result<()> {
         check_method(method)?;
         headers.get_all(header::HOST).iter().try_for_each(|host| self.check_host(host.as_bytes()))
     }
@@ -117,26 +129,26 @@ impl<A: Audience> Bearer<A> {
         check_host(self.audience().endpoint(), host)
     }
 
-    /// The value for a request that was admitted.
-    async fn value(&self) -> Result<HeaderValue> {
+    /// Returns the authorization value for a request that passed the checks.
+    async fn authorization(&self) -> Result<HeaderValue> {
         match self.cached_authorization() {
             Some(value) => Ok(value),
             None => self.0.authorization().await.map(sensitive),
         }
     }
 
-    /// The same, where it need not be waited for.
+    /// Returns the cached authorization value, if there is one.
     fn cached_authorization(&self) -> Option<HeaderValue> {
         self.0.cached_authorization().map(sensitive)
     }
 
-    /// Another value than one that was refused.
-    async fn renewed(&self, refused: &HeaderValue) -> Option<HeaderValue> {
-        other_than(refused, self.0.refresh_rejected(refused).await).map(sensitive)
+    /// Returns an authorization value that differs from the rejected one, or `None` if there is none.
+    async fn refresh_rejected(&self, rejected: &HeaderValue) -> Option<HeaderValue> {
+        other_than(rejected, self.0.refresh_rejected(rejected).await).map(sensitive)
     }
 }
 
-impl<A: Audience> Clone for Bearer<A> {
+impl<A> Clone for Bearer<A> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }

@@ -1,6 +1,6 @@
-//! [`BearerMiddleware`]: for `reqwest-middleware`.
+//! [`BearerMiddleware`], a middleware for `reqwest-middleware`.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use http::{Extensions, HeaderValue, StatusCode, header};
@@ -10,26 +10,63 @@ use reqwest_middleware::{Error, Middleware, Next, Result};
 use super::Bearer;
 use crate::{Audience, HealthcareAuth};
 
-/// A middleware for [`reqwest_middleware`] that puts the token on each request, and keeps it with its service.
+/// A middleware for [`reqwest_middleware`] that adds the token to each request.
 ///
-/// [What it does](crate::adapters) is what all adapters do. A body that cannot be cloned, a stream, is not sent again:
-/// a 401 is handed on then.
+/// The [module documentation](crate::adapters) describes what all adapters guarantee. A request whose body cannot be
+/// cloned, such as a stream, is not replayed after a 401.
 ///
 /// # Redirects
 ///
-/// They are followed below all middleware, by the inner client, unless it is told not to. A `reqwest` that follows
+/// The inner client follows redirects below all middleware. Build it with
+/// [`Policy::none`](reqwest::redirect::Policy::none), because a `reqwest` client that follows redirects
 ///
-/// * takes the token off on the way to another host or port, but not the body (307, 308);
-/// * tells that host, in `Referer`, the whole URL that it comes from, with what a query says of a patient;
-/// * leaves the token on where the redirect stays on the origin and leaves the base path, and by its version 0.13.2
-///   also from `https://host` to `http://host:443`, since that compares no schemes (0.13.5 does).
+/// * removes the token on the way to another host or port, but sends the body there (307, 308);
+/// * sends the whole URL to that host in `Referer`, including a query that may be about a patient;
+/// * keeps the token on a redirect that stays on the origin but leaves the base path. Version 0.13.2 also keeps it from
+///   `https://host` to `http://host:443`, because it does not compare schemes. Version 0.13.5 does.
 ///
-/// So build the inner client without, as here, and with a time-out, which it has none of by itself:
+/// # Timeouts
+///
+/// Set [`read_timeout`](reqwest::ClientBuilder::read_timeout) on the inner client, because it has no timeout by default.
+///
+/// # Proxies
+///
+/// The token travels unencrypted to an `http` endpoint, which is on this machine. The inner client sends it to the proxy
+/// that `HTTP_PROXY` names, unless `NO_PROXY` excludes this machine. For such an endpoint, build the inner client with
+/// [`no_proxy`](reqwest::ClientBuilder::no_proxy).
+///
+/// # Retries
+///
+/// `reqwest-retry` works on either side of this middleware. If it comes first in the order of `with`, each retry passes
+/// through this middleware and carries the current token, and a request that cannot be cloned is not sent at all. If it
+/// comes second, it retries the request and its replay separately. In both positions it also retries `POST`. Exclude
+/// requests that are not idempotent from it.
+///
+/// # Errors
+///
+/// The stack's error is [`Error::Middleware`] and contains the error of this crate. If `reqwest-retry` comes first, it
+/// adds a layer of its own. A [`reqwest::Error`] is returned unchanged.
 ///
 /// ```
+/// use azure_healthcare_auth::Error;
+/// use reqwest_retry::RetryError;
+///
+/// fn find(error: &reqwest_middleware::Error) -> Option<&Error> {
+///     let reqwest_middleware::Error::Middleware(error) = error else { return None };
+///     match error.downcast_ref::<RetryError>() {
+///         Some(RetryError::Error(error) | RetryError::WithRetries { err: error, .. }) => find(error),
+///         None => error.downcast_ref::<Error>(),
+///     }
+/// }
+/// ```
+///
+/// # Examples
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+///
 /// use azure_healthcare_auth::{Authenticator, adapters::BearerMiddleware};
 /// use reqwest::redirect::Policy;
-/// use std::{sync::Arc, time::Duration};
 /// # use azure_healthcare_auth::testing::FakeServer;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -47,63 +84,31 @@ use crate::{Audience, HealthcareAuth};
 /// assert_eq!(response.status(), 200);
 /// # Ok(()) }
 /// ```
-///
-/// # Proxies
-///
-/// To an `http` endpoint, which is one on this machine, the token goes in clear. The inner client gives it to the proxy
-/// that `HTTP_PROXY` names, unless `NO_PROXY` excepts this machine: build it with
-/// [`no_proxy`](reqwest::ClientBuilder::no_proxy) there.
-///
-/// # Retries
-///
-/// `reqwest-retry` works on either side. Before this middleware, in the order of `with`, it sends each repeat through it,
-/// with the token of that moment; and what it cannot clone it does not send. Behind it, each of the at most two sends
-/// has its own repeats. Either way it repeats a `POST` too: what acts twice is to be kept out of it.
-///
-/// # Errors
-///
-/// One of this crate is the [`Middleware`](Error::Middleware) of the stack's error. `reqwest-retry` in front of it
-/// wraps that once more:
-///
-/// ```
-/// use azure_healthcare_auth::Error;
-/// use reqwest_retry::RetryError;
-///
-/// fn ours(error: &reqwest_middleware::Error) -> Option<&Error> {
-///     let reqwest_middleware::Error::Middleware(error) = error else { return None };
-///     match error.downcast_ref::<RetryError>() {
-///         Some(RetryError::Error(error) | RetryError::WithRetries { err: error, .. }) => ours(error),
-///         None => error.downcast_ref::<Error>(),
-///     }
-/// }
-/// ```
-///
-/// A [`reqwest::Error`] is handed on as it is.
-#[derive(Clone, Debug)]
-pub struct BearerMiddleware<A: Audience>(Bearer<A>);
+pub struct BearerMiddleware<A>(Bearer<A>);
 
 impl<A: Audience> BearerMiddleware<A> {
-    /// A middleware that gets its values from `auth`.
+    /// Creates a middleware that gets its authorization values from `auth`.
+    #[must_use]
     pub fn new(auth: Arc<dyn HealthcareAuth<Audience = A>>) -> Self {
         Self(Bearer(auth))
     }
 
-    fn check_url(&self, request: &Request) -> crate::Result<()> {
+    fn check_request(&self, request: &Request) -> crate::Result<()> {
         self.0.audience().check_url(request.url())?;
-        self.0.check_url(request.method(), request.headers())
+        self.0.check_head(request.method(), request.headers())
     }
 
-    /// Sends what was refused with another value, if there is one.
-    async fn send_again(
+    /// Sends `request` with another authorization value, or returns `response` if there is none.
+    async fn replay(
         &self,
         mut request: Request,
-        refused: &HeaderValue,
-        refusal: Response,
+        rejected: &HeaderValue,
+        response: Response,
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        let Some(other) = self.0.renewed(refused).await else { return Ok(refusal) };
-        drop(refusal);
+        let Some(other) = self.0.refresh_rejected(rejected).await else { return Ok(response) };
+        drop(response);
         request.headers_mut().insert(header::AUTHORIZATION, other);
         next.run(request, extensions).await
     }
@@ -117,17 +122,29 @@ impl<A: Audience> Middleware for BearerMiddleware<A> {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        self.check_url(&request).map_err(Error::middleware)?;
-        let value = self.0.value().await.map_err(Error::middleware)?;
-        let again = request.try_clone().map(Box::new);
+        self.check_request(&request).map_err(Error::middleware)?;
+        let value = self.0.authorization().await.map_err(Error::middleware)?;
+        let copy = request.try_clone().map(Box::new);
         request.headers_mut().insert(header::AUTHORIZATION, value.clone());
         let response = next.clone().run(request, extensions).await?;
-        match again {
-            // Boxed, so that the future of a request that is not refused stays small.
-            Some(again) if response.status() == StatusCode::UNAUTHORIZED => {
-                Box::pin(self.send_again(*again, &value, response, extensions, next)).await
+        match copy {
+            // Boxed to keep the future of a request that is not replayed small.
+            Some(copy) if response.status() == StatusCode::UNAUTHORIZED => {
+                Box::pin(self.replay(*copy, &value, response, extensions, next)).await
             }
             _ => Ok(response),
         }
+    }
+}
+
+impl<A> Clone for BearerMiddleware<A> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<A: Audience> fmt::Debug for BearerMiddleware<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BearerMiddleware").field(&self.0).finish()
     }
 }

@@ -1,4 +1,4 @@
-//! [`BearerLayer`] and [`BearerService`]: for `tower`.
+//! [`BearerLayer`] and [`BearerService`], for `tower`.
 
 use std::{
     fmt,
@@ -16,19 +16,44 @@ use tower_service::Service;
 use super::Bearer;
 use crate::{Audience, HealthcareAuth, audience::check_uri};
 
-/// The error of a stack: one of this crate, or that of the service below, as it was.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A layer for [`tower`](tower_service) that puts the token on each [`http::Request`], and keeps it with its service.
+/// A [`Layer`] that adds the token to each [`http::Request`].
 ///
-/// [What it does](crate::adapters) is what all adapters do. The URI must be whole, with scheme and host, and is sent as
-/// it stands: nothing in it is mended. `B` is the body of the requests.
+/// `B` is the body type of the requests. The [module documentation](crate::adapters) describes what all adapters
+/// guarantee. The URI of a request must have a scheme and a host. It is sent unchanged.
+///
+/// # Placement
+///
+/// Put the layer next to the client. `tower`'s retries, timeouts and limits work outside it, and each retry carries the
+/// current token. A layer that follows redirects belongs outside too. There, each redirect is checked, and one that leaves the
+/// audience is an error. Inside, the redirect would take the token along.
+///
+/// The inner service is called once for each time that it was ready, and is polled for readiness again before a replay.
+/// It stays reserved while a token is fetched.
+///
+/// # Errors
+///
+/// The stack's error is a box that contains an error of this crate, or the unchanged error of the inner service.
 ///
 /// ```
+/// # fn print_kind(error: Box<dyn std::error::Error + Send + Sync>) {
+/// use azure_healthcare_auth::Error;
+///
+/// if let Some(error) = error.downcast_ref::<Error>() {
+///     println!("{:?}: {error}", error.kind());
+/// }
+/// # }
+/// ```
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
 /// use azure_healthcare_auth::{Authenticator, adapters::BearerLayer};
 /// use http_body_util::Empty;
 /// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-/// use std::sync::Arc;
 /// use tower::{Service, ServiceBuilder, ServiceExt};
 /// # use azure_healthcare_auth::{Audience, testing::FakeServer};
 ///
@@ -46,38 +71,17 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// assert_eq!(response.status(), 200);
 /// # Ok(()) }
 /// ```
-///
-/// # Where it goes
-///
-/// Next to what sends. `tower`'s retries, time-outs and limits work on its outside, and each repeat has the token of its
-/// moment. A layer that follows redirects belongs outside too: there each step is checked, and one that leads out of the
-/// audience is an error. On its inside it would take the token along.
-///
-/// The service below is called once for each time that it was ready, and asked anew before a request is sent again. It
-/// is held ready while a token is waited for.
-///
-/// # Errors
-///
-/// The stack's error is a box: with an error of this crate, or with that of the service below, as it was.
-///
-/// ```
-/// # fn told(error: Box<dyn std::error::Error + Send + Sync>) {
-/// use azure_healthcare_auth::Error;
-///
-/// if let Some(error) = error.downcast_ref::<Error>() {
-///     println!("{:?}: {error}", error.kind());
-/// }
-/// # }
-/// ```
-pub struct BearerLayer<A: Audience, B> {
+pub struct BearerLayer<A, B> {
     bearer: Bearer<A>,
-    replay: fn(&B) -> Option<B>,
+    clone_body: fn(&B) -> Option<B>,
 }
 
 impl<A: Audience, B> BearerLayer<A, B> {
-    /// A layer that gets its values from `auth`, for bodies that can be cloned.
+    /// Creates a layer for bodies that implement [`Clone`].
     ///
-    /// Each body is cloned before it is sent: cheap for `Full<Bytes>` and `Empty`, a copy for `String`.
+    /// The layer clones each body before it sends it. That is cheap for `Full<Bytes>` and `Empty`, and a copy for
+    /// `String`.
+    #[must_use]
     pub fn new(auth: Arc<dyn HealthcareAuth<Audience = A>>) -> Self
     where
         B: Clone,
@@ -85,26 +89,36 @@ impl<A: Audience, B> BearerLayer<A, B> {
         Self::with_clone_body(auth, |body| Some(body.clone()))
     }
 
-    /// The same for other bodies: `replay` makes one that can be sent in the place of a body, before that is sent.
+    /// Creates a layer that copies bodies with `clone_body`.
     ///
-    /// Where it gives `None`, the request is not sent again after a 401. An empty body can always be made again:
+    /// The layer calls `clone_body` before it sends a request. If it returns `None`, the request is not replayed after a
+    /// 401.
+    ///
+    /// # Examples
+    ///
+    /// An empty body can be created again, whatever its type:
     ///
     /// ```
+    /// use std::sync::Arc;
+    ///
     /// use azure_healthcare_auth::{Authenticator, FhirAudience, adapters::BearerLayer};
     /// use http_body_util::combinators::BoxBody;
     /// use hyper::body::Body;
-    /// use std::sync::Arc;
     ///
     /// fn layer(auth: Authenticator<FhirAudience>) -> BearerLayer<FhirAudience, BoxBody<bytes::Bytes, hyper::Error>> {
     ///     BearerLayer::with_clone_body(Arc::new(auth), |body| body.is_end_stream().then(BoxBody::default))
     /// }
     /// ```
-    pub fn with_clone_body(auth: Arc<dyn HealthcareAuth<Audience = A>>, replay: fn(&B) -> Option<B>) -> Self {
-        Self { bearer: Bearer(auth), replay }
+    #[must_use]
+    pub fn with_clone_body(
+        auth: Arc<dyn HealthcareAuth<Audience = A>>,
+        clone_body: fn(&B) -> Option<B>,
+    ) -> Self {
+        Self { bearer: Bearer(auth), clone_body }
     }
 }
 
-impl<S, A: Audience, B> Layer<S> for BearerLayer<A, B> {
+impl<S, A, B> Layer<S> for BearerLayer<A, B> {
     type Service = BearerService<S, A, B>;
 
     fn layer(&self, inner: S) -> Self::Service {
@@ -112,15 +126,18 @@ impl<S, A: Audience, B> Layer<S> for BearerLayer<A, B> {
     }
 }
 
-/// What a [`BearerLayer`] makes of the service below it.
+/// A [`Service`] that adds the token to each request. Created by [`BearerLayer`].
 ///
-/// It is to be named where a part of a program keeps its client:
+/// # Examples
+///
+/// A struct that stores its client has to name this type:
 ///
 /// ```
+/// use std::sync::Arc;
+///
 /// use azure_healthcare_auth::{Authenticator, FhirAudience, adapters::{BearerLayer, BearerService}};
 /// use http_body_util::Empty;
 /// use hyper_util::{client::legacy::{Client, connect::HttpConnector}, rt::TokioExecutor};
-/// use std::sync::Arc;
 /// use tower::{Layer, ServiceExt};
 /// # use azure_healthcare_auth::{Audience, testing::FakeServer};
 ///
@@ -148,7 +165,7 @@ impl<S, A: Audience, B> Layer<S> for BearerLayer<A, B> {
 /// assert_eq!(response.status(), 200);
 /// # Ok(()) }
 /// ```
-pub struct BearerService<S, A: Audience, B> {
+pub struct BearerService<S, A, B> {
     inner: S,
     layer: BearerLayer<A, B>,
 }
@@ -167,35 +184,35 @@ where
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Response<R>, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(context).map_err(Into::into)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let layer = &self.layer;
-        if let Err(error) = layer.check_url(&request) {
+        if let Err(error) = layer.check_request(&request) {
             return Box::pin(ready(Err(error.into())));
         }
         if let Some(value) = layer.bearer.cached_authorization() {
             return Box::pin(layer.send(&mut self.inner, request, value));
         }
-        // The one that is ready is called, and its clone is asked the next time.
+        // The future takes the service that is ready and leaves its clone, which the next `poll_ready` polls.
         let (layer, clone) = (layer.clone(), self.inner.clone());
         let mut inner = mem::replace(&mut self.inner, clone);
         Box::pin(async move {
-            let value = layer.bearer.value().await?;
+            let value = layer.bearer.authorization().await?;
             layer.send(&mut inner, request, value).await
         })
     }
 }
 
 impl<A: Audience, B> BearerLayer<A, B> {
-    fn check_url(&self, request: &Request<B>) -> crate::Result<()> {
+    fn check_request(&self, request: &Request<B>) -> crate::Result<()> {
         check_uri(self.bearer.audience().endpoint(), request.uri())?;
-        self.bearer.check_url(request.method(), request.headers())
+        self.bearer.check_head(request.method(), request.headers())
     }
 
-    /// Calls `inner`, which is ready.
+    /// Calls `inner`, which must be ready.
     fn send<S, R>(
         &self,
         inner: &mut S,
@@ -206,20 +223,20 @@ impl<A: Audience, B> BearerLayer<A, B> {
         S: Service<Request<B>, Response = Response<R>, Error: Into<BoxError>> + Clone,
     {
         let (mut parts, body) = request.into_parts();
-        let again = (self.replay)(&body).map(|body| Again {
+        let replay = (self.clone_body)(&body).map(|body| Replay {
             bearer: self.bearer.clone(),
             inner: inner.clone(),
             request: Request::from_parts(parts.clone(), body),
-            refused: value.clone(),
+            rejected: value.clone(),
         });
         parts.headers.insert(header::AUTHORIZATION, value);
-        let answer = inner.call(Request::from_parts(parts, body));
+        let response = inner.call(Request::from_parts(parts, body));
         async move {
-            let response = answer.await.map_err(Into::into)?;
-            match again {
-                // Boxed, so that the future of a request that is not refused stays small.
-                Some(again) if response.status() == StatusCode::UNAUTHORIZED => {
-                    Box::pin(again.send(response)).await
+            let response = response.await.map_err(Into::into)?;
+            match replay {
+                // Boxed to keep the future of a request that is not replayed small.
+                Some(replay) if response.status() == StatusCode::UNAUTHORIZED => {
+                    Box::pin(replay.send(response)).await
                 }
                 _ => Ok(response),
             }
@@ -227,37 +244,37 @@ impl<A: Audience, B> BearerLayer<A, B> {
     }
 }
 
-/// What it takes to send a request in the place of one that was refused.
-struct Again<S, A: Audience, B> {
+/// The parts that are needed to replay a request after a 401.
+struct Replay<S, A, B> {
     bearer: Bearer<A>,
     inner: S,
     request: Request<B>,
-    refused: HeaderValue,
+    rejected: HeaderValue,
 }
 
-impl<S, A, B, R> Again<S, A, B>
+impl<S, A, B, R> Replay<S, A, B>
 where
     S: Service<Request<B>, Response = Response<R>, Error: Into<BoxError>>,
     A: Audience,
 {
-    /// The answer to it, or the refusal where there is no other value.
-    async fn send(mut self, refusal: Response<R>) -> Result<Response<R>, BoxError> {
-        let Some(other) = self.bearer.renewed(&self.refused).await else { return Ok(refusal) };
-        // It may hold what the service has to have free in order to be ready.
-        drop(refusal);
-        poll_fn(|context| self.inner.poll_ready(context)).await.map_err(Into::into)?;
+    /// Sends the request with another authorization value, or returns `response` if there is none.
+    async fn send(mut self, response: Response<R>) -> Result<Response<R>, BoxError> {
+        let Some(other) = self.bearer.refresh_rejected(&self.rejected).await else { return Ok(response) };
+        // Dropped first, because the response may hold a permit or connection that the service needs to become ready.
+        drop(response);
+        poll_fn(|cx| self.inner.poll_ready(cx)).await.map_err(Into::into)?;
         self.request.headers_mut().insert(header::AUTHORIZATION, other);
         self.inner.call(self.request).await.map_err(Into::into)
     }
 }
 
-impl<A: Audience, B> Clone for BearerLayer<A, B> {
+impl<A, B> Clone for BearerLayer<A, B> {
     fn clone(&self) -> Self {
-        Self { bearer: self.bearer.clone(), replay: self.replay }
+        Self { bearer: self.bearer.clone(), clone_body: self.clone_body }
     }
 }
 
-impl<S: Clone, A: Audience, B> Clone for BearerService<S, A, B> {
+impl<S: Clone, A, B> Clone for BearerService<S, A, B> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone(), layer: self.layer.clone() }
     }
@@ -271,7 +288,7 @@ impl<A: Audience, B> fmt::Debug for BearerLayer<A, B> {
 
 impl<S, A: Audience, B> fmt::Debug for BearerService<S, A, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What the service below shows is not known.
+        // `S` may not implement `Debug`.
         f.debug_tuple("BearerService").field(&self.layer.bearer).finish()
     }
 }

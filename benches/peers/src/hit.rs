@@ -1,4 +1,4 @@
-//! What a cached hit costs each crate, measured in turns so that all see the same machine.
+//! Measures a cached hit of each crate. The crates take turns, so that changing load on the machine affects all of them.
 
 use std::{
     hint::black_box,
@@ -8,15 +8,15 @@ use std::{
 use tokio::{runtime::Runtime, task::JoinSet};
 
 use crate::{
+    issuer::{Behavior, Issuer, LONG},
     peer::Peer,
-    world::{LONG, Mood, World},
 };
 
 const ROUNDS: usize = 31;
-const HITS_A_ROUND: u32 = 64_000;
+const HITS_PER_ROUND: u32 = 64_000;
 const TASKS: u32 = 64;
 
-/// A crate with a token in its cache.
+/// A peer whose cache contains a token.
 pub struct Warm<'a> {
     pub name: &'static str,
     one_task: Box<dyn Fn() -> Duration + 'a>,
@@ -25,21 +25,21 @@ pub struct Warm<'a> {
 
 pub fn warm<P: Peer>(runtime: &Runtime) -> Warm<'_> {
     let peer = runtime.block_on(async {
-        let mood = Mood { gives: Some(LONG), takes: Duration::ZERO };
-        let peer = P::new(&World::start(mood).await.expect("a loopback port"));
-        peer.authorize(&mut P::request()).await.expect("a token");
+        let behavior = Behavior { lifetime: Some(LONG), duration: Duration::ZERO };
+        let peer = P::new(&Issuer::start(behavior).await.expect("a loopback port is available"));
+        peer.authorize(&mut P::request()).await.expect("the issuer returns a token");
         peer
     });
-    let same = peer.clone();
+    let shared = peer.clone();
     Warm {
         name: P::NAME,
-        one_task: Box::new(move || timed(runtime, &peer, 1)),
-        tasks: Box::new(move || timed(runtime, &same, TASKS)),
+        one_task: Box::new(move || time_hits(runtime, &peer, 1)),
+        tasks: Box::new(move || time_hits(runtime, &shared, TASKS)),
     }
 }
 
-/// The time for all hits, made by that many tasks.
-fn timed<P: Peer>(runtime: &Runtime, peer: &P, tasks: u32) -> Duration {
+/// Returns the time of all hits, divided among `tasks` tasks.
+fn time_hits<P: Peer>(runtime: &Runtime, peer: &P, tasks: u32) -> Duration {
     runtime.block_on(async {
         let mut running = JoinSet::new();
         let start = Instant::now();
@@ -47,7 +47,7 @@ fn timed<P: Peer>(runtime: &Runtime, peer: &P, tasks: u32) -> Duration {
             let peer = peer.clone();
             running.spawn(async move {
                 let mut request = P::request();
-                for _ in 0..HITS_A_ROUND / tasks {
+                for _ in 0..HITS_PER_ROUND / tasks {
                     let authorized = peer.authorize(&mut request).await;
                     black_box(authorized.is_ok());
                     black_box(authorized.ok());
@@ -59,7 +59,7 @@ fn timed<P: Peer>(runtime: &Runtime, peer: &P, tasks: u32) -> Duration {
     })
 }
 
-/// Nanoseconds a hit: by one task, and by 64.
+/// Returns the median nanoseconds per hit of each peer, with one task and with 64.
 pub fn measure(warm: &[Warm<'_>]) -> Vec<[f64; 2]> {
     let mut times = vec![[(); 2].map(|()| Vec::with_capacity(ROUNDS)); warm.len()];
     for _ in 0..ROUNDS {
@@ -70,7 +70,7 @@ pub fn measure(warm: &[Warm<'_>]) -> Vec<[f64; 2]> {
     }
     let median = |mut times: Vec<Duration>| {
         times.sort_unstable();
-        times[ROUNDS / 2].as_secs_f64() * 1e9 / f64::from(HITS_A_ROUND)
+        times[ROUNDS / 2].as_secs_f64() * 1e9 / f64::from(HITS_PER_ROUND)
     };
     times.into_iter().map(|times| times.map(median)).collect()
 }

@@ -1,49 +1,48 @@
-//! [`Peer`]: what each crate has to do here.
+//! [`Peer`], the interface that each crate implements for the benchmarks.
 
 use std::{fmt::Display, sync::Arc, time::Duration};
 
 use http::HeaderValue;
 
-use crate::world::World;
+use crate::issuer::Issuer;
 
-/// A cache of tokens, such as a program would set up once and share.
+/// A token cache that a program creates once and shares.
 pub trait Peer: Clone + Send + Sync + 'static {
     const NAME: &str;
-    /// A token that lives this long is valid and due to be refreshed …
-    const LIFE_OF_A_DUE_TOKEN: Duration;
-    /// … after this time.
+    /// The lifetime of a token that is still valid but due for a refresh after [`TIME_UNTIL_DUE`](Self::TIME_UNTIL_DUE).
+    const LIFETIME_OF_DUE_TOKEN: Duration;
     const TIME_UNTIL_DUE: Duration;
-    /// The refresh begins by itself, without a request.
-    const REFRESHES_BY_ITSELF: bool = false;
+    /// `true` if the crate refreshes a token without waiting for a request.
+    const REFRESHES_IN_BACKGROUND: bool = false;
 
-    /// What is authorized, where that is not simply a header's value; made once for many hits.
+    /// The request to authorize, or `()` if the crate returns a header value. Created once for many hits.
     type Request: Send;
-    /// What a request gets.
+    /// The result of a hit.
     type Authorized;
 
-    fn new(world: &Arc<World>) -> Self;
+    fn new(issuer: &Arc<Issuer>) -> Self;
 
     fn request() -> Self::Request;
 
-    /// Leads to a header that could be sent as it is.
+    /// Returns or sets a complete `Authorization` header.
     fn authorize(
         &self,
         request: &mut Self::Request,
     ) -> impl Future<Output = Result<Self::Authorized, String>> + Send;
 
-    /// A whole request, with the answer to a 401 that the crate offers. `None` if it offers none.
-    fn send(&self, _world: &World) -> impl Future<Output = Option<Result<(), String>>> + Send {
+    /// Sends a request and replays it after a 401. Returns `None` if the crate does not support that.
+    fn send(&self, _issuer: &Issuer) -> impl Future<Output = Option<Result<(), String>>> + Send {
         async { None }
     }
 }
 
-/// The header of a crate that hands out its token as text.
+/// Returns the `Authorization` header for a token.
 pub fn bearer(token: &str) -> Result<HeaderValue, String> {
-    let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(text)?;
+    let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(to_string)?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-pub fn text(error: impl Display) -> String {
+pub fn to_string(error: impl Display) -> String {
     error.to_string()
 }

@@ -1,8 +1,10 @@
-//! A service on `axum` with clients of `azure_healthcare_auth` as its state.
+//! A service on `axum` that has clients of `azure_healthcare_auth` as its state.
 //!
-//! Both clients have one credential, and their clones share tokens and connections: however many requests come in at
-//! once, one token is fetched for each of the two services. What goes wrong is told to the log in full, and to who asked
-//! as far as it concerns them. Who may ask this service at all is another matter, and not shown.
+//! Both clients use one credential, and their clones share tokens and connections. Any number of concurrent requests
+//! fetches only one token per service. The log gets the full error, and the caller gets a short message. Authentication of
+//! the callers is not shown.
+
+use std::time::Duration;
 
 use axum::{
     Json, Router,
@@ -14,10 +16,9 @@ use axum::{
 };
 use azure_healthcare_auth::{
     DicomAudience, DicomVersion, Error, ErrorKind, FhirAudience, HealthcareClient,
-    testing::{Fault, FakeServer},
+    testing::{FakeServer, Fault},
 };
 use serde_json::{Value, json};
-use std::time::Duration;
 use tower::ServiceExt;
 
 #[derive(Clone)]
@@ -34,7 +35,7 @@ fn service(services: Services) -> Router {
 }
 
 async fn patient(State(services): State<Services>, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
-    // The client lets nothing out of the service's base URL, but a `?` in an id would be a query.
+    // The client rejects paths outside the base URL, but `?` in an id would start a query.
     let is_id = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
     if !(1..=64).contains(&id.len()) || !id.bytes().all(is_id) {
         return Err(Failure::NotFound);
@@ -45,31 +46,32 @@ async fn patient(State(services): State<Services>, Path(id): Path<String>) -> Re
 
 async fn latest_change(State(services): State<Services>) -> Result<Json<Value>, Failure> {
     let latest = services.dicom.get("changefeed/latest").query("includemetadata", "false").send().await?;
-    // An empty feed has none: 204, which is read as `null`.
+    // An empty feed has no latest change. `json` reads its 204 response as `null`.
     let latest: Option<Value> = latest.json()?;
     Ok(Json(json!({ "sequence": latest.map(|change| change["sequence"].clone()) })))
 }
 
-/// What who asked is told.
+/// An error as the caller sees it. The log has the details.
 enum Failure {
     NotFound,
-    /// It may pass, and after this long it is worth another try.
-    NotNow(Option<Duration>),
-    /// Somebody here has to do something: the log says what.
-    Upstream,
+    /// A temporary failure. The caller may retry after the duration.
+    Unavailable(Option<Duration>),
+    /// A failure that an operator has to fix.
+    BadGateway,
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        // No token and nobody's data is in its text. Of a refusal it is why, and what to do.
+        // The message contains no token and no patient data. For a denial, it has the reason and the fix.
         eprintln!("log: {error}");
         match error.kind() {
             ErrorKind::Status if error.status() == Some(StatusCode::NOT_FOUND) => Self::NotFound,
-            ErrorKind::UrlNotAllowed => Self::NotFound, // an id such as `..`, which nothing was sent for
+            // An id such as `..`. Nothing was sent.
+            ErrorKind::UrlNotAllowed => Self::NotFound,
             kind if kind == ErrorKind::Credential || error.is_transient() => {
-                Self::NotNow(error.retry_after())
+                Self::Unavailable(error.retry_after())
             }
-            _ => Self::Upstream,
+            _ => Self::BadGateway,
         }
     }
 }
@@ -78,12 +80,12 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND.into_response(),
-            Self::NotNow(wait) => {
+            Self::Unavailable(wait) => {
                 let wait = wait.map_or(5, |wait| wait.as_secs().max(1)).to_string();
-                let said = "The records cannot be reached now.";
-                (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, wait)], said).into_response()
+                let message = "The records are temporarily unavailable.";
+                (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, wait)], message).into_response()
             }
-            Self::Upstream => (StatusCode::BAD_GATEWAY, "The records cannot be read.").into_response(),
+            Self::BadGateway => (StatusCode::BAD_GATEWAY, "The records cannot be read.").into_response(),
         }
     }
 }
@@ -98,7 +100,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (fault, path, expected) in [
         (None, "/patients/example-0001", 200),
         (None, "/changes/latest", 200),
-        (None, "/patients/nobody", 404),
+        (None, "/patients/missing", 404),
         (None, "/patients/..%2Fmetadata", 404),
         (None, "/patients/..", 404),
         (None, "/patients/example-0001%3F_elements=name", 404),
@@ -106,14 +108,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         (Some(Fault::MissingRole), "/changes/latest", 502),
     ] {
         fault.into_iter().for_each(|fault| fake_server.inject_fault(1, fault));
-        let answer = service.clone().oneshot(Request::get(path).body(Body::empty())?).await?;
-        let (status, wait) = (answer.status(), answer.headers().get(header::RETRY_AFTER).cloned());
-        let body = to_bytes(answer.into_body(), 1_000).await?;
+        let response = service.clone().oneshot(Request::get(path).body(Body::empty())?).await?;
+        let (status, wait) = (response.status(), response.headers().get(header::RETRY_AFTER).cloned());
+        let body = to_bytes(response.into_body(), 1_000).await?;
         println!("GET {path}: {status} {}", String::from_utf8_lossy(&body));
         assert_eq!((status.as_u16(), wait.is_some()), (expected, expected == 503), "{path}");
     }
     let counts = (fake_server.credential().calls(), fake_server.received().len());
-    println!("tokens fetched and requests sent, for two services: {counts:?}");
-    assert_eq!(counts, (2, 5), "what is no id was not sent");
+    println!("{} tokens fetched and {} requests sent for two services", counts.0, counts.1);
+    assert_eq!(counts, (2, 5), "invalid ids were not sent");
     Ok(())
 }

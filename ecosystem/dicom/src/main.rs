@@ -1,8 +1,8 @@
-//! From the change feed to a DICOM object: `dicom-object` and `dicom-json` on requests of `azure_healthcare_auth`.
+//! Reads the change feed and a DICOM object with `azure_healthcare_auth`, `dicom-json` and `dicom-object`.
 //!
-//! `GET changefeed` tells what is new, and with each change the instance's metadata, which `dicom-json` reads. The
-//! instance itself comes from `GET studies/…/series/…/instances/…` (WADO-RS), in one part of a `multipart/related`
-//! body, and `dicom-object` reads that.
+//! `GET changefeed` returns the changes, each with the instance's metadata, which `dicom-json` reads.
+//! `GET studies/…/series/…/instances/…` (WADO-RS) returns the instance itself as the only part of a `multipart/related`
+//! body, which `dicom-object` reads.
 
 use azure_healthcare_auth::{
     DicomAudience, DicomVersion, HealthcareClient,
@@ -15,21 +15,21 @@ use dicom_object::{DefaultDicomObject, InMemDicomObject, meta::FileMetaTableBuil
 use serde::Deserialize;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 
-type Failure = Box<dyn std::error::Error>;
+type BoxError = Box<dyn std::error::Error>;
 
-const WANTED: &str = r#"multipart/related; type="application/dicom"; transfer-syntax=*"#;
+const ACCEPT: &str = r#"multipart/related; type="application/dicom"; transfer-syntax=*"#;
 
 /// An entry of the change feed.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Change {
-    #[serde(alias = "StudyInstanceUid")] // as the documentation writes them
+    #[serde(alias = "StudyInstanceUid")] // the spelling in the documentation
     study_instance_uid: String,
     #[serde(alias = "SeriesInstanceUid")]
     series_instance_uid: String,
     #[serde(alias = "SopInstanceUid")]
     sop_instance_uid: String,
-    /// Not there when the instance is deleted.
+    /// Missing if the instance was deleted.
     #[serde(alias = "Metadata")]
     metadata: Option<DicomJson<InMemDicomObject>>,
 }
@@ -41,37 +41,38 @@ impl Change {
     }
 }
 
-/// The instance, as an object with its file meta information. One above 64 MiB needs `HealthcareClientBuilder::body_limit`.
+/// Retrieves the instance with its file meta information. An instance above 64 MiB needs a higher body limit on the client.
 async fn retrieve(
     dicom: &HealthcareClient<DicomAudience>,
     change: &Change,
-) -> Result<DefaultDicomObject, Failure> {
-    let response = dicom.get(change.path()).header("accept", WANTED).send().await?.error_for_status()?;
+) -> Result<DefaultDicomObject, BoxError> {
+    let response = dicom.get(change.path()).header("accept", ACCEPT).send().await?.error_for_status()?;
     let content_type = response.headers().get("content-type").ok_or("no content type")?.to_str()?;
     let file = only_part(content_type, response.bytes()).ok_or("not one part of multipart/related")?;
     Ok(dicom_object::from_reader(file)?)
 }
 
-/// The content of a `multipart/related` body that has one part (RFC 2046 §5.1.1), as that of a single instance has.
+/// Returns the content of a `multipart/related` body with exactly one part (RFC 2046 §5.1.1), or `None` for other bodies.
 fn only_part<'a>(content_type: &str, body: &'a [u8]) -> Option<&'a [u8]> {
-    let (kind, parameters) = content_type.split_once(';')?;
+    let (media_type, parameters) = content_type.split_once(';')?;
     let mut parameters = parameters.split(';').filter_map(|parameter| parameter.trim().split_once('='));
     let (_, boundary) = parameters.find(|(name, _)| name.eq_ignore_ascii_case("boundary"))?;
     let delimiter = format!("--{}", boundary.trim_matches('"'));
-    let (_, part) = split(body, delimiter.as_bytes())?;
-    let (_headers, content) = split(part, b"\r\n\r\n")?;
-    let (content, rest) = split(content, format!("\r\n{delimiter}").as_bytes())?;
-    // What follows the last delimiter is `--`, and anything else is another part.
-    (kind.trim().eq_ignore_ascii_case("multipart/related") && rest.starts_with(b"--")).then_some(content)
+    let (_, part) = split_once(body, delimiter.as_bytes())?;
+    let (_headers, content) = split_once(part, b"\r\n\r\n")?;
+    let (content, rest) = split_once(content, format!("\r\n{delimiter}").as_bytes())?;
+    // The last delimiter is followed by `--`. Anything else starts another part.
+    (media_type.trim().eq_ignore_ascii_case("multipart/related") && rest.starts_with(b"--"))
+        .then_some(content)
 }
 
-fn split<'a>(bytes: &'a [u8], at: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+fn split_once<'a>(bytes: &'a [u8], at: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let found = bytes.windows(at.len()).position(|window| window == at)?;
     Some((&bytes[..found], &bytes[found + at.len()..]))
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Failure> {
+async fn main() -> Result<(), BoxError> {
     let fake_server = FakeServer::builder().changes(5).start().await;
     let dicom = HealthcareClient::new(fake_server.dicom(DicomVersion::V2), fake_server.credential());
 
@@ -80,25 +81,25 @@ async fn main() -> Result<(), Failure> {
     let metadata = change.metadata.as_ref().ok_or("no metadata")?.inner();
     let patient = metadata.element(tags::PATIENT_ID)?.to_str()?;
     let modality = metadata.element(tags::MODALITY)?.to_str()?;
-    println!("{} changes; the last is an instance of {patient}, {modality}", changes.len());
+    println!("{} changes, the last for patient {patient}, modality {modality}", changes.len());
     assert_eq!((changes.len(), &*patient, &*modality), (5, "example-0001", "OT"));
 
-    // The stand-in has no instances to retrieve: another server does, that takes the same tokens.
-    let server = wado(change, metadata.clone()).await?;
+    // The fake server has no instances to retrieve. A second server with one instance accepts the same tokens.
+    let server = wado_server(change, metadata.clone()).await?;
     let service: DicomAudience = format!("{}/v2", server.uri()).parse()?;
     let instance = retrieve(&dicom.for_audience(service)?, change).await?;
     let pixels = instance.element(tags::PIXEL_DATA)?.to_bytes()?;
-    println!("its file: {} pixels, transfer syntax {}", pixels.len(), instance.meta().transfer_syntax());
+    println!("instance: {} pixels, transfer syntax {}", pixels.len(), instance.meta().transfer_syntax());
     assert_eq!(instance.element(tags::SOP_INSTANCE_UID)?.to_str()?, change.sop_instance_uid);
     assert_eq!(&*pixels, [0, 85, 170, 255]);
 
-    println!("tokens fetched for both: {}", fake_server.credential().calls());
-    assert_eq!(fake_server.credential().calls(), 1, "all DICOM services share a token");
+    println!("tokens fetched for both servers: {}", fake_server.credential().calls());
+    assert_eq!(fake_server.credential().calls(), 1, "all DICOM services share one token");
     Ok(())
 }
 
-/// A server with the file of this instance, for who sends a token for DICOM services.
-async fn wado(change: &Change, mut object: InMemDicomObject) -> Result<MockServer, Failure> {
+/// Starts a server that returns this instance to requests with a token for DICOM services.
+async fn wado_server(change: &Change, mut object: InMemDicomObject) -> Result<MockServer, BoxError> {
     object.put_str(tags::SOP_CLASS_UID, VR::UI, uids::SECONDARY_CAPTURE_IMAGE_STORAGE);
     let pixels = PrimitiveValue::from([0_u8, 85, 170, 255]);
     object.put(DataElement::new(tags::PIXEL_DATA, VR::OB, pixels));
@@ -110,7 +111,7 @@ async fn wado(change: &Change, mut object: InMemDicomObject) -> Result<MockServe
     let server = MockServer::start().await;
     let content_type = r#"multipart/related; type="application/dicom"; boundary="example""#;
     Mock::given(matchers::path(format!("/v2/{}", change.path())))
-        .and(matchers::header("accept", WANTED))
+        .and(matchers::header("accept", ACCEPT))
         .and(bearer_for(&server.uri().parse::<DicomAudience>()?))
         .respond_with(ResponseTemplate::new(200).set_body_raw(body, content_type))
         .mount(&server)

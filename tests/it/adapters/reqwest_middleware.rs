@@ -1,4 +1,4 @@
-//! What is `reqwest-middleware`'s own: retries on either side, redirects of the client below, streams.
+//! Tests of `BearerMiddleware` that are specific to `reqwest-middleware`: retries, redirects of the inner client, streams.
 
 #![cfg(feature = "reqwest-middleware")]
 
@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use crate::wire::{Fixed, Service, answering, authorizations, count, credential, fhir, service};
 use azure_healthcare_auth::{
     Authenticator, Error, ErrorKind, FhirAudience, adapters::BearerMiddleware, testing::ScriptedCredential,
 };
@@ -17,131 +16,132 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use reqwest_retry::{RetryError, RetryTransientMiddleware, policies::ExponentialBackoff};
 use wiremock::{
     Mock, ResponseTemplate,
-    matchers::{any, header as has, path},
+    matchers::{any, header as has_header, path},
 };
 
-fn bearer(server: &Service, tokens: &Arc<ScriptedCredential>) -> BearerMiddleware<FhirAudience> {
-    BearerMiddleware::new(Arc::new(Authenticator::new(fhir(server), tokens.clone())))
+use crate::wire::{FixedAuth, Service, responding, authorizations, count, credential, fhir, service};
+
+fn bearer(server: &Service, credential: &Arc<ScriptedCredential>) -> BearerMiddleware<FhirAudience> {
+    BearerMiddleware::new(Arc::new(Authenticator::new(fhir(server), credential.clone())))
 }
 
-/// The services are on this machine, whatever proxy the environment names.
+/// A client builder that ignores proxies of the environment, because the servers are on this machine.
 fn http() -> reqwest::ClientBuilder {
     reqwest::Client::builder().no_proxy()
 }
 
 fn retries() -> impl Middleware {
-    let bounds = (Duration::ZERO, Duration::ZERO);
-    let policy = ExponentialBackoff::builder().retry_bounds(bounds.0, bounds.1);
+    let policy = ExponentialBackoff::builder().retry_bounds(Duration::ZERO, Duration::ZERO);
     RetryTransientMiddleware::new_with_policy(policy.build_with_max_retries(2))
 }
 
 #[tokio::test]
-async fn retries_on_either_side() {
-    for outside in [true, false] {
-        // Twice out of order, then the token is refused, then all is well.
-        let (server, tokens) = (Service::start().await, credential());
-        let answer = |status| ResponseTemplate::new(status);
-        Mock::given(any()).respond_with(answer(503)).up_to_n_times(2).mount(&server).await;
-        let first = has("authorization", "Bearer token-1");
-        Mock::given(first).respond_with(answer(401)).mount(&server).await;
-        Mock::given(any()).respond_with(answer(200)).mount(&server).await;
+async fn retries_work_before_and_after_the_middleware() {
+    for retries_first in [true, false] {
+        // Responds with 503 twice, then with 401 to the first token, then with 200.
+        let (server, credential) = (Service::start().await, credential());
+        let response = |status| ResponseTemplate::new(status);
+        Mock::given(any()).respond_with(response(503)).up_to_n_times(2).mount(&server).await;
+        let first = has_header("authorization", "Bearer token-1");
+        Mock::given(first).respond_with(response(401)).mount(&server).await;
+        Mock::given(any()).respond_with(response(200)).mount(&server).await;
 
         let builder = ClientBuilder::new(http().build().unwrap());
-        let client = match outside {
-            true => builder.with(retries()).with(bearer(&server, &tokens)),
-            false => builder.with(bearer(&server, &tokens)).with(retries()),
+        let client = match retries_first {
+            true => builder.with(retries()).with(bearer(&server, &credential)),
+            false => builder.with(bearer(&server, &credential)).with(retries()),
         };
-        let response = client.build().post(server.uri()).body("whole").send().await.unwrap();
+        let response = client.build().post(server.uri()).body("body").send().await.unwrap();
         assert_eq!(response.status(), 200);
         let expected = ["Bearer token-1", "Bearer token-1", "Bearer token-1", "Bearer token-2"];
         assert_eq!(authorizations(&server).await, expected);
-        assert!(server.received_requests().await.unwrap().iter().all(|request| request.body == b"whole"));
-        assert_eq!(tokens.calls(), 2);
+        assert!(server.received_requests().await.unwrap().iter().all(|request| request.body == b"body"));
+        assert_eq!(credential.calls(), 2);
     }
 }
 
-/// As the docs say.
-fn ours(error: &reqwest_middleware::Error) -> Option<&Error> {
+/// The function of the documentation of `BearerMiddleware`.
+fn find(error: &reqwest_middleware::Error) -> Option<&Error> {
     let reqwest_middleware::Error::Middleware(error) = error else { return None };
     match error.downcast_ref::<RetryError>() {
-        Some(RetryError::Error(error) | RetryError::WithRetries { err: error, .. }) => ours(error),
+        Some(RetryError::Error(error) | RetryError::WithRetries { err: error, .. }) => find(error),
         None => error.downcast_ref::<Error>(),
     }
 }
 
 #[tokio::test]
-async fn and_a_foreign_url_is_not_tried_again() {
-    let (server, tokens) = (service().await, credential());
+async fn url_outside_audience_is_not_retried() {
+    let (server, credential) = (service().await, credential());
     let builder = ClientBuilder::new(http().build().unwrap());
-    let client = builder.with(retries()).with(bearer(&server, &tokens)).build();
+    let client = builder.with(retries()).with(bearer(&server, &credential)).build();
     let error = client.get("http://127.0.0.1:1/Patient/canary").send().await.unwrap_err();
-    let ours = ours(&error).unwrap();
-    assert_eq!((ours.kind(), ours.is_transient()), (ErrorKind::UrlNotAllowed, false));
+    let source = find(&error).unwrap();
+    assert_eq!((source.kind(), source.is_transient()), (ErrorKind::UrlNotAllowed, false));
     assert!(!format!("{error} {error:?}").contains("canary"));
-    assert_eq!((tokens.calls(), count(&server).await), (0, 0));
+    assert_eq!((credential.calls(), count(&server).await), (0, 0));
 }
 
-/// Redirects `/Patient` to where it is told, and answers everything else.
-async fn redirecting(status: u16, location: &str) -> Service {
+/// A server that redirects `/r4/Patient` to `location` and responds with 200 to everything else.
+async fn redirecting_server(status: u16, location: &str) -> Service {
     let server = Service::start().await;
-    let answer = ResponseTemplate::new(status).insert_header("location", location);
-    Mock::given(path("/r4/Patient")).respond_with(answer).mount(&server).await;
+    let redirect = ResponseTemplate::new(status).insert_header("location", location);
+    Mock::given(path("/r4/Patient")).respond_with(redirect).mount(&server).await;
     Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
     server
 }
 
-fn below_base(server: &Service, http: reqwest::ClientBuilder) -> ClientWithMiddleware {
+fn client_with_base_path(server: &Service, http: reqwest::ClientBuilder) -> ClientWithMiddleware {
     let audience: FhirAudience = format!("{}/r4", server.uri()).parse().unwrap();
     let auth = Authenticator::new(audience, credential());
     ClientBuilder::new(http.build().unwrap()).with(BearerMiddleware::new(Arc::new(auth))).build()
 }
 
 #[tokio::test]
-async fn a_redirect_to_another_host_carries_the_url_but_no_token_where_it_is_followed() {
+async fn followed_redirect_to_other_host_carries_url_but_no_token() {
     for status in [301, 302, 303, 307, 308] {
-        let elsewhere = service().await;
-        let server = redirecting(status, &format!("{}/taken", elsewhere.uri())).await;
-        let client = below_base(&server, http());
+        let other = service().await;
+        let server = redirecting_server(status, &format!("{}/taken", other.uri())).await;
+        let client = client_with_base_path(&server, http());
         let url = format!("{}/r4/Patient?name=canary", server.uri());
         let response = client.get(&url).send().await.unwrap();
-        assert_eq!((response.status().as_u16(), count(&elsewhere).await), (200, 1));
-        assert!(authorizations(&elsewhere).await.is_empty());
-        let followed = elsewhere.received_requests().await.unwrap().remove(0);
+        assert_eq!((response.status().as_u16(), count(&other).await), (200, 1));
+        assert!(authorizations(&other).await.is_empty());
+        let followed = other.received_requests().await.unwrap().remove(0);
         assert_eq!(followed.headers[header::REFERER], url);
     }
 }
 
 #[tokio::test]
-async fn and_carries_nothing_to_anywhere_where_none_is_followed() {
-    let elsewhere = service().await;
-    for location in [format!("{}/taken", elsewhere.uri()), "/outside".into(), "/r4/Observation".into()] {
-        let server = redirecting(307, &location).await;
-        let client = below_base(&server, http().redirect(Policy::none()));
+async fn redirect_is_not_followed_with_policy_none() {
+    let other = service().await;
+    for location in [format!("{}/taken", other.uri()), "/outside".into(), "/r4/Observation".into()] {
+        let server = redirecting_server(307, &location).await;
+        let client = client_with_base_path(&server, http().redirect(Policy::none()));
         let request = client.post(format!("{}/r4/Patient", server.uri())).body("about a patient");
         assert_eq!(request.send().await.unwrap().status(), 307);
         assert_eq!(count(&server).await, 1);
     }
-    assert_eq!(count(&elsewhere).await, 0);
+    assert_eq!(count(&other).await, 0);
 }
 
 #[tokio::test]
-async fn a_stream_is_sent_once_and_its_refusal_handed_on() {
-    let refusal = ResponseTemplate::new(401).set_body_string("why");
-    let (server, tokens) = (answering(refusal).await, credential());
-    let client = ClientBuilder::new(http().build().unwrap()).with(bearer(&server, &tokens)).build();
+async fn stream_is_sent_once_and_unauthorized_response_returned() {
+    let unauthorized = ResponseTemplate::new(401).set_body_string("reason");
+    let (server, credential) = (responding(unauthorized).await, credential());
+    let client = ClientBuilder::new(http().build().unwrap()).with(bearer(&server, &credential)).build();
     let body = reqwest::Body::wrap(http_body_util::Full::<bytes::Bytes>::from("frames"));
     let response = client.post(server.uri()).body(body).send().await.unwrap();
     assert_eq!(response.status(), 401);
-    assert_eq!(response.text().await.unwrap(), "why");
-    assert_eq!((tokens.calls(), count(&server).await), (1, 1));
+    assert_eq!(response.text().await.unwrap(), "reason");
+    assert_eq!((credential.calls(), count(&server).await), (1, 1));
 }
 
-/// Keeps the values that pass.
+/// A middleware that records the authorization values of requests.
 #[derive(Clone, Default)]
-struct Keeping(Arc<Mutex<Vec<HeaderValue>>>);
+struct Recorder(Arc<Mutex<Vec<HeaderValue>>>);
 
 #[async_trait::async_trait]
-impl Middleware for Keeping {
+impl Middleware for Recorder {
     async fn handle(
         &self,
         request: Request,
@@ -154,32 +154,32 @@ impl Middleware for Keeping {
 }
 
 #[tokio::test]
-async fn what_comes_after_it_sees_one_value_that_is_marked_sensitive() {
-    let (server, keeping) = (answering(ResponseTemplate::new(401)).await, Keeping::default());
-    // One that marks nothing.
-    let fixed = BearerMiddleware::new(Arc::new(Fixed(fhir(&server))));
+async fn next_middleware_sees_one_sensitive_authorization_value() {
+    let (server, recorder) = (responding(ResponseTemplate::new(401)).await, Recorder::default());
+    // Returns a value that is not marked sensitive.
+    let fixed = BearerMiddleware::new(Arc::new(FixedAuth(fhir(&server))));
     for bearer in [bearer(&server, &credential()), fixed] {
-        let builder = ClientBuilder::new(http().build().unwrap()).with(bearer).with(keeping.clone());
+        let builder = ClientBuilder::new(http().build().unwrap()).with(bearer).with(recorder.clone());
         builder.build().get(server.uri()).basic_auth("mine", Some("password")).send().await.unwrap();
     }
-    let values = keeping.0.lock().unwrap();
+    let values = recorder.0.lock().unwrap();
     assert_eq!(*values, ["Bearer token-1", "Bearer token-2", "Bearer fixed"]);
     assert!(values.iter().all(HeaderValue::is_sensitive));
 }
 
 #[tokio::test]
-async fn an_error_of_reqwest_is_handed_on_as_it_is() {
-    let nowhere = Authenticator::new("http://127.0.0.1:1/".parse::<FhirAudience>().unwrap(), credential());
-    let builder = ClientBuilder::new(http().build().unwrap()).with(BearerMiddleware::new(Arc::new(nowhere)));
+async fn reqwest_error_is_returned_unchanged() {
+    let auth = Authenticator::new("http://127.0.0.1:1/".parse::<FhirAudience>().unwrap(), credential());
+    let builder = ClientBuilder::new(http().build().unwrap()).with(BearerMiddleware::new(Arc::new(auth)));
     let error = builder.build().get("http://127.0.0.1:1/Patient").send().await.unwrap_err();
     assert!(matches!(error, reqwest_middleware::Error::Reqwest(error) if error.is_connect()));
 }
 
 #[test]
-fn it_is_shared_between_threads_and_shows_the_audience_alone() {
-    fn shared<T: Clone + Send + Sync + 'static>(_: &T) {}
+fn middleware_is_send_sync_clone_and_debug_shows_only_audience() {
+    fn assert_shareable<T: Clone + Send + Sync + 'static>(_: &T) {}
     let audience: FhirAudience = "https://fhir.contoso.example/r4".parse().unwrap();
     let middleware = BearerMiddleware::new(Arc::new(Authenticator::new(audience.clone(), credential())));
-    shared(&middleware);
+    assert_shareable(&middleware);
     assert_eq!(format!("{middleware:?}"), format!("BearerMiddleware({audience:?})"));
 }

@@ -17,7 +17,7 @@ use tower::{Layer, ServiceExt};
 use super::{
     providers::Provider,
     requests::outcome,
-    wire::{answering, fhir, service},
+    wire::{responding, fhir, service},
     witness::{failed, shown},
 };
 
@@ -35,7 +35,7 @@ pub(crate) async fn drive() {
     let well = service().await;
     inside(Provider::Gives, &fhir(&well)).await;
     for status in [401, 403, 404, 503] {
-        let server = answering(outcome(status, "login")).await;
+        let server = responding(outcome(status, "login")).await;
         inside(Provider::Gives, &fhir(&server)).await;
     }
     for provider in Provider::FAILING {

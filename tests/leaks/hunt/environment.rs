@@ -14,7 +14,7 @@ use super::{
     canary::{ASSERTION, SECRET, TOKEN},
     tls,
     tool::Folder,
-    wire::{answering, count},
+    wire::{responding, count},
     witness::{Print, failed, join, keep, met, shown, take},
 };
 
@@ -84,7 +84,7 @@ pub(crate) async fn drive() {
     let pfx = path("client.pfx");
     let app = [("AZURE_TENANT_ID", "tenant"), ("AZURE_CLIENT_ID", "client"), ("SSL_CERT_FILE", &*trust)];
     for answer in answers() {
-        let entra = answering(answer).await;
+        let entra = responding(answer).await;
         let authority = tls::before(&entra, "http/1.1").await;
         let endpoint = format!("{}/msi/token", entra.uri());
         let of_certificate = |password| {

@@ -17,7 +17,7 @@ use super::{
     canary::{OTHER_TOKEN, TOKEN},
     providers::Provider,
     requests::outcome,
-    wire::{answering, fhir, service},
+    wire::{responding, fhir, service},
     witness::{failed, met, shown, told},
 };
 
@@ -125,7 +125,7 @@ async fn outcomes() {
         (403, "not-supported", DenialCause::NotRoleRelated),
         (403, "canarydiagnostics", DenialCause::Unknown),
     ] {
-        let server = answering(outcome(status, code)).await;
+        let server = responding(outcome(status, code)).await;
         let client = Provider::Gives.client(fhir(&server));
         let request = client.get("Patient/canaryid").query("name", "canaryname");
         let error = request.send().await.unwrap_err();
@@ -141,7 +141,7 @@ async fn outcomes() {
     ] {
         let challenge =
             format!("Bearer resource_id=\"{resource}\", error_description=\"The audience is invalid\"");
-        let server = answering(ResponseTemplate::new(401).insert_header("www-authenticate", challenge)).await;
+        let server = responding(ResponseTemplate::new(401).insert_header("www-authenticate", challenge)).await;
         let error = Provider::Gives.client(fhir(&server)).get("Patient/canaryid").send().await.unwrap_err();
         assert_eq!(
             (failed(&error), error.denial().unwrap().cause()),
@@ -149,7 +149,7 @@ async fn outcomes() {
         );
     }
     let plain = ResponseTemplate::new(403).set_body_string("canarybody");
-    let server = answering(plain).await;
+    let server = responding(plain).await;
     let request = Provider::Gives.client(fhir(&server)).get("Patient/canaryid").send();
     assert_eq!(failed(&request.await.unwrap_err()), ErrorKind::Denied);
 }
@@ -160,7 +160,7 @@ async fn renewals() {
     let fails =
         ScriptedCredential::new().token(&*TOKEN, HOUR).error(format!("it said {{\"token\":\"{}\"}}", *TOKEN));
     for credential in [tokens, fails] {
-        let server = answering(outcome(401, "login")).await;
+        let server = responding(outcome(401, "login")).await;
         let credential = Arc::new(credential);
         let client = HealthcareClient::new(fhir(&server), credential.clone());
         let request = client.post("Patient/canaryid").query("name", "canaryname").body("canarybody");

@@ -13,7 +13,7 @@ use wiremock::ResponseTemplate;
 use super::{
     canary::TOKEN,
     providers::Provider,
-    wire::{HALF, answering, answering_raw, dicom, fhir, service},
+    wire::{TRUNCATED, responding, responding_raw, dicom, fhir, service},
     witness::{displayed, failed, shown},
 };
 
@@ -118,7 +118,7 @@ pub(crate) fn outcome(status: u16, code: &str) -> ResponseTemplate {
 
 async fn answers() {
     for status in [400, 404, 412, 429, 500, 503] {
-        let server = answering(outcome(status, "processing")).await;
+        let server = responding(outcome(status, "processing")).await;
         let client = Provider::Gives.client(fhir(&server));
         let request = || client.get("Patient/canaryid").query("name", "canaryname");
         let response = request().send().await.unwrap();
@@ -128,15 +128,15 @@ async fn answers() {
         let streamed = request().stream().await.unwrap();
         assert_eq!(failed(&streamed.error_for_status().unwrap_err()), ErrorKind::Status);
     }
-    let busy = answering(outcome(503, "throttled").insert_header("x-ms-retry-after-ms", "1")).await;
+    let busy = responding(outcome(503, "throttled").insert_header("x-ms-retry-after-ms", "1")).await;
     let request = Provider::Gives.client(fhir(&busy)).get("Patient/canaryid").query("name", "canaryname");
     assert_eq!(request.send().await.unwrap().attempts(), 4);
     for body in ["{\"name\":\"canarybody\"", "\"canarybody\"", "canarybody"] {
-        let server = answering(ResponseTemplate::new(200).set_body_string(body)).await;
+        let server = responding(ResponseTemplate::new(200).set_body_string(body)).await;
         let response = Provider::Gives.client(fhir(&server)).get("Patient/canaryid").send().await.unwrap();
         assert_eq!(failed(&response.json::<u8>().unwrap_err()), ErrorKind::Decode);
     }
-    let server = answering(ResponseTemplate::new(200).set_body_bytes(b"canarybody\xff")).await;
+    let server = responding(ResponseTemplate::new(200).set_body_bytes(b"canarybody\xff")).await;
     let client = Provider::Gives.client(fhir(&server));
     let response = client.get("Patient").send().await.unwrap();
     assert_eq!(failed(&response.text().unwrap_err()), ErrorKind::Decode);
@@ -190,7 +190,7 @@ async fn connections() {
     let request = request.header("prefer", NEVER_REPEATED);
     assert_eq!(failed(&request.send().await.unwrap_err()), ErrorKind::Connection);
 
-    let (audience, _) = answering_raw(|_| HALF).await;
+    let (audience, _) = responding_raw(|_| TRUNCATED).await;
     let client = Provider::Gives.client(audience);
     let request = || client.post("Patient/canaryid").query("name", "canaryname").body("canarybody");
     assert_eq!(failed(&request().send().await.unwrap_err()), ErrorKind::Connection);
@@ -202,7 +202,7 @@ async fn connections() {
     };
     assert_eq!(failed(&error), ErrorKind::Connection);
 
-    let slow = answering(ResponseTemplate::new(200).set_delay(Duration::from_secs(60))).await;
+    let slow = responding(ResponseTemplate::new(200).set_delay(Duration::from_secs(60))).await;
     let client = Provider::Gives
         .builder(fhir(&slow))
         .configure_http(|http| http.read_timeout(Duration::from_millis(20)))

@@ -7,7 +7,7 @@ use super::{
     providers::Provider,
     requests::{NEVER_REPEATED, outcome},
     tls,
-    wire::{answering, fhir, service},
+    wire::{responding, fhir, service},
     witness::{failed, shown},
 };
 
@@ -34,7 +34,7 @@ async fn exchange(client: &HealthcareClient<FhirAudience>) {
 
 pub(crate) async fn drive() {
     // What is printed on demand is mended: the client takes the demand back.
-    for server in [service().await, answering(outcome(401, "login")).await] {
+    for server in [service().await, responding(outcome(401, "login")).await] {
         exchange(&client(fhir(&server), |http| http.http2_prior_knowledge())).await;
         exchange(&client(fhir(&server), |http| http.connection_verbose(true))).await;
         for protocol in ["h2", "http/1.1"] {

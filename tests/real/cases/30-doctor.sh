@@ -7,8 +7,8 @@ doctor_finds() {
   shift 2
   example doctor "$@" --json
   expect_status 1
-  expect_json ".usable == false and .steps[-1].step == \"$step\" and .steps[-1].mark == \"FAIL\""
-  expect_json ".steps[-1] | (.seen | contains(\"$text\")) and (.advice | length > 10)"
+  expect_json ".usable == false and .steps[-1].step == \"$step\" and .steps[-1].status == \"FAIL\""
+  expect_json ".steps[-1] | (.detail | contains(\"$text\")) and (.advice | length > 10)"
   ! grep -qF eyJ "$CASE/out" "$CASE/err" || fail "a token is shown"
 }
 
@@ -19,14 +19,14 @@ case_doctor_finds_both_services_usable() {
   expect_line out 'ok +request .*200'
   example doctor "$DICOM_URL/v2" --json
   expect_status 0
-  expect_json '.usable and all(.steps[]; .mark != "FAIL")'
+  expect_json '.usable and all(.steps[]; .status != "FAIL")'
 }
 
 case_doctor_goes_on_where_a_gateway_guards_the_metadata() {
   sign_in
   example doctor "${FHIR_URL%/fhir}/guarded" --resource "$FHIR_RESOURCE" --json
   expect_status 0
-  expect_json '.usable and any(.steps[]; .step == "metadata" and .mark == "-" and (.seen | contains("401")))'
+  expect_json '.usable and any(.steps[]; .step == "metadata" and .status == "info" and (.detail | contains("401")))'
 }
 
 case_doctor_finds_a_wrong_audience() {
@@ -57,14 +57,14 @@ case_doctor_finds_that_a_foreign_signature_is_not_told() {
   entra_app key='"foreign"'
   sign_in
   doctor_finds request '(unknown)' "$FHIR_URL" --resource "$FHIR_RESOURCE"
-  expect_json '.steps[-1].seen | contains("possible causes: (1)") and contains("signature")'
+  expect_json '.steps[-1].detail | contains("possible_causes: (1)") and contains("signature")'
 }
 
 case_doctor_finds_a_missing_role() {
   entra_app roles='[]'
   sign_in
-  doctor_finds request '(missing-role)' "$FHIR_URL" --resource "$FHIR_RESOURCE"
-  expect_json ".steps[-1] | (.advice | contains(\"FHIR Data Reader\")) and (.seen | contains(\"$(jq -r .object_id "$CASE/app.json")\"))"
+  doctor_finds request '(no-role)' "$FHIR_URL" --resource "$FHIR_RESOURCE"
+  expect_json ".steps[-1] | (.advice | contains(\"FHIR Data Reader\")) and (.detail | contains(\"$(jq -r .object_id "$CASE/app.json")\"))"
 }
 
 case_doctor_finds_that_nobody_is_signed_in() {

@@ -10,7 +10,7 @@ opens_fhir() {
   [[ $app == "${3:-$APP_ID}" ]] || fail "a token of $app"
   without_secrets fhir_patients "$FHIR_URL" --resource "$FHIR_RESOURCE" --credential "$1"
   expect_json 'any(.entry[].resource; .resourceType == "Patient" and .id == "synthetic-1")'
-  [[ -z $2 ]] || expect_line err "^answered by +$2\$"
+  [[ -z $2 ]] || expect_line err "^token from +$2\$"
 }
 
 # without_secrets EXAMPLE ARGUMENT...: it succeeds, and says neither a token nor a secret
@@ -111,7 +111,7 @@ case_a_token_at_hand_opens_fhir() {
 developer_tools_open_fhir() {
   PATH=${1:-$PATH} example fhir_patients "$FHIR_URL" --resource "$FHIR_RESOURCE"
   expect_status 0
-  expect_line err "^answered by +Azure PowerShell\$"
+  expect_line err "^token from +Azure PowerShell\$"
   [[ $(<"$TOOL_LOG") == pwsh ]] || fail "called: $(<"$TOOL_LOG")"
 }
 

@@ -29,7 +29,7 @@ case_a_wrong_secret_is_told() {
   [[ $(entra_statuses) == 401 ]] || fail "asked again: $(entra_statuses)"
   example doctor "$FHIR_URL" --resource "$FHIR_RESOURCE" --credential env --json
   expect_status 1
-  expect_json '.steps[-1] | .step == "token" and .mark == "FAIL" and (.seen | contains("AADSTS7000215"))'
+  expect_json '.steps[-1] | .step == "token" and .status == "FAIL" and (.detail | contains("AADSTS7000215"))'
 }
 
 case_an_unknown_tenant_is_told() {

@@ -16,11 +16,11 @@ use aws_smithy_types::config_bag::ConfigBag;
 use http::HeaderValue;
 
 use crate::{
-    peer::{Peer, bearer, text},
-    world::World,
+    issuer::Issuer,
+    peer::{Peer, bearer, to_string},
 };
 
-/// The lazy cache that every AWS client has by default.
+/// The lazy cache that AWS clients use by default.
 #[derive(Clone)]
 pub struct Aws {
     cache: SharedIdentityCache,
@@ -31,20 +31,20 @@ pub struct Aws {
 
 impl Peer for Aws {
     const NAME: &str = "aws-smithy-runtime";
-    const LIFE_OF_A_DUE_TOKEN: Duration = Duration::from_secs(5);
+    const LIFETIME_OF_DUE_TOKEN: Duration = Duration::from_secs(5);
     const TIME_UNTIL_DUE: Duration = Duration::ZERO;
     type Request = ();
     type Authorized = HeaderValue;
 
-    fn new(world: &Arc<World>) -> Self {
+    fn new(issuer: &Arc<Issuer>) -> Self {
         let components = RuntimeComponentsBuilder::for_tests()
             .with_time_source(Some(SystemTimeSource::new()))
             .with_sleep_impl(Some(TokioSleep::new()))
             .build()
-            .expect("all components");
+            .expect("the required components are set");
         Self {
             cache: IdentityCache::lazy().build(),
-            resolver: SharedIdentityResolver::new(Issuer(world.clone())),
+            resolver: SharedIdentityResolver::new(Resolver(issuer.clone())),
             components: Arc::new(components),
             config: Arc::new(ConfigBag::base()),
         }
@@ -55,19 +55,19 @@ impl Peer for Aws {
     async fn authorize(&self, (): &mut ()) -> Result<HeaderValue, String> {
         let resolved =
             self.cache.resolve_cached_identity(self.resolver.clone(), &self.components, &self.config);
-        let identity = resolved.await.map_err(text)?;
-        bearer(identity.data::<Token>().expect("what the issuer gave").token())
+        let identity = resolved.await.map_err(to_string)?;
+        bearer(identity.data::<Token>().expect("the identity has a token").token())
     }
 }
 
 #[derive(Debug)]
-struct Issuer(Arc<World>);
+struct Resolver(Arc<Issuer>);
 
-impl ResolveIdentity for Issuer {
+impl ResolveIdentity for Resolver {
     fn resolve_identity<'a>(&'a self, _: &'a RuntimeComponents, _: &'a ConfigBag) -> IdentityFuture<'a> {
         IdentityFuture::new(async {
-            let token = self.0.issue().await.ok_or_else(|| BoxError::from("no answer"))?;
-            Ok(Identity::new(Token::new(token.text, Some(token.ends)), Some(token.ends)))
+            let token = self.0.issue().await.ok_or_else(|| BoxError::from("no response"))?;
+            Ok(Identity::new(Token::new(token.text, Some(token.expires_on)), Some(token.expires_on)))
         })
     }
 }

@@ -15,8 +15,8 @@ use azure_core::{
 };
 
 use crate::{
-    peer::{Peer, text},
-    world::World,
+    issuer::Issuer,
+    peer::{Peer, to_string},
 };
 
 const SCOPE: &str = "https://contoso-records.fhir.azurehealthcareapis.com/.default";
@@ -24,52 +24,53 @@ const SCOPE: &str = "https://contoso-records.fhir.azurehealthcareapis.com/.defau
 #[derive(Clone)]
 pub struct AzureCore {
     policy: BearerTokenAuthorizationPolicy,
-    /// What follows the policy: an end that answers at once, and one that asks the service.
-    end: [Arc<dyn Policy>; 1],
+    /// The last policy of a cached hit, which responds at once.
+    ok: [Arc<dyn Policy>; 1],
+    /// The last policy of a whole request, which calls the service.
     service: [Arc<dyn Policy>; 1],
 }
 
 impl Peer for AzureCore {
     const NAME: &str = "azure_core";
-    const LIFE_OF_A_DUE_TOKEN: Duration = Duration::from_secs(240);
+    const LIFETIME_OF_DUE_TOKEN: Duration = Duration::from_secs(240);
     const TIME_UNTIL_DUE: Duration = Duration::ZERO;
     type Request = Request;
     type Authorized = AsyncRawResponse;
 
-    fn new(world: &Arc<World>) -> Self {
-        let policy = BearerTokenAuthorizationPolicy::new(world.clone(), [SCOPE]);
+    fn new(issuer: &Arc<Issuer>) -> Self {
+        let policy = BearerTokenAuthorizationPolicy::new(issuer.clone(), [SCOPE]);
         Self {
-            policy: policy.with_on_challenge(Arc::new(AskAgain)),
-            end: [Arc::new(End)],
-            service: [Arc::new(Service(world.clone()))],
+            policy: policy.with_on_challenge(Arc::new(RequestTokenAgain)),
+            ok: [Arc::new(OkPolicy)],
+            service: [Arc::new(ServicePolicy(issuer.clone()))],
         }
     }
 
     fn request() -> Request {
         let url = "https://contoso-records.fhir.azurehealthcareapis.com/Patient";
-        Request::new(Url::parse(url).expect("a URL"), Method::Get)
+        Request::new(Url::parse(url).expect("the URL is valid"), Method::Get)
     }
 
     async fn authorize(&self, request: &mut Request) -> Result<AsyncRawResponse, String> {
-        self.policy.send(&Context::new(), request, &self.end).await.map_err(text)
+        self.policy.send(&Context::new(), request, &self.ok).await.map_err(to_string)
     }
 
-    async fn send(&self, _: &World) -> Option<Result<(), String>> {
+    async fn send(&self, _: &Issuer) -> Option<Result<(), String>> {
         let sent = self.policy.send(&Context::new(), &mut Self::request(), &self.service).await;
         Some(match sent {
             Ok(response) if response.status() == StatusCode::Ok => Ok(()),
             Ok(_) => Err("401 twice".to_owned()),
-            Err(error) => Err(text(error)),
+            Err(error) => Err(to_string(error)),
         })
     }
 }
 
-/// Asks for a token once more, as there is nothing else in the challenge to follow.
+/// Requests a token again after a 401. The challenge contains no other instructions.
 #[derive(Debug)]
-struct AskAgain;
+struct RequestTokenAgain;
 
 #[async_trait]
-impl OnChallenge for AskAgain {
+impl OnChallenge for RequestTokenAgain {
     async fn on_challenge(
         &self,
         _: &Context,
@@ -82,19 +83,19 @@ impl OnChallenge for AskAgain {
 }
 
 #[derive(Debug)]
-struct End;
+struct OkPolicy;
 
 #[async_trait]
-impl Policy for End {
+impl Policy for OkPolicy {
     async fn send(&self, _: &Context, _: &mut Request, _: &[Arc<dyn Policy>]) -> PolicyResult {
         Ok(AsyncRawResponse::from_bytes(StatusCode::Ok, Headers::new(), Bytes::new()))
     }
 }
 
-struct Service(Arc<World>);
+struct ServicePolicy(Arc<Issuer>);
 
 #[async_trait]
-impl Policy for Service {
+impl Policy for ServicePolicy {
     async fn send(&self, _: &Context, request: &mut Request, _: &[Arc<dyn Policy>]) -> PolicyResult {
         let mut headers = Headers::new();
         let status = if self.0.serve(request.headers().get_str(&AUTHORIZATION)?).await {
@@ -107,8 +108,8 @@ impl Policy for Service {
     }
 }
 
-impl fmt::Debug for Service {
+impl fmt::Debug for ServicePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Service")
+        f.write_str("ServicePolicy")
     }
 }

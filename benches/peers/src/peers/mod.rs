@@ -1,12 +1,13 @@
-//! The crates that are compared, each as its documentation sets it up.
+//! The compared crates, each configured as its documentation describes.
 
 mod aws;
 mod azure;
+mod azure_healthcare_auth;
 mod gcp;
 mod google;
 mod object_store;
-mod ours;
 
 pub use self::{
-    aws::Aws, azure::AzureCore, gcp::GcpAuth, google::GoogleCloudAuth, object_store::ObjectStore, ours::Ours,
+    aws::Aws, azure::AzureCore, azure_healthcare_auth::AzureHealthcareAuth, gcp::GcpAuth,
+    google::GoogleCloudAuth, object_store::ObjectStore,
 };

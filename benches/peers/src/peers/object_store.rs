@@ -7,39 +7,39 @@ use object_store::{
 };
 
 use crate::{
-    peer::{Peer, bearer, text},
-    world::World,
+    issuer::Issuer,
+    peer::{Peer, bearer, to_string},
 };
 
-/// The managed identity of its Azure store.
+/// The managed identity credential of the Azure store.
 #[derive(Clone)]
 pub struct ObjectStore(AzureCredentialProvider);
 
 impl Peer for ObjectStore {
     const NAME: &str = "object_store";
-    const LIFE_OF_A_DUE_TOKEN: Duration = Duration::from_secs(200);
-    // After a fetch it leaves even a token that is due alone for a tenth of a second.
+    const LIFETIME_OF_DUE_TOKEN: Duration = Duration::from_secs(200);
+    // The cache does not refresh a token within 100 ms of the last fetch.
     const TIME_UNTIL_DUE: Duration = Duration::from_millis(150);
     type Request = ();
     type Authorized = HeaderValue;
 
-    fn new(world: &Arc<World>) -> Self {
+    fn new(issuer: &Arc<Issuer>) -> Self {
         let store = MicrosoftAzureBuilder::new()
             .with_account("contoso")
             .with_container_name("records")
-            .with_msi_endpoint(world.url())
+            .with_msi_endpoint(issuer.url())
             .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
             .build()
-            .expect("a store");
+            .expect("the configuration is valid");
         Self(store.credentials().clone())
     }
 
     fn request() {}
 
     async fn authorize(&self, (): &mut ()) -> Result<HeaderValue, String> {
-        match &*self.0.get_credential().await.map_err(text)? {
+        match &*self.0.get_credential().await.map_err(to_string)? {
             AzureCredential::BearerToken(token) => bearer(token),
-            _ => unreachable!("a managed identity has tokens"),
+            _ => unreachable!("a managed identity returns bearer tokens"),
         }
     }
 }

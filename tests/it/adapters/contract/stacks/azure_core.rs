@@ -1,17 +1,17 @@
-//! The pipeline of `azure_core`, with the policy.
+//! The pipeline of `azure_core` with `BearerPolicy`.
 
 use std::sync::Arc;
 
 use azure_core::http::{ClientOptions, Context, Method, Pipeline, Request, RetryOptions, Transport};
 use azure_healthcare_auth::adapters::BearerPolicy;
 
-use super::{Auth, Outcome, Sent, Subject, http};
+use super::{Auth, Outcome, Stack, TestRequest, http};
 
 #[derive(Clone)]
-pub(crate) struct Policied(Pipeline);
+pub(crate) struct AzureCoreStack(Pipeline);
 
-impl Subject for Policied {
-    const MENDS: bool = true;
+impl Stack for AzureCoreStack {
+    const NORMALIZES_URLS: bool = true;
 
     fn new(auth: Auth) -> Self {
         let options = ClientOptions {
@@ -23,7 +23,7 @@ impl Subject for Policied {
         Self(Pipeline::new(None, None, options, vec![], vec![], None))
     }
 
-    async fn send(&self, request: Sent) -> Outcome {
+    async fn send(&self, request: TestRequest) -> Outcome {
         let method = match request.method.as_str() {
             "GET" => Method::Get,
             "HEAD" => Method::Head,
@@ -31,20 +31,20 @@ impl Subject for Policied {
             "PUT" => Method::Put,
             "PATCH" => Method::Patch,
             "DELETE" => Method::Delete,
-            _ => return Outcome::Unspeakable,
+            _ => return Outcome::NotExpressible,
         };
-        let Ok(url) = request.url.parse() else { return Outcome::Unspeakable };
-        let mut sent = Request::new(url, method);
+        let Ok(url) = request.url.parse() else { return Outcome::NotExpressible };
+        let mut message = Request::new(url, method);
         for (name, value) in request.headers {
-            sent.insert_header(name.to_lowercase(), value);
+            message.insert_header(name.to_lowercase(), value);
         }
-        sent.set_body(request.body);
-        match self.0.stream(&Context::new(), &mut sent, None).await {
-            Ok(response) => Outcome::Answered(u16::from(response.status())),
-            // The pipeline makes an error of every status outside 2xx.
+        message.set_body(request.body);
+        match self.0.stream(&Context::new(), &mut message, None).await {
+            Ok(response) => Outcome::Response(u16::from(response.status())),
+            // The pipeline turns every status other than 2xx into an error.
             Err(error) => match error.http_status() {
-                Some(status) => Outcome::Answered(u16::from(status)),
-                None => Outcome::failed(&error),
+                Some(status) => Outcome::Response(u16::from(status)),
+                None => Outcome::from_error(&error),
             },
         }
     }

@@ -1,6 +1,4 @@
-//! The four ways to send that carry the same promises, each as a [`Subject`].
-
-#![allow(dead_code, reason = "each file of tests uses a part of it")]
+//! The client and the three adapters, each as a [`Stack`].
 
 mod azure_core;
 mod client;
@@ -13,31 +11,32 @@ use azure_healthcare_auth::{Error, ErrorKind, FhirAudience, HealthcareAuth};
 use http::Method;
 
 pub(crate) use self::{
-    azure_core::Policied, client::Clients, reqwest_middleware::Middlewared, tower::Layered,
+    azure_core::AzureCoreStack, client::ClientStack, reqwest_middleware::ReqwestMiddlewareStack,
+    tower::TowerStack,
 };
 
 pub(crate) type Auth = Arc<dyn HealthcareAuth<Audience = FhirAudience>>;
 
-pub(crate) trait Subject: Clone + Send + Sync + 'static {
-    /// Whether what stands before it mends a URL (`/a/../b`), so that it is given, and sends, another.
-    const MENDS: bool;
+pub(crate) trait Stack: Clone + Send + Sync + 'static {
+    /// `true` if the stack's URL type normalizes paths such as `/a/../b`, so that the adapter sees another URL.
+    const NORMALIZES_URLS: bool;
 
-    /// With HTTP/2, so that a thousand requests need one connection.
+    /// Uses HTTP/2, so that a thousand requests need only one connection.
     fn new(auth: Auth) -> Self;
 
-    fn send(&self, request: Sent) -> impl Future<Output = Outcome> + Send;
+    fn send(&self, request: TestRequest) -> impl Future<Output = Outcome> + Send;
 }
 
-/// A request, as any of them can be given it.
+/// A request that does not depend on the stack.
 #[derive(Clone)]
-pub(crate) struct Sent {
+pub(crate) struct TestRequest {
     pub(crate) method: Method,
     pub(crate) url: String,
     pub(crate) headers: Vec<(&'static str, &'static str)>,
     pub(crate) body: &'static str,
 }
 
-impl Sent {
+impl TestRequest {
     pub(crate) fn new(method: Method, url: impl Into<String>) -> Self {
         Self { method, url: url.into(), headers: Vec::new(), body: "" }
     }
@@ -58,20 +57,21 @@ impl Sent {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    Answered(u16),
-    /// By an error of the crate, wherever the stack put it.
-    Failed(ErrorKind),
-    /// The stack has no way to say it.
-    Unspeakable,
+    /// A response with this status.
+    Response(u16),
+    /// An error of this crate, at any depth of the stack's error.
+    Error(ErrorKind),
+    /// The stack cannot express the request.
+    NotExpressible,
 }
 
 impl Outcome {
-    /// Finds the error of the crate in an error of a stack.
-    pub(crate) fn failed(error: &(dyn StdError + 'static)) -> Self {
-        let mut causes = successors(Some(error), |&cause| cause.source());
-        match causes.find_map(|cause| cause.downcast_ref::<Error>()) {
-            Some(error) => Self::Failed(error.kind()),
-            None => panic!("{error:?}"),
+    /// Finds the error of this crate in the stack's error.
+    pub(crate) fn from_error(error: &(dyn StdError + 'static)) -> Self {
+        let mut chain = successors(Some(error), |&error| error.source());
+        match chain.find_map(|error| error.downcast_ref::<Error>()) {
+            Some(error) => Self::Error(error.kind()),
+            None => panic!("no error of this crate in {error:?}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `tower`, with the layer on the client of `hyper-util`.
+//! The client of `hyper-util` with `BearerLayer`.
 
 use azure_healthcare_auth::{
     FhirAudience,
@@ -13,31 +13,31 @@ use hyper_util::{
 };
 use tower::{Layer, ServiceExt};
 
-use super::{Auth, Outcome, Sent, Subject};
+use super::{Auth, Outcome, Stack, TestRequest};
 
 type Body = Full<Bytes>;
 
 #[derive(Clone)]
-pub(crate) struct Layered(BearerService<Client<HttpConnector, Body>, FhirAudience, Body>);
+pub(crate) struct TowerStack(BearerService<Client<HttpConnector, Body>, FhirAudience, Body>);
 
-impl Subject for Layered {
-    const MENDS: bool = false;
+impl Stack for TowerStack {
+    const NORMALIZES_URLS: bool = false;
 
     fn new(auth: Auth) -> Self {
         let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
         Self(BearerLayer::new(auth).layer(client))
     }
 
-    async fn send(&self, request: Sent) -> Outcome {
-        let Ok(uri) = request.url.parse::<Uri>() else { return Outcome::Unspeakable };
+    async fn send(&self, request: TestRequest) -> Outcome {
+        let Ok(uri) = request.url.parse::<Uri>() else { return Outcome::NotExpressible };
         let mut builder = Request::builder().method(request.method).uri(uri);
         for (name, value) in request.headers {
             builder = builder.header(name, value);
         }
-        let sent = builder.body(Body::from(request.body)).unwrap();
-        match self.0.clone().oneshot(sent).await {
-            Ok(response) => Outcome::Answered(response.status().as_u16()),
-            Err(error) => Outcome::failed(&*error),
+        let message = builder.body(Body::from(request.body)).unwrap();
+        match self.0.clone().oneshot(message).await {
+            Ok(response) => Outcome::Response(response.status().as_u16()),
+            Err(error) => Outcome::from_error(&*error),
         }
     }
 }

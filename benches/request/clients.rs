@@ -1,4 +1,4 @@
-//! What is measured: the client, each adapter, and what it is compared to.
+//! The measured clients: the client of this crate, each adapter, and their baselines.
 
 use std::{
     sync::Arc,
@@ -28,8 +28,8 @@ use tower_http::set_header::SetRequestHeaderLayer;
 use super::measure;
 
 const TOKEN_LENGTH: usize = 1_500;
-/// Each with what it is compared to.
-pub(crate) const SUBJECTS: [(&str, &str); 9] = [
+/// The name of each client and that of its baseline.
+pub(crate) const CLIENTS: [(&str, &str); 9] = [
     ("reqwest", "reqwest"),
     ("client", "reqwest"),
     ("azure_core", "reqwest"),
@@ -41,7 +41,7 @@ pub(crate) const SUBJECTS: [(&str, &str); 9] = [
     ("policy", "policy, fixed"),
 ];
 
-/// Has the defaults of `HealthcareClient`, so that both send the same bytes.
+/// Returns a client with the timeouts and the user agent of `HealthcareClient`, so that both send the same bytes.
 fn plain_client() -> reqwest::Client {
     reqwest::Client::builder()
         .user_agent(concat!("azure_healthcare_auth/", env!("CARGO_PKG_VERSION")))
@@ -51,12 +51,12 @@ fn plain_client() -> reqwest::Client {
         .unwrap()
 }
 
-/// Sends requests one after another and gives the CPU time that they took, in seconds.
-pub(crate) fn send(subject: &str, url: &str, requests: usize) -> f64 {
+/// Sends requests one after another and returns their CPU time in seconds.
+pub(crate) fn send(client: &str, url: &str, requests: usize) -> f64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let token = "t".repeat(TOKEN_LENGTH);
     runtime.block_on(async {
-        match subject {
+        match client {
             "reqwest" => {
                 let client = plain_client();
                 let path = format!("{url}/Patient");
@@ -69,12 +69,12 @@ pub(crate) fn send(subject: &str, url: &str, requests: usize) -> f64 {
             }
             "client" => {
                 let audience: FhirAudience = url.parse().unwrap();
-                let client = HealthcareClient::new(audience, fixed(&token));
+                let client = HealthcareClient::new(audience, fixed_credential(&token));
                 let get = async || client.get("Patient").send().await.unwrap().bytes().len();
                 measure(get, requests).await
             }
             "azure_core" => {
-                // Its own policy for tokens takes `https` alone, so this is the pipeline with a header that is ready.
+                // `azure_core`'s own token policy accepts only `https`, so this uses a fixed header.
                 let pipeline = pipeline(vec![]);
                 let path = url::Url::parse(&format!("{url}/Patient")).unwrap();
                 let get = async || {
@@ -88,7 +88,7 @@ pub(crate) fn send(subject: &str, url: &str, requests: usize) -> f64 {
             }
             "middleware, fixed" | "middleware" => {
                 let http = ClientBuilder::new(plain_client());
-                let client = match subject {
+                let client = match client {
                     "middleware" => http.with(BearerMiddleware::new(authenticator(url, &token))),
                     _ => http.with(FixedHeader(bearer(&token))),
                 };
@@ -103,14 +103,14 @@ pub(crate) fn send(subject: &str, url: &str, requests: usize) -> f64 {
             "tower, fixed" => {
                 let name = http::header::AUTHORIZATION;
                 let layer = SetRequestHeaderLayer::overriding(name, bearer(&token));
-                measure(get_by(layer.layer(hyper_client()), url), requests).await
+                measure(get_with(layer.layer(hyper_client()), url), requests).await
             }
             "tower" => {
                 let layer = BearerLayer::new(authenticator(url, &token));
-                measure(get_by(layer.layer(hyper_client()), url), requests).await
+                measure(get_with(layer.layer(hyper_client()), url), requests).await
             }
             "policy, fixed" | "policy" => {
-                let policy: Arc<dyn Policy> = match subject {
+                let policy: Arc<dyn Policy> = match client {
                     "policy" => Arc::new(BearerPolicy::new(authenticator(url, &token))),
                     _ => Arc::new(FixedPolicy(HeaderValue::from(format!("Bearer {token}")))),
                 };
@@ -124,12 +124,12 @@ pub(crate) fn send(subject: &str, url: &str, requests: usize) -> f64 {
                 };
                 measure(get, requests).await
             }
-            other => panic!("no subject is called {other}"),
+            other => panic!("unknown client {other}"),
         }
     })
 }
 
-/// With a transport as `azure_core` makes it, but for the environment's proxy.
+/// A pipeline whose transport is configured like `azure_core`'s default, except that it ignores proxies of the environment.
 fn pipeline(per_try_policies: Vec<Arc<dyn Policy>>) -> Pipeline {
     let http = reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(20))
@@ -141,14 +141,14 @@ fn pipeline(per_try_policies: Vec<Arc<dyn Policy>>) -> Pipeline {
     Pipeline::new(None, None, options, vec![], vec![], None)
 }
 
-fn fixed(token: &str) -> Arc<StaticTokenCredential> {
+fn fixed_credential(token: &str) -> Arc<StaticTokenCredential> {
     Arc::new(
         StaticTokenCredential::with_expiry(token, SystemTime::now() + Duration::from_secs(3_600)).unwrap(),
     )
 }
 
 fn authenticator(url: &str, token: &str) -> Arc<Authenticator<FhirAudience>> {
-    Arc::new(Authenticator::new(url.parse().unwrap(), fixed(token)))
+    Arc::new(Authenticator::new(url.parse().unwrap(), fixed_credential(token)))
 }
 
 fn bearer(token: &str) -> http::HeaderValue {
@@ -186,12 +186,12 @@ impl Policy for FixedPolicy {
 
 type Hyper = Client<HttpConnector, Empty<Bytes>>;
 
-/// As `reqwest` builds it, so that the pool is one that works.
+/// Configured as in `reqwest`, because the pool needs a timer to close idle connections.
 fn hyper_client() -> Hyper {
     Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build_http()
 }
 
-fn get_by<S>(service: S, url: &str) -> impl AsyncFn() -> usize
+fn get_with<S>(service: S, url: &str) -> impl AsyncFn() -> usize
 where
     S: Service<http::Request<Empty<Bytes>>, Response = http::Response<hyper::body::Incoming>> + Clone,
     S::Error: std::fmt::Debug,
