@@ -63,7 +63,7 @@ async fn walk(options: &Options, report: &mut Report) -> Option<()> {
             } else {
                 ChallengeFormat::Managed
             };
-            let fake_server = FakeServer::builder().wording(wording).start().await;
+            let fake_server = FakeServer::builder().challenge_format(wording).start().await;
             let (audience, credential, path) = simulate(&fake_server, cause);
             let audience = report.or_fail("address", audience)?;
             examine(report, audience, Credential::from(credential), path).await

@@ -93,7 +93,7 @@ async fn and_a_refusal_that_stands_says_why_and_what_to_do() {
         (FakeCredential::without_role, DenialCause::MissingRole, "DICOM Data Reader"),
     ];
     for wording in [ChallengeFormat::Managed, ChallengeFormat::OpenSource] {
-        let fake_server = FakeServer::builder().wording(wording).start().await;
+        let fake_server = FakeServer::builder().challenge_format(wording).start().await;
         for (change, cause, said) in &cases {
             let credential = Arc::new(change(FakeCredential::new()));
             let client = HealthcareClient::new(fake_server.dicom(DicomVersion::V2), credential);

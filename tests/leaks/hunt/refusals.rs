@@ -27,7 +27,7 @@ pub(crate) async fn drive() {
     for wording in [ChallengeFormat::Managed, ChallengeFormat::OpenSource] {
         shown(&wording);
         met(format!("ChallengeFormat::{wording:?}"));
-        faults(builder().wording(wording).start().await).await;
+        faults(builder().challenge_format(wording).start().await).await;
     }
     outcomes().await;
     renewals().await;
