@@ -1,4 +1,4 @@
-//! The client: all goes well, the service answers what was not expected, and the request cannot be sent.
+//! The client: requests that succeed, unexpected responses, and requests that cannot be sent.
 
 use std::{
     pin::Pin,
@@ -15,27 +15,27 @@ use bytes::Bytes;
 use wiremock::ResponseTemplate;
 
 use super::{
-    canary::TOKEN,
-    providers::Provider,
+    capture::{capture_debug, capture_display, capture_error, cover},
+    marker::TOKEN,
+    test_credential::TestCredential,
     wire::{HALF, answering, answering_raw, dicom, fhir, service},
-    witness::{displayed, failed, met, shown},
 };
 
-/// What a request prefers that is sent once, so that nobody waits for its repeats.
-pub(crate) const NEVER_REPEATED: &str = "respond-async";
+/// A `Prefer` value that turns retries off, so that the scan does not wait for them.
+pub(crate) const NO_RETRY: &str = "respond-async";
 
-pub(crate) async fn drive() {
-    well().await;
+pub(crate) async fn run() {
+    success().await;
     audiences();
-    answers().await;
+    unexpected_responses().await;
     unsendable().await;
     connections().await;
     without_token().await;
 }
 
-async fn well() {
+async fn success() {
     let server = service().await;
-    let client = Provider::Gives.client(fhir(&server));
+    let client = TestCredential::Valid.client(fhir(&server));
     let request = || {
         let body = serde_json::json!({ "name": "canarybody" });
         client
@@ -44,42 +44,42 @@ async fn well() {
             .header("x-note", "canaryheader")
             .json(&body)
     };
-    shown(&request());
-    shown(&client);
-    shown(&client.for_audience(dicom(&server)).unwrap());
-    shown(&request().send().await.unwrap());
-    shown(&request().stream().await.unwrap());
-    shown(&default_http());
-    met("default_http");
-    shown(&Body::from("canarybody"));
-    let auth = Provider::Gives.auth(fhir(&server));
+    capture_debug(&request());
+    capture_debug(&client);
+    capture_debug(&client.for_audience(dicom(&server)).unwrap());
+    capture_debug(&request().send().await.unwrap());
+    capture_debug(&request().stream().await.unwrap());
+    capture_debug(&default_http());
+    cover("default_http");
+    capture_debug(&Body::from("canarybody"));
+    let auth = TestCredential::Valid.auth(fhir(&server));
     let value = auth.authorization().await.unwrap();
-    shown(&value);
-    shown(&auth);
-    shown(auth.audience());
+    capture_debug(&value);
+    capture_debug(&auth);
+    capture_debug(auth.audience());
     assert_eq!(auth.refresh_rejected(&value).await.unwrap(), None);
     let url = format!("{}/Patient/canaryid?name=canaryname", server.uri()).parse().unwrap();
-    shown(&auth.authorization_for(&url).await.unwrap());
+    capture_debug(&auth.authorization_for(&url).await.unwrap());
     let later = auth.with_clock(|| SystemTime::now() + Duration::from_secs(86_400));
-    shown(&later);
-    assert_eq!(failed(&later.authorization().await.unwrap_err()), ErrorKind::Credential);
+    capture_debug(&later);
+    assert_eq!(capture_error(&later.authorization().await.unwrap_err()), ErrorKind::Credential);
 
     // Outside any runtime.
-    let auth = Provider::Gives.auth(fhir(&server));
-    let poll = move || super::at_once(auth.authorization()).unwrap().unwrap_err();
-    assert_eq!(failed(&std::thread::spawn(poll).join().unwrap()), ErrorKind::NoRuntime);
+    let auth = TestCredential::Valid.auth(fhir(&server));
+    let poll = move || super::poll_once(auth.authorization()).unwrap().unwrap_err();
+    assert_eq!(capture_error(&std::thread::spawn(poll).join().unwrap()), ErrorKind::NoRuntime);
 }
 
 fn audiences() {
     let (fhir, dicom) =
         (FhirAudience::workspace("contoso", "records"), DicomAudience::workspace("contoso", "x12"));
-    shown(&fhir);
-    shown(&dicom);
-    shown(&dicom.build().unwrap());
-    shown(&Cloud::UsGovernment);
-    shown(&DicomVersion::V1);
-    shown(&ServiceKind::Fhir);
-    displayed(&ServiceKind::Dicom);
+    capture_debug(&fhir);
+    capture_debug(&dicom);
+    capture_debug(&dicom.build().unwrap());
+    capture_debug(&Cloud::UsGovernment);
+    capture_debug(&DicomVersion::V1);
+    capture_debug(&ServiceKind::Fhir);
+    capture_display(&ServiceKind::Dicom);
     for endpoint in [
         "https://user:canaryuser@contoso.example/",
         "https://contoso.example/?name=canaryname",
@@ -87,15 +87,15 @@ fn audiences() {
         "http://user:canaryuser@contoso.example/?name=canaryname",
     ] {
         let builder = FhirAudience::endpoint(endpoint);
-        shown(&builder);
-        assert_eq!(failed(&builder.build().unwrap_err()), ErrorKind::Audience);
+        capture_debug(&builder);
+        assert_eq!(capture_error(&builder.build().unwrap_err()), ErrorKind::Audience);
         let builder = DicomAudience::endpoint(endpoint);
-        shown(&builder);
-        assert_eq!(failed(&builder.build().unwrap_err()), ErrorKind::Audience);
+        capture_debug(&builder);
+        assert_eq!(capture_error(&builder.build().unwrap_err()), ErrorKind::Audience);
     }
 }
 
-/// As the services write it, with an `OperationOutcome`, and too many headers.
+/// Returns a response in the format of the services, with an `OperationOutcome` and with markers in its headers.
 pub(crate) fn outcome(status: u16, code: &str) -> ResponseTemplate {
     let body = serde_json::json!({
         "resourceType": "OperationOutcome",
@@ -113,43 +113,45 @@ pub(crate) fn outcome(status: u16, code: &str) -> ResponseTemplate {
         )
 }
 
-async fn answers() {
+async fn unexpected_responses() {
     for status in [400, 404, 412, 429, 500, 503] {
         let server = answering(outcome(status, "processing")).await;
-        let client = Provider::Gives.client(fhir(&server));
+        let client = TestCredential::Valid.client(fhir(&server));
         let request = || client.get("Patient/canaryid").query("name", "canaryname");
         let response = request().send().await.unwrap();
-        shown(&response);
-        assert_eq!(failed(&response.json::<u8>().unwrap_err()), ErrorKind::Status);
-        assert_eq!(failed(&response.error_for_status().unwrap_err()), ErrorKind::Status);
+        capture_debug(&response);
+        assert_eq!(capture_error(&response.json::<u8>().unwrap_err()), ErrorKind::Status);
+        assert_eq!(capture_error(&response.error_for_status().unwrap_err()), ErrorKind::Status);
         let streamed = request().stream().await.unwrap();
-        assert_eq!(failed(&streamed.error_for_status().unwrap_err()), ErrorKind::Status);
+        assert_eq!(capture_error(&streamed.error_for_status().unwrap_err()), ErrorKind::Status);
     }
     let busy = answering(outcome(503, "throttled").insert_header("x-ms-retry-after-ms", "1")).await;
-    let request = Provider::Gives.client(fhir(&busy)).get("Patient/canaryid").query("name", "canaryname");
+    let request =
+        TestCredential::Valid.client(fhir(&busy)).get("Patient/canaryid").query("name", "canaryname");
     assert_eq!(request.send().await.unwrap().attempts(), 4);
     for body in ["{\"name\":\"canarybody\"", "\"canarybody\"", "canarybody"] {
         let server = answering(ResponseTemplate::new(200).set_body_string(body)).await;
-        let response = Provider::Gives.client(fhir(&server)).get("Patient/canaryid").send().await.unwrap();
-        assert_eq!(failed(&response.json::<u8>().unwrap_err()), ErrorKind::Decode);
+        let response =
+            TestCredential::Valid.client(fhir(&server)).get("Patient/canaryid").send().await.unwrap();
+        assert_eq!(capture_error(&response.json::<u8>().unwrap_err()), ErrorKind::Decode);
     }
     let server = answering(ResponseTemplate::new(200).set_body_bytes(b"canarybody\xff")).await;
-    let client = Provider::Gives.client(fhir(&server));
+    let client = TestCredential::Valid.client(fhir(&server));
     let response = client.get("Patient").send().await.unwrap();
-    assert_eq!(failed(&response.text().unwrap_err()), ErrorKind::Decode);
+    assert_eq!(capture_error(&response.text().unwrap_err()), ErrorKind::Decode);
     let small = client.with_body_limit(1);
-    assert_eq!(failed(&small.get("Patient/canaryid").send().await.unwrap_err()), ErrorKind::TooLarge);
+    assert_eq!(capture_error(&small.get("Patient/canaryid").send().await.unwrap_err()), ErrorKind::TooLarge);
 }
 
 async fn unsendable() {
-    struct Unwritable;
-    impl serde::Serialize for Unwritable {
+    struct Unserializable;
+    impl serde::Serialize for Unserializable {
         fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
             Err(serde::ser::Error::custom("canarybody"))
         }
     }
     let server = service().await;
-    let client = Provider::Gives.client(fhir(&server));
+    let client = TestCredential::Valid.client(fhir(&server));
     let broken = client.post("Patient/canaryid").body_stream(|| {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let download = http.get("http://127.0.0.1:1/canaryid?name=canaryname").send();
@@ -168,64 +170,68 @@ async fn unsendable() {
         (client.get("Patient").header("canaryheader canaryheader", "x"), ErrorKind::Request),
         (client.get("Patient").header("x", "canaryheader\r\n"), ErrorKind::Request),
         (client.get("Patient").header("host", "canaryheader"), ErrorKind::Request),
-        (client.post("Patient/canaryid").json(&Unwritable), ErrorKind::Request),
+        (client.post("Patient/canaryid").json(&Unserializable), ErrorKind::Request),
         (broken, ErrorKind::Body),
     ] {
-        shown(&request);
-        assert_eq!(failed(&request.send().await.unwrap_err()), kind);
+        capture_debug(&request);
+        assert_eq!(capture_error(&request.send().await.unwrap_err()), kind);
     }
-    let auth = Provider::Gives.auth(fhir(&server));
+    let auth = TestCredential::Valid.auth(fhir(&server));
     for url in ["https://contoso.example/canaryid?n=canaryname", "http://u:canaryuser@127.0.0.1:1/canaryid"] {
         let error = auth.authorization_for(&url.parse().unwrap()).await.unwrap_err();
-        assert_eq!(failed(&error), ErrorKind::UrlNotAllowed);
+        assert_eq!(capture_error(&error), ErrorKind::UrlNotAllowed);
     }
 }
 
 async fn connections() {
-    let nowhere = Provider::Gives.client("http://127.0.0.1:1".parse().unwrap());
-    let request = nowhere.request("PURGE".parse().unwrap(), "Patient/canaryid").query("name", "canaryname");
-    let request = request.header("prefer", NEVER_REPEATED);
-    assert_eq!(failed(&request.send().await.unwrap_err()), ErrorKind::Connection);
+    let unreachable = TestCredential::Valid.client("http://127.0.0.1:1".parse().unwrap());
+    let request =
+        unreachable.request("PURGE".parse().unwrap(), "Patient/canaryid").query("name", "canaryname");
+    let request = request.header("prefer", NO_RETRY);
+    assert_eq!(capture_error(&request.send().await.unwrap_err()), ErrorKind::Connection);
 
     let (audience, _) = answering_raw(|_| HALF).await;
-    let client = Provider::Gives.client(audience);
+    let client = TestCredential::Valid.client(audience);
     let request = || client.post("Patient/canaryid").query("name", "canaryname").body("canarybody");
-    assert_eq!(failed(&request().send().await.unwrap_err()), ErrorKind::Connection);
+    assert_eq!(capture_error(&request().send().await.unwrap_err()), ErrorKind::Connection);
     let mut streamed = request().stream().await.unwrap();
     let error = loop {
         if let Err(error) = streamed.chunk().await {
             break error;
         }
     };
-    assert_eq!(failed(&error), ErrorKind::Connection);
+    assert_eq!(capture_error(&error), ErrorKind::Connection);
 
     let slow = answering(ResponseTemplate::new(200).set_delay(Duration::from_secs(60))).await;
     let hasty = default_http().read_timeout(Duration::from_millis(20));
-    let client = Provider::Gives.client(fhir(&slow)).with_http(hasty);
+    let client = TestCredential::Valid.client(fhir(&slow)).with_http(hasty);
     let request = client.post("Patient/canaryid").body("canarybody").send();
-    assert_eq!(failed(&request.await.unwrap_err()), ErrorKind::Timeout);
+    assert_eq!(capture_error(&request.await.unwrap_err()), ErrorKind::Timeout);
 
     let token: &'static str = &TOKEN;
     let mut headers = http::HeaderMap::new();
     headers.insert("x-note", token.parse().unwrap());
     let unmakeable = default_http().default_headers(headers).user_agent("canaryheader\n");
-    let client = HealthcareClient::from(Authenticator::new(fhir(&slow), Arc::new(Provider::Gives)));
+    let client = HealthcareClient::from(Authenticator::new(fhir(&slow), Arc::new(TestCredential::Valid)));
     let client = client.with_http(unmakeable);
-    shown(&client);
-    assert_eq!(failed(&client.get("Patient").send().await.unwrap_err()), ErrorKind::Request);
+    capture_debug(&client);
+    assert_eq!(capture_error(&client.get("Patient").send().await.unwrap_err()), ErrorKind::Request);
 }
 
 async fn without_token() {
     let server = service().await;
-    for provider in Provider::FAILING {
-        let kind =
-            if matches!(provider, Provider::Hangs) { ErrorKind::Timeout } else { ErrorKind::Credential };
-        let client = provider.client(fhir(&server));
+    for credential in TestCredential::FAILING {
+        let kind = if matches!(credential, TestCredential::Hangs) {
+            ErrorKind::Timeout
+        } else {
+            ErrorKind::Credential
+        };
+        let client = credential.client(fhir(&server));
         for _ in 0..2 {
             let request = client.get("Patient/canaryid").query("name", "canaryname");
-            assert_eq!(failed(&request.send().await.unwrap_err()), kind);
+            assert_eq!(capture_error(&request.send().await.unwrap_err()), kind);
         }
-        shown(&client);
+        capture_debug(&client);
     }
 }
 

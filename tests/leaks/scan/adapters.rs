@@ -1,5 +1,7 @@
-//! The adapters: requests that are answered, refused by the service, refused before they are sent, and without a
-//! token or a connection. What the stack says in its own errors is its own; this crate's, within them, is looked at.
+//! The adapters: requests that succeed, that the service rejects, that are not allowed, and that fail without a token or
+//! a connection.
+//!
+//! Only the errors of this crate are captured. Those of the HTTP stack around them are not its output.
 
 use std::{error::Error as StdError, iter::successors, sync::Arc};
 
@@ -15,15 +17,15 @@ use reqwest_middleware::ClientBuilder;
 use tower::{Layer, ServiceExt};
 
 use super::{
-    providers::Provider,
+    capture::{capture_debug, capture_error},
     requests::outcome,
+    test_credential::TestCredential,
     wire::{answering, fhir, service},
-    witness::{failed, shown},
 };
 
 const BASE: &str = "http://127.0.0.1:1/r4/";
 
-const REFUSED: &[&str] = &[
+const NOT_ALLOWED: &[&str] = &[
     "https://contoso.example/canaryid?name=canaryname",
     "http://127.0.0.1:1/canaryid?name=canaryname",
     "http://127.0.0.1:1/r4/canaryid/..%2fcanaryid?name=canaryname",
@@ -31,87 +33,97 @@ const REFUSED: &[&str] = &[
     "ftp://user:canaryuser@contoso.example/r4/canaryid?name=canaryname",
 ];
 
-pub(crate) async fn drive() {
-    let well = service().await;
-    inside(Provider::Gives, &fhir(&well)).await;
+pub(crate) async fn run() {
+    let server = service().await;
+    send_allowed(TestCredential::Valid, &fhir(&server)).await;
     for status in [401, 403, 404, 503] {
         let server = answering(outcome(status, "login")).await;
-        inside(Provider::Gives, &fhir(&server)).await;
+        send_allowed(TestCredential::Valid, &fhir(&server)).await;
     }
-    for provider in Provider::FAILING {
-        assert!(inside(provider, &fhir(&well)).await.iter().all(Option::is_some));
+    for credential in TestCredential::FAILING {
+        assert!(send_allowed(credential, &fhir(&server)).await.iter().all(Option::is_some));
     }
-    let nowhere = BASE.parse().unwrap();
-    inside(Provider::Gives, &nowhere).await;
-    for url in REFUSED {
-        assert_eq!(sent(Provider::Gives, &nowhere, url, "x-note").await, [Some(ErrorKind::UrlNotAllowed); 3]);
+    let unreachable = BASE.parse().unwrap();
+    send_allowed(TestCredential::Valid, &unreachable).await;
+    for url in NOT_ALLOWED {
+        assert_eq!(
+            send(TestCredential::Valid, &unreachable, url, "x-note").await,
+            [Some(ErrorKind::UrlNotAllowed); 3]
+        );
     }
-    assert_eq!(sent(Provider::Gives, &nowhere, BASE, "host").await, [Some(ErrorKind::UrlNotAllowed); 3]);
+    assert_eq!(
+        send(TestCredential::Valid, &unreachable, BASE, "host").await,
+        [Some(ErrorKind::UrlNotAllowed); 3]
+    );
 }
 
-async fn inside(provider: Provider, audience: &FhirAudience) -> [Option<ErrorKind>; 3] {
+async fn send_allowed(credential: TestCredential, audience: &FhirAudience) -> [Option<ErrorKind>; 3] {
     let url = format!("{}Patient/canaryid?name=canaryname", audience.endpoint());
-    sent(provider, audience, &url, "x-note").await
+    send(credential, audience, &url, "x-note").await
 }
 
-/// This crate's errors in what becomes of a request by each adapter, with a header of this name.
-async fn sent(
-    provider: Provider,
+/// Sends a request with a header of this name through each adapter, and returns the kinds of this crate's errors.
+async fn send(
+    credential: TestCredential,
     audience: &FhirAudience,
     url: &str,
     header: &'static str,
 ) -> [Option<ErrorKind>; 3] {
-    let auth = || Arc::new(provider.auth(audience.clone()));
+    let auth = || Arc::new(credential.auth(audience.clone()));
     [
-        by_middleware(BearerMiddleware::new(auth()), url, header).await,
-        by_layer(BearerLayer::new(auth()), url, header).await,
-        by_policy(BearerPolicy::new(auth()), url, header).await,
+        send_with_middleware(BearerMiddleware::new(auth()), url, header).await,
+        send_with_layer(BearerLayer::new(auth()), url, header).await,
+        send_with_policy(BearerPolicy::new(auth()), url, header).await,
     ]
 }
 
-/// Keeps the error of this crate, if there is one in that of a stack.
-fn found(error: &(dyn StdError + 'static)) -> Option<ErrorKind> {
-    let ours =
+/// Captures the error of this crate in the error of an HTTP stack, if there is one.
+fn capture_own_error(error: &(dyn StdError + 'static)) -> Option<ErrorKind> {
+    let own =
         successors(Some(error), |&cause| cause.source()).find_map(|cause| cause.downcast_ref::<Error>());
-    ours.map(failed)
+    own.map(capture_error)
 }
 
-/// As the transport of `azure_core`, but for the environment's proxy.
+/// Returns a client like the transport of `azure_core`, but without the proxy of the environment.
 fn http() -> reqwest::Client {
     reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
 }
 
-async fn by_middleware(
+async fn send_with_middleware(
     middleware: BearerMiddleware<FhirAudience>,
     url: &str,
     header: &'static str,
 ) -> Option<ErrorKind> {
-    shown(&middleware);
+    capture_debug(&middleware);
     let client = ClientBuilder::new(http()).with(middleware).build();
     let mut request = reqwest::Request::new(http::Method::POST, url.parse().unwrap());
     request.headers_mut().insert(header, "canaryheader".parse().unwrap());
     *request.body_mut() = Some("canarybody".into());
     match client.execute(request).await {
-        Err(reqwest_middleware::Error::Middleware(error)) => found(&*error),
-        Err(reqwest_middleware::Error::Reqwest(error)) => found(&error),
+        Err(reqwest_middleware::Error::Middleware(error)) => capture_own_error(&*error),
+        Err(reqwest_middleware::Error::Reqwest(error)) => capture_own_error(&error),
         Ok(_) => None,
     }
 }
 
-async fn by_layer(
+async fn send_with_layer(
     layer: BearerLayer<FhirAudience, Full<Bytes>>,
     url: &str,
     header: &'static str,
 ) -> Option<ErrorKind> {
-    shown(&layer);
+    capture_debug(&layer);
     let service = layer.layer(Client::builder(TokioExecutor::new()).build_http());
-    shown(&service);
+    capture_debug(&service);
     let request = http::Request::post(url).header(header, "canaryheader").body("canarybody".into()).unwrap();
-    service.oneshot(request).await.err().and_then(|error| found(&*error))
+    service.oneshot(request).await.err().and_then(|error| capture_own_error(&*error))
 }
 
-async fn by_policy(policy: BearerPolicy<FhirAudience>, url: &str, header: &'static str) -> Option<ErrorKind> {
-    shown(&policy);
+async fn send_with_policy(
+    policy: BearerPolicy<FhirAudience>,
+    url: &str,
+    header: &'static str,
+) -> Option<ErrorKind> {
+    capture_debug(&policy);
     let options = ClientOptions {
         per_try_policies: vec![Arc::new(policy)],
         retry: RetryOptions::none(),
@@ -122,5 +134,5 @@ async fn by_policy(policy: BearerPolicy<FhirAudience>, url: &str, header: &'stat
     let mut request = Request::new(url.parse().unwrap(), Method::Post);
     request.insert_header(header, "canaryheader");
     request.set_body("canarybody");
-    pipeline.send(&Context::new(), &mut request, None).await.err().and_then(|error| found(&error))
+    pipeline.send(&Context::new(), &mut request, None).await.err().and_then(|error| capture_own_error(&error))
 }
