@@ -37,7 +37,7 @@ impl TokenClaims {
 
 /// Returns the text after the scheme.
 ///
-/// Several headers are joined into one value, so that their tokens become one malformed token.
+/// Several headers are joined into one value, so their tokens become one malformed token.
 fn bearer(headers: &HeaderMap) -> Option<String> {
     let values: Vec<_> = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes()).collect();
     let value = String::from_utf8_lossy(&values.join(&b","[..])).into_owned();

@@ -37,7 +37,7 @@ use crate::{Audience, DicomAudience, DicomVersion, FhirAudience};
 ///     The form of a posted search without one is ignored, so the search returns every resource.
 /// - **DICOM:**
 ///   - `GET changefeed` and `GET changefeed/latest`, under `v1` and `v2`, each with the paging rules of its version.
-///     After the twelfth change the sequence numbers skip 20, so that `v1` has an empty page in the middle.
+///     After the twelfth change the sequence numbers skip 20, so `v1` has an empty page in the middle.
 ///   - `GET studies/{study}/series/{series}/instances/{instance}/metadata` for instances that are not deleted.
 ///
 /// With a valid token, any other path gets 404 and any other method 405. Without one, they get 401.
@@ -124,7 +124,7 @@ impl FakeServer {
 
     /// Returns a credential whose tokens both services accept.
     ///
-    /// Every call returns the same credential, so that [`FakeCredential::calls`] counts the calls of all its users. To
+    /// Every call returns the same credential, so [`FakeCredential::calls`] counts the calls of all its users. To
     /// get tokens that the services reject, create your own [`FakeCredential`].
     #[must_use]
     pub fn credential(&self) -> Arc<FakeCredential> {

@@ -7,7 +7,7 @@ use super::seed::Instance;
 
 /// The number of changes before a gap in the sequence numbers.
 ///
-/// The gap is longer than a default page of `v1`, so that one page is empty.
+/// The gap is longer than a default page of `v1`, so one page is empty.
 const BEFORE_GAP: usize = 12;
 const GAP: usize = 20;
 

@@ -7,7 +7,7 @@ use super::{claims::TokenClaims, credential::TENANT};
 
 /// The format of the `WWW-Authenticate` header in 401 responses of the [`FakeServer`](super::FakeServer).
 ///
-/// Both formats are in use, so that clients have to understand both.
+/// Both formats are in use, so clients have to understand both.
 ///
 /// # Examples
 ///

@@ -9,7 +9,7 @@ use crate::Audience;
 /// Returns a matcher for requests with exactly one Bearer token, whose `aud` claim is the resource of `audience`.
 ///
 /// The token must be a JWT, such as those that [`FakeCredential`](super::FakeCredential) issues. Its other claims are
-/// not checked, so that an expired token or one from another tenant matches too.
+/// not checked, so an expired token or one from another tenant matches too.
 ///
 /// # Examples
 ///

@@ -18,8 +18,8 @@ use crate::{clock::Clock, credentials::ForceRefresh};
 
 /// A credential that returns scripted tokens and errors, and records its calls.
 ///
-/// Each call uses one step of the script. After the last step, that step is used again for every call. A delay
-/// applies to the step after it and uses Tokio's clock, so that it takes no time in a test that has paused the clock.
+/// Each call uses one step of the script. All later calls use the last step. A delay
+/// applies to the step after it and uses Tokio's clock, so it takes no time in a test that has paused the clock.
 ///
 /// The `Debug` output shows the number of calls, but no token.
 ///

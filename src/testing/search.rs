@@ -145,7 +145,7 @@ pub(super) fn search(
         if search.total {
             bundle.insert("total".to_owned(), json!(found.len()));
         }
-        // FHIR does not allow empty arrays, so that a page without a match has no `entry`.
+        // FHIR does not allow empty arrays, so a page without a match has no `entry`.
         if !page.is_empty() {
             bundle.insert("entry".to_owned(), json!(page));
         }

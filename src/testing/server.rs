@@ -72,7 +72,7 @@ async fn respond(
     if !response.delay.is_zero() {
         sleep(response.delay).await;
     }
-    // A response without a body has nothing to truncate, so that no part of it is sent.
+    // A response without a body has nothing to truncate, so none of it is sent.
     if response.truncated && response.body.is_empty() {
         return Err(CloseConnection);
     }

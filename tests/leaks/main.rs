@@ -1,9 +1,9 @@
-//! Searches all output of the crate for marker values: tokens, secrets, and data of patients. A program of its own,
-//! because it installs a global `tracing` subscriber, logger and panic hook and runs itself as a subprocess.
+//! A program of its own, because it installs a global `tracing` subscriber, logger and panic hook.
 //!
-//! The markers are in tokens, secrets, assertions, ids in paths, names in queries, headers, bodies and diagnostics. The
-//! output is `Debug`, `Display` and the sources of errors, the events and spans of all crates at all levels, panic
-//! messages, and the output of the subprocesses.
+//! Searches all output of the crate for marker values, which represent secrets and patient data. The markers are in
+//! tokens, secrets, assertions, ids in paths, names in queries, headers, bodies and diagnostics. The output consists of
+//! `Debug` and `Display` text, the sources of errors, the events and spans of all crates at all levels, panic messages,
+//! and the output of subprocesses.
 
 #![cfg(all(
     unix,

@@ -27,7 +27,7 @@ const PRINCIPAL: &str = "0a1b2c3d-0000-4000-8000-5741d1000003";
 const ROLES: [&str; 2] = ["FHIR Data Contributor", "DICOM Data Owner"];
 
 const LIFETIME: Duration = Duration::from_secs(60 * 60);
-/// The age of the expiry of an [`expired`](FakeCredential::expired) token, in seconds.
+/// The number of seconds since the expiry of an [`expired`](FakeCredential::expired) token.
 const EXPIRED_SINCE: u64 = 60;
 /// The end of the year 9999, which is the maximum of [`OffsetDateTime`].
 pub(super) const MAX_TIME: u64 = 253_402_300_799;
@@ -135,7 +135,7 @@ impl FakeCredential {
 
     /// Sets the `aud` claim, regardless of the requested scope (default: the scope without `/.default`).
     ///
-    /// A common mistake to test for is the resource with a trailing `/`.
+    /// A common mistake is a resource with a trailing `/`.
     #[must_use]
     pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = Some(audience.into());

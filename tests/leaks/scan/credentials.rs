@@ -129,6 +129,6 @@ async fn tools() {
     }
     let executor = ProcessExecutor::new();
     capture_debug(&executor);
-    // The output belongs to the caller, so that it is not captured.
+    // The output belongs to the caller, so it is not captured.
     executor.run(OsStr::new("echo"), &[OsStr::new(&*TOKEN), OsStr::new(SECRET)]).await.unwrap();
 }
