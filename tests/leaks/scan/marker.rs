@@ -44,7 +44,7 @@ struct Encodings {
     kind: &'static str,
     /// Plain text and lists of bytes, which are compared without regard to case and whitespace.
     case_insensitive: Vec<String>,
-    /// Base64.
+    /// Base64, and the prefix of tokens.
     case_sensitive: Vec<String>,
 }
 
