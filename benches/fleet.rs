@@ -69,7 +69,7 @@ impl Record {
                 scenario,
                 random: &mut random,
                 record: &mut record,
-                held: None,
+                cached: None,
                 credential_cache: None,
                 next_value: 0,
             }

@@ -64,7 +64,7 @@ async fn run(options: &Options, report: &mut Report) -> Option<()> {
             } else {
                 ChallengeFormat::Managed
             };
-            let fake_server = FakeServer::builder().wording(wording).start().await;
+            let fake_server = FakeServer::builder().challenge_format(wording).start().await;
             let (audience, credential, path) = simulate(&fake_server, fault);
             let audience = report.ok_or_fail("endpoint", audience)?;
             diagnose(report, audience, Credential::from_fake(credential), path).await
@@ -79,7 +79,7 @@ fn simulate(
 ) -> (azure_healthcare_auth::Result<FhirAudience>, FakeCredential, &'static str) {
     let (audience, path) = (fake_server.fhir(), "Patient?_count=1");
     let with_resource =
-        |resource: &str| FhirAudience::endpoint(audience.endpoint().as_str()).resource(resource).build();
+        |resource: &str| FhirAudience::from_endpoint(audience.endpoint().as_str()).resource(resource).build();
     let credential = FakeCredential::new();
     match fault {
         None => (Ok(audience), credential, path),

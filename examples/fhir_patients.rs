@@ -20,7 +20,7 @@ mod support;
 use std::time::Instant;
 
 use azure_healthcare_auth::{
-    Audience, Authenticator, FhirAudience, HealthcareClient, Result, testing::FakeServer,
+    Authenticator, FhirAudience, HealthcareClient, Result, testing::FakeServer,
 };
 use serde_json::Value;
 use support::{Credential, Options, log};

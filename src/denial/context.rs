@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::{hints::ErrorHints, outcome::Outcome};
 use crate::{
     Cloud, ServiceKind,
-    audience::{PUBLIC_DICOM, HostKind, host_kind},
+    audience::{HostKind, PUBLIC_DICOM, host_kind},
     claims::UnverifiedClaims,
     text::{LONG, is_guid, printable},
 };

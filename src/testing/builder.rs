@@ -1,4 +1,4 @@
-//! [`FakeServerBuilder`]: what a stand-in holds, and its start.
+//! [`FakeServerBuilder`]: configures and starts a fake server.
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
@@ -6,27 +6,29 @@ use serde::Serialize;
 
 use super::{
     ChallengeFormat, FakeCredential, FakeServer,
-    desk::{Desk, Shared},
     feed::Feed,
     seed::{self, Instance, Seeds},
     server::{listen, serve},
+    service::{FakeService, Shared},
     store::Store,
 };
 use crate::{Audience, DicomAudience, DicomVersion, FhirAudience, ServiceKind, clock::Clock};
 
-/// Starts a [`FakeServer`] that differs from the default.
+/// Configures and starts a [`FakeServer`].
 ///
-/// What a test puts in is anything that `serde` can write: a `serde_json::Value`, or a type of one's own or of another
-/// crate. It stands behind what is synthetic, and one with the `id` of another takes its place.
+/// A test can add resources of any type that implements [`Serialize`], such as `serde_json::Value`. They follow the
+/// synthetic resources in search results. A resource with the `id` of an existing one replaces it.
+///
+/// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{HealthcareClient, testing::{FakeServer, ChallengeFormat}};
+/// use azure_healthcare_auth::{HealthcareClient, testing::{ChallengeFormat, FakeServer}};
 /// use serde_json::{Value, json};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
 /// let fake_server = FakeServer::builder()
-///     .wording(ChallengeFormat::OpenSource)
+///     .challenge_format(ChallengeFormat::OpenSource)
 ///     .patients(0)
 ///     .patient(&json!({ "resourceType": "Patient", "id": "p1", "name": [{ "family": "Example" }] }))
 ///     .observation(&json!({
@@ -44,22 +46,27 @@ use crate::{Audience, DicomAudience, DicomVersion, FhirAudience, ServiceKind, cl
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-#[must_use = "a stand-in is started by `start()`"]
+#[must_use = "the builder does nothing until `start` is called"]
 pub struct FakeServerBuilder {
     patients: usize,
     changes: usize,
-    wording: ChallengeFormat,
+    challenge_format: ChallengeFormat,
     clock: Clock,
     seeds: Seeds,
 }
 
 impl FakeServerBuilder {
     pub(super) fn new() -> Self {
-        let (wording, clock, seeds) = (ChallengeFormat::default(), Clock::default(), Seeds::default());
-        Self { patients: 25, changes: 25, wording, clock, seeds }
+        Self {
+            patients: 25,
+            changes: 25,
+            challenge_format: ChallengeFormat::default(),
+            clock: Clock::default(),
+            seeds: Seeds::default(),
+        }
     }
 
-    /// How many synthetic Patients the FHIR service holds. Default: 25.
+    /// Sets the number of synthetic Patients (default: 25).
     pub fn patients(mut self, count: usize) -> Self {
         self.patients = count;
         self
@@ -69,38 +76,46 @@ impl FakeServerBuilder {
     ///
     /// # Panics
     ///
-    /// Where it is not a Patient with an `id`.
+    /// Panics if the value is not a Patient with a valid `id`.
     #[track_caller]
     pub fn patient(mut self, patient: &impl Serialize) -> Self {
         match seed::resource("Patient", patient) {
             Ok(patient) => self.seeds.patients.push(patient),
-            Err(unfit) => misuse(&format!("this Patient cannot be served: {unfit}")),
+            Err(reason) => fail(&format!("this Patient cannot be served: {reason}")),
         }
         self
     }
 
-    /// Adds an Observation. There are no synthetic ones.
+    /// Adds an Observation. There are no synthetic Observations.
     ///
     /// # Panics
     ///
-    /// Where it is not an Observation with an `id`.
+    /// Panics if the value is not an Observation with a valid `id`.
     #[track_caller]
     pub fn observation(mut self, observation: &impl Serialize) -> Self {
         match seed::resource("Observation", observation) {
             Ok(observation) => self.seeds.observations.push(observation),
-            Err(unfit) => misuse(&format!("this Observation cannot be served: {unfit}")),
+            Err(reason) => fail(&format!("this Observation cannot be served: {reason}")),
         }
         self
     }
 
-    /// How many synthetic changes the DICOM service's change feed holds. Default: 25.
+    /// Sets the number of synthetic changes in the change feed of the DICOM service (default: 25).
     pub fn changes(mut self, count: usize) -> Self {
         self.changes = count;
         self
     }
 
-    /// Adds an instance, given by its metadata in the JSON model of DICOM (PS3.18 annex F). In the change feed it is
-    /// created after all that was there before.
+    /// Adds a DICOM instance with the given metadata in the DICOM JSON model (PS3.18 annex F).
+    ///
+    /// In the change feed, its creation follows all earlier changes. An instance with the same UIDs as one that was
+    /// added before replaces it.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the metadata lacks the UID of the study, the series or the instance.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::FakeServer};
@@ -118,10 +133,6 @@ impl FakeServerBuilder {
     /// assert_eq!(metadata, json!([instance]));
     /// # Ok(()) }
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// Where the UID of its study, of its series or its own is not in it.
     #[track_caller]
     pub fn instance(mut self, metadata: &impl Serialize) -> Self {
         match Instance::new(metadata) {
@@ -129,22 +140,24 @@ impl FakeServerBuilder {
                 self.seeds.instances.retain(|other| other.uids != instance.uids);
                 self.seeds.instances.push(instance);
             }
-            Err(unfit) => misuse(&format!("this instance cannot be served: {unfit}")),
+            Err(reason) => fail(&format!("this instance cannot be served: {reason}")),
         }
         self
     }
 
-    /// How a 401 words its `WWW-Authenticate` header. Default: [`ChallengeFormat::Managed`].
-    pub fn wording(mut self, wording: ChallengeFormat) -> Self {
-        self.wording = wording;
+    /// Sets the format of the `WWW-Authenticate` header in 401 responses (default: [`ChallengeFormat::Managed`]).
+    pub fn challenge_format(mut self, format: ChallengeFormat) -> Self {
+        self.challenge_format = format;
         self
     }
 
-    /// Takes the time from `now`, by which both services judge tokens and [`FakeServer::credential`] issues them.
-    /// Default: this machine's.
+    /// Sets the clock with which both services check tokens and [`FakeServer::credential`] issues them (default: the
+    /// system clock).
     ///
-    /// For a test that lets tokens end: give the same one to
-    /// [`AuthenticatorBuilder::clock`](crate::AuthenticatorBuilder::clock), and to a [`FakeCredential`] of one's own.
+    /// Use it in a test in which tokens expire. Give the same clock to
+    /// [`AuthenticatorBuilder::clock`](crate::AuthenticatorBuilder::clock) and to every other [`FakeCredential`].
+    ///
+    /// # Examples
     ///
     /// ```
     /// use azure_healthcare_auth::{Authenticator, HealthcareClient, testing::FakeServer};
@@ -177,67 +190,68 @@ impl FakeServerBuilder {
     ///
     /// # Panics
     ///
-    /// As [`FakeServer::start`].
+    /// Panics if the operating system provides no free port on `127.0.0.1` or no thread.
     pub async fn start(self) -> FakeServer {
-        let started = self.started();
-        started.unwrap_or_else(|error| misuse(&format!("no stand-in can be started here: {error}")))
+        self.try_start()
+            .unwrap_or_else(|error| fail(&format!("the fake server could not be started: {error}")))
     }
 
-    fn started(self) -> Result<FakeServer, Box<dyn std::error::Error>> {
-        let [(fhir_port, fhir_origin), (dicom_port, dicom_origin)] = [listen()?, listen()?];
+    fn try_start(self) -> Result<FakeServer, Box<dyn std::error::Error>> {
+        let [(fhir_listener, fhir_origin), (dicom_listener, dicom_origin)] = [listen()?, listen()?];
         let fhir = FhirAudience::from_endpoint(&fhir_origin).build()?;
         let dicom = |version| DicomAudience::from_endpoint(&dicom_origin).version(version).build();
         let (dicom_v1, dicom_v2) = (dicom(DicomVersion::V1)?, dicom(DicomVersion::V2)?);
 
         let store = Store::new(self.patients, &self.seeds);
         let shared = Arc::new(Shared::new(store, Feed::new(self.changes, self.seeds.instances)));
-        let desk = |service, origin: &str, audience: &dyn Audience| Desk {
+        let service = |service, origin: &str, audience: &dyn Audience| FakeService {
             service,
             origin: origin.to_owned(),
             audience: audience.resource().to_owned(),
-            wording: self.wording,
+            challenge_format: self.challenge_format,
             clock: self.clock.clone(),
             shared: shared.clone(),
         };
-        let fhir_desk = desk(ServiceKind::Fhir, &fhir_origin, &fhir);
-        let dicom_desk = desk(ServiceKind::Dicom, &dicom_origin, &dicom_v1);
-        let running = serve([(fhir_port, fhir_desk), (dicom_port, dicom_desk)])?;
+        let fhir_service = service(ServiceKind::Fhir, &fhir_origin, &fhir);
+        let dicom_service = service(ServiceKind::Dicom, &dicom_origin, &dicom_v1);
+        let running = serve([(fhir_listener, fhir_service), (dicom_listener, dicom_service)])?;
         let credential = Arc::new(FakeCredential::new().with_clock(move || self.clock.now()));
         Ok(FakeServer { fhir, dicom: [dicom_v1, dicom_v2], credential, shared, _running: running })
     }
 }
 
-/// A test that is set up wrongly has to fail, and to say where: there is nobody to hand an error to.
+/// Panics at the caller's location, because a mistake in the setup of a test must fail that test.
 #[track_caller]
-#[expect(clippy::panic, reason = "documented on everything public that leads here")]
-fn misuse(said: &str) -> ! {
-    panic!("{said}")
+#[expect(clippy::panic, reason = "every public method that can call this documents it")]
+fn fail(message: &str) -> ! {
+    panic!("{message}")
 }
 
-/// What a test has put in is not shown.
+/// Shows the settings, but not the data that a test has added.
 impl fmt::Debug for FakeServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FakeServerBuilder")
             .field("patients", &self.patients)
             .field("changes", &self.changes)
-            .field("wording", &self.wording)
+            .field("challenge_format", &self.challenge_format)
             .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
+
+    use super::*;
 
     #[test]
     #[should_panic = "this Patient cannot be served: it needs an `id`"]
-    fn what_cannot_be_served_fails_where_it_is_put_in() {
+    fn patient_without_id_panics() {
         let _ = FakeServer::builder().patient(&json!({"resourceType": "Patient"}));
     }
 
     #[test]
-    fn what_is_put_in_is_not_shown() {
+    fn debug_output_shows_no_added_data() {
         let builder = FakeServer::builder().patient(&json!({"resourceType": "Patient", "id": "hidden"}));
         let shown = format!("{builder:?}");
         assert!(

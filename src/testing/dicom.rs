@@ -1,4 +1,4 @@
-//! The DICOM service of the stand-in: the change feed and the metadata of an instance, in both versions of the API.
+//! The fake DICOM service: the change feed and the metadata of an instance, in both API versions.
 
 use std::ops::RangeInclusive;
 
@@ -9,8 +9,8 @@ use url::Url;
 use wiremock::Request;
 
 use super::{
-    answer::Answer,
     feed::{Feed, seconds, sequence},
+    response::FakeResponse,
 };
 
 const JSON: &str = "application/json; charset=utf-8";
@@ -18,69 +18,69 @@ const DICOM_JSON: &str = "application/dicom+json";
 
 const NANOS: i128 = 1_000_000_000;
 
-/// The largest signed number of 64 bits, on a machine of 64 bits.
+/// The largest offset: the maximum of a signed 64-bit integer on a 64-bit platform.
 const MAX_OFFSET: usize = isize::MAX.unsigned_abs();
 
-/// The answer to a request that may not act, or not now.
-pub(super) fn refusal(status: StatusCode) -> Answer {
+/// Returns the response to a request that is rejected before the service processes it.
+pub(super) fn error_response(status: StatusCode) -> FakeResponse {
     match status {
-        StatusCode::FORBIDDEN => Answer::text(status, "Authorization failed."),
-        StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS => Answer::empty(status),
-        _ => Answer::text(status, status.canonical_reason().unwrap_or("Not told.")),
+        StatusCode::FORBIDDEN => FakeResponse::text(status, "Authorization failed."),
+        StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS => FakeResponse::empty(status),
+        _ => FakeResponse::text(status, status.canonical_reason().unwrap_or("Unknown status")),
     }
 }
 
-/// Answers a request that may act.
-pub(super) fn answer(feed: &Feed, request: &Request) -> Answer {
+/// Responds to an authorized request.
+pub(super) fn respond(feed: &Feed, request: &Request) -> FakeResponse {
     let path = request.url.path().to_ascii_lowercase();
     let path: Vec<_> = path.trim_matches('/').split('/').collect();
-    let answered = match path.as_slice() {
+    let result = match path.as_slice() {
         ["v1" | "v2", "changefeed"]
         | ["v1" | "v2", "changefeed", "latest"]
         | ["v1" | "v2", "studies", _, "series", _, "instances", _, "metadata"]
             if request.method != Method::GET =>
         {
-            Ok(Answer::empty(StatusCode::METHOD_NOT_ALLOWED).with(header::ALLOW, "GET"))
+            Ok(FakeResponse::empty(StatusCode::METHOD_NOT_ALLOWED).with(header::ALLOW, "GET"))
         }
         ["v1", "changefeed"] => by_sequence(feed, &request.url),
         ["v2", "changefeed"] => by_time(feed, &request.url),
         ["v1" | "v2", "changefeed", "latest"] => latest(feed, &request.url),
         ["v1" | "v2", "studies", study, "series", series, "instances", instance, "metadata"] => {
             Ok(match feed.metadata([study, series, instance]) {
-                Some(metadata) => Answer::json(StatusCode::OK, DICOM_JSON, &json!([metadata])),
-                None => Answer::empty(StatusCode::NOT_FOUND),
+                Some(metadata) => FakeResponse::json(StatusCode::OK, DICOM_JSON, &json!([metadata])),
+                None => FakeResponse::empty(StatusCode::NOT_FOUND),
             })
         }
-        _ => Ok(Answer::empty(StatusCode::NOT_FOUND)),
+        _ => Ok(FakeResponse::empty(StatusCode::NOT_FOUND)),
     };
-    answered.unwrap_or_else(|Invalid { name, said }| {
-        let text = format!("The query parameter '{name}' is invalid. {said}");
-        Answer::text(StatusCode::BAD_REQUEST, &text)
+    result.unwrap_or_else(|InvalidParameter { name, message }| {
+        let text = format!("The query parameter '{name}' is invalid. {message}");
+        FakeResponse::text(StatusCode::BAD_REQUEST, &text)
     })
 }
 
-/// A parameter with a value that it cannot have.
-struct Invalid {
+/// A query parameter with an invalid value.
+struct InvalidParameter {
     name: &'static str,
-    said: String,
+    message: String,
 }
 
-fn invalid(name: &'static str, said: impl Into<String>) -> Invalid {
-    Invalid { name, said: said.into() }
+fn invalid(name: &'static str, message: impl Into<String>) -> InvalidParameter {
+    InvalidParameter { name, message: message.into() }
 }
 
-/// Those whose sequence is in `offset < sequence <= offset + limit`.
-fn by_sequence(feed: &Feed, url: &Url) -> Result<Answer, Invalid> {
+/// Returns the changes with `offset < sequence <= offset + limit`.
+fn by_sequence(feed: &Feed, url: &Url) -> Result<FakeResponse, InvalidParameter> {
     let (offset, limit) = (number(url, "offset", 0..=MAX_OFFSET, 0)?, number(url, "limit", 1..=100, 10)?);
     let metadata = flag(url)?;
     let page = offset..offset.saturating_add(limit);
-    let wanted = (0..feed.len()).filter(|index| page.contains(&(sequence(*index) - 1)));
-    let entries: Vec<_> = wanted.map(|index| feed.entry(index, metadata)).collect();
-    Ok(Answer::json(StatusCode::OK, JSON, &json!(entries)))
+    let selected = (0..feed.len()).filter(|index| page.contains(&(sequence(*index) - 1)));
+    let entries: Vec<_> = selected.map(|index| feed.entry(index, metadata)).collect();
+    Ok(FakeResponse::json(StatusCode::OK, JSON, &json!(entries)))
 }
 
-/// Those in `startTime <= timestamp < endTime`, of which `offset` are passed over and `limit` taken.
-fn by_time(feed: &Feed, url: &Url) -> Result<Answer, Invalid> {
+/// Returns at most `limit` changes with `startTime <= timestamp < endTime`, after skipping `offset` of them.
+fn by_time(feed: &Feed, url: &Url) -> Result<FakeResponse, InvalidParameter> {
     let (offset, limit) = (number(url, "offset", 0..=MAX_OFFSET, 0)?, number(url, "limit", 1..=200, 100)?);
     let metadata = flag(url)?;
     let start = time(url, "startTime")?.unwrap_or(i128::MIN);
@@ -88,22 +88,24 @@ fn by_time(feed: &Feed, url: &Url) -> Result<Answer, Invalid> {
     if end <= start {
         return Err(invalid("endTime", "It must be after the start time."));
     }
-    let wanted =
+    let selected =
         (0..feed.len()).filter(|index| (start..end).contains(&(i128::from(seconds(*index)) * NANOS)));
-    let entries: Vec<_> = wanted.skip(offset).take(limit).map(|index| feed.entry(index, metadata)).collect();
-    Ok(Answer::json(StatusCode::OK, JSON, &json!(entries)))
+    let entries: Vec<_> =
+        selected.skip(offset).take(limit).map(|index| feed.entry(index, metadata)).collect();
+    Ok(FakeResponse::json(StatusCode::OK, JSON, &json!(entries)))
 }
 
-fn latest(feed: &Feed, url: &Url) -> Result<Answer, Invalid> {
+/// Returns the last change.
+fn latest(feed: &Feed, url: &Url) -> Result<FakeResponse, InvalidParameter> {
     let metadata = flag(url)?;
     Ok(match feed.len().checked_sub(1) {
-        Some(last) => Answer::json(StatusCode::OK, JSON, &feed.entry(last, metadata)),
-        // Not written down anywhere, but what ASP.NET makes of an answer that is null.
-        None => Answer::empty(StatusCode::NO_CONTENT),
+        Some(last) => FakeResponse::json(StatusCode::OK, JSON, &feed.entry(last, metadata)),
+        // This is undocumented. ASP.NET sends 204 for a response that is null.
+        None => FakeResponse::empty(StatusCode::NO_CONTENT),
     })
 }
 
-/// The value of a parameter whose name is written in any case; of the first one, where it stands twice.
+/// Returns the value of the first parameter with this name, ignoring case.
 fn parameter(url: &Url, name: &str) -> Option<String> {
     url.query_pairs().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.into_owned())
 }
@@ -113,47 +115,52 @@ fn number(
     name: &'static str,
     allowed: RangeInclusive<usize>,
     default: usize,
-) -> Result<usize, Invalid> {
+) -> Result<usize, InvalidParameter> {
     let Some(value) = parameter(url, name) else { return Ok(default) };
-    let told = value.parse().ok().filter(|told| allowed.contains(told));
-    told.ok_or_else(|| invalid(name, format!("It is a number, {} to {}.", allowed.start(), allowed.end())))
+    let number = value.parse().ok().filter(|number| allowed.contains(number));
+    number.ok_or_else(|| {
+        invalid(name, format!("It must be a number from {} to {}.", allowed.start(), allowed.end()))
+    })
 }
 
-/// `includeMetadata`, which is true unless it is told otherwise.
-fn flag(url: &Url) -> Result<bool, Invalid> {
+/// Returns the value of `includeMetadata`, which defaults to `true`.
+fn flag(url: &Url) -> Result<bool, InvalidParameter> {
     match parameter(url, "includeMetadata").unwrap_or_default().to_ascii_lowercase().as_str() {
         "" | "true" => Ok(true),
         "false" => Ok(false),
-        _ => Err(invalid("includeMetadata", "It is `true` or `false`.")),
+        _ => Err(invalid("includeMetadata", "It must be `true` or `false`.")),
     }
 }
 
-/// A time in nanoseconds since 1970. One that is left empty is not told.
-fn time(url: &Url, name: &'static str) -> Result<Option<i128>, Invalid> {
+/// Returns a time in nanoseconds since the Unix epoch, or `None` if the parameter is missing or empty.
+fn time(url: &Url, name: &'static str) -> Result<Option<i128>, InvalidParameter> {
     let Some(value) = parameter(url, name).filter(|value| !value.trim().is_empty()) else { return Ok(None) };
     match parse_rfc3339(&value) {
         Ok(time) => Ok(Some(time.unix_timestamp_nanos())),
-        Err(_) => Err(invalid(name, "It is a time of RFC 3339, with a time zone whose `+` is encoded.")),
+        Err(_) => Err(invalid(
+            name,
+            "It must be a time in RFC 3339 format with an offset, in which `+` is encoded.",
+        )),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::answer::request;
+    use crate::testing::response::request;
 
-    fn ask(changes: usize, path: &str) -> Answer {
-        answer(&Feed::new(changes, Vec::new()), &request(&format!("GET {path}"), ""))
+    fn send(changes: usize, path: &str) -> FakeResponse {
+        respond(&Feed::new(changes, Vec::new()), &request(&format!("GET {path}"), ""))
     }
 
     fn sequences(changes: usize, path: &str) -> Vec<u64> {
-        let answer = ask(changes, path);
-        assert_eq!(answer.status, StatusCode::OK, "{path}");
-        answer.value().as_array().unwrap().iter().map(|entry| entry["sequence"].as_u64().unwrap()).collect()
+        let response = send(changes, path);
+        assert_eq!(response.status, StatusCode::OK, "{path}");
+        response.value().as_array().unwrap().iter().map(|entry| entry["sequence"].as_u64().unwrap()).collect()
     }
 
     #[test]
-    fn v1_pages_by_sequence_and_has_an_empty_page_in_the_middle() {
+    fn v1_pages_by_sequence_number_and_has_an_empty_page() {
         for (query, expected) in [
             ("", (1..=10).collect()),
             ("?offset=10", vec![11, 12]),
@@ -169,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn v2_pages_by_position_and_a_short_page_is_the_end() {
+    fn v2_pages_by_offset_and_ends_with_a_short_page() {
         let all: Vec<u64> = (1..=12).chain(33..=45).collect();
         assert_eq!(sequences(25, "/v2/changefeed"), all);
         assert_eq!(sequences(25, "/v2/changefeed?offset=10&limit=10"), all[10..20]);
@@ -180,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn v2_starts_at_its_start_time_and_ends_before_its_end_time() {
+    fn v2_start_time_is_inclusive_and_end_time_exclusive() {
         for (query, expected) in [
             ("startTime=2024-01-01T08:01:00Z&endTime=2024-01-01T08:03:00Z", vec![2, 3]),
             ("endTime=2024-01-01T08:01:00Z", vec![1]),
@@ -195,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_cannot_be_is_a_bad_request() {
+    fn invalid_parameters_get_400() {
         for path in [
             "/v1/changefeed?limit=0",
             "/v1/changefeed?limit=101",
@@ -208,59 +215,59 @@ mod tests {
             "/v2/changefeed?startTime=2024-01-01T08:01:00+00:00",
             "/v2/changefeed?startTime=2024-01-01T08:01:00Z&endTime=2024-01-01T08:01:00Z",
         ] {
-            let answer = ask(25, path);
-            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
-            assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+            let response = send(25, path);
+            assert_eq!(response.status, StatusCode::BAD_REQUEST, "{path}");
+            assert_eq!(response.header("content-type"), "text/plain; charset=utf-8");
         }
     }
 
     #[test]
-    fn metadata_are_included_unless_told_otherwise() {
+    fn metadata_is_included_by_default() {
         for path in ["/v1/changefeed", "/v2/changefeed"] {
             for (query, included) in
                 [("", true), ("?includemetadata=", true), ("?includeMetadata=FALSE", false)]
             {
-                let entries = ask(1, &format!("{path}{query}")).value();
+                let entries = send(1, &format!("{path}{query}")).value();
                 assert_eq!(entries[0].get("metadata").is_some(), included, "{path}{query}");
             }
         }
     }
 
     #[test]
-    fn the_latest_is_the_last_and_an_empty_feed_has_none() {
+    fn latest_is_the_last_change_or_no_content() {
         for version in ["v1", "v2"] {
             let path = format!("/{version}/changefeed/latest");
-            assert_eq!(ask(25, &path).value()["sequence"], 45);
+            assert_eq!(send(25, &path).value()["sequence"], 45);
             assert_eq!(sequences(0, &format!("/{version}/changefeed")), [0; 0]);
-            // Likely, not known: a client should take an empty 200 for the same.
-            assert_eq!(ask(0, &path).status, StatusCode::NO_CONTENT);
+            // This is likely but not documented. Clients should treat an empty 200 the same.
+            assert_eq!(send(0, &path).status, StatusCode::NO_CONTENT);
         }
     }
 
     #[test]
-    fn the_metadata_of_an_instance_are_those_of_the_feed() {
-        let entry = ask(1, "/v2/changefeed/latest").value();
+    fn instance_metadata_equals_that_of_the_feed() {
+        let entry = send(1, "/v2/changefeed/latest").value();
         let path = "/v2/studies/2.25.1000000/series/2.25.2000000/instances/2.25.3000000/metadata";
-        let answer = ask(1, path);
+        let response = send(1, path);
         assert_eq!(
-            (answer.status, answer.header("content-type")),
+            (response.status, response.header("content-type")),
             (StatusCode::OK, "application/dicom+json")
         );
-        assert_eq!(answer.value(), json!([entry["metadata"]]));
-        assert_eq!(ask(1, &path.replace("v2", "v1")).value(), answer.value());
+        assert_eq!(response.value(), json!([entry["metadata"]]));
+        assert_eq!(send(1, &path.replace("v2", "v1")).value(), response.value());
         for other in [path.replace("2.25.2", "2.25.9"), path.replace("/metadata", ""), format!("{path}/x")] {
-            assert_eq!(ask(1, &other).status, StatusCode::NOT_FOUND, "{other}");
+            assert_eq!(send(1, &other).status, StatusCode::NOT_FOUND, "{other}");
         }
     }
 
     #[test]
-    fn another_path_is_not_found_and_another_method_not_allowed() {
+    fn unknown_paths_get_404_and_wrong_methods_get_405() {
         for path in ["/", "/changefeed", "/v3/changefeed", "/v2/studies", "/v2/changefeed/first"] {
-            assert_eq!(ask(1, path).status, StatusCode::NOT_FOUND, "{path}");
+            assert_eq!(send(1, path).status, StatusCode::NOT_FOUND, "{path}");
         }
         for line in ["POST /v1/changefeed", "HEAD /v2/changefeed/latest"] {
-            let answer = answer(&Feed::new(1, Vec::new()), &request(line, ""));
-            assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "GET"));
+            let response = respond(&Feed::new(1, Vec::new()), &request(line, ""));
+            assert_eq!((response.status.as_u16(), response.header("allow")), (405, "GET"));
         }
     }
 }

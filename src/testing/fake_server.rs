@@ -1,35 +1,50 @@
-//! [`FakeServer`]: both services, in this process.
+//! [`FakeServer`]: a fake FHIR service and a fake DICOM service.
 
 use std::{fmt, sync::Arc};
 
 use tokio::sync::oneshot;
 
-use super::{FakeCredential, FakeServerBuilder, Fault, ReceivedRequest, desk::Shared};
+use super::{FakeCredential, FakeServerBuilder, Fault, ReceivedRequest, service::Shared};
 use crate::{DicomAudience, DicomVersion, FhirAudience};
 
-/// A FHIR service and a DICOM service in this process, each on a port of its own on `127.0.0.1`.
+/// A FHIR service and a DICOM service in this process, each on its own port on `127.0.0.1`.
 ///
-/// They refuse as the services do. A request without a token, or with one that is not readable, not valid yet, ended,
-/// for another audience or of another tenant (looked at in this order), is answered 401; a token without a role that
-/// allows it, 403. The audience must be the right one character for character, and a token is over in the second that
-/// it names; the services are believed to overlook a `/` at the end of the one and five minutes in the other, and a
-/// test should not lean on that. The signature is not looked at: [`FakeCredential`]'s tokens have none.
+/// # Tokens
 ///
-/// What they serve is synthetic and the same every time, but for what a test [puts in](FakeServerBuilder):
+/// The fake services check tokens as the real services do:
 ///
-/// - FHIR: `GET Patient` and `POST Patient/_search` with `_count` (default 10, at most 1,000), `_total` and `next`
-///   links; `GET Patient/{id}`; `POST Patient`; `GET metadata`, without a token. The ids are `example-0001` and so on.
-///   The same for `Observation`, of which there are none at first, with `patient` and `subject` for one Patient.
-///   Every other search parameter is refused, because to ignore it would be to answer another question.
-///   The `Content-Type` of a body counts, as it does for the open-source server: a resource without one is answered
-///   415, and of a posted search without one the form is not read, so that everything is found.
-/// - DICOM: `GET changefeed` and `GET changefeed/latest`, under `v1` and `v2`, each with its own way of paging. After
-///   the twelfth change the sequence numbers leave a gap of 20, so that `v1` has an empty page in the middle. And
-///   `GET studies/{study}/series/{series}/instances/{instance}/metadata`, of instances that are not deleted.
+/// - They reject a request (401) without a token, or with one that is malformed, not valid yet, expired, for another
+///   audience or from another tenant. They check in this order.
+/// - They deny a request (403) if its token has no role that allows the request.
 ///
-/// With a good token another path is answered 404 and another method 405, and without one 401 as everywhere.
+/// The `aud` claim must match the expected audience exactly, and a token expires in the second that its `exp` claim
+/// names. The real services are believed to ignore a trailing `/` in the audience and to allow five minutes of clock
+/// skew. Tests should not rely on either. Signatures are not checked, because the tokens of [`FakeCredential`] are not
+/// signed.
 ///
-/// Both stop when the stand-in is dropped.
+/// # Data
+///
+/// Except for the data that a test [adds](FakeServerBuilder), the content is synthetic and always the same:
+///
+/// - **FHIR:**
+///   - `GET Patient` and `POST Patient/_search` with `_count` (default 10, at most 1,000), `_total` and `next` links;
+///     `GET Patient/{id}`; `POST Patient`; and `GET metadata`, which needs no token. Patient ids are `example-0001`,
+///     `example-0002` and so on.
+///   - The same for `Observation`, with the search parameters `patient` and `subject` for one Patient. There are no
+///     synthetic Observations.
+///   - Any other search parameter is an error, because ignoring it would return resources that the search excludes.
+///   - The `Content-Type` of a body matters, as it does for the open-source server. A resource without one gets 415.
+///     The form of a posted search without one is ignored, so the search returns every resource.
+/// - **DICOM:**
+///   - `GET changefeed` and `GET changefeed/latest`, under `v1` and `v2`, each with the paging rules of its version.
+///     After the twelfth change the sequence numbers skip 20, so `v1` has an empty page in the middle.
+///   - `GET studies/{study}/series/{series}/instances/{instance}/metadata` for instances that are not deleted.
+///
+/// With a valid token, any other path gets 404 and any other method 405. Without one, they get 401.
+///
+/// Both services stop when the `FakeServer` is dropped.
+///
+/// # Examples
 ///
 /// ```
 /// use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::FakeServer};
@@ -38,7 +53,7 @@ use crate::{DicomAudience, DicomVersion, FhirAudience};
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
 /// let fake_server = FakeServer::start().await;
 ///
-/// // What is under test gets the audience and the credential that it would get for the live service.
+/// // The code under test gets an audience and a credential, as it does for the real service.
 /// let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
 /// let patients: serde_json::Value = fhir.get("Patient").query("_count", "5").send().await?.json()?;
 ///
@@ -46,7 +61,7 @@ use crate::{DicomAudience, DicomVersion, FhirAudience};
 /// assert_eq!(fake_server.credential().calls(), 1);
 /// assert_eq!(fake_server.received()[0].url().query(), Some("_count=5"));
 ///
-/// // The DICOM service beside it wants another token.
+/// // The DICOM service needs a different token.
 /// let dicom = fhir.for_audience(fake_server.dicom(DicomVersion::V1))?;
 /// dicom.get("changefeed/latest").send().await?.error_for_status()?;
 /// assert_eq!(fake_server.credential().calls(), 2);
@@ -57,43 +72,47 @@ pub struct FakeServer {
     pub(super) dicom: [DicomAudience; 2],
     pub(super) credential: Arc<FakeCredential>,
     pub(super) shared: Arc<Shared>,
-    /// Both services stop when this is dropped.
+    /// Stops both services when it is dropped.
     pub(super) _running: oneshot::Sender<()>,
 }
 
 impl FakeServer {
-    /// Starts both services with what they have by default: 25 Patients and 25 changes.
+    /// Starts both services with the default content: 25 Patients and 25 changes.
     ///
-    /// Each gets a port that the system has free, and both a thread of their own. They speak HTTP/1.1.
+    /// Each service listens on a free port that the operating system chooses and speaks HTTP/1.1. Both run on one
+    /// thread of their own.
     ///
     /// # Panics
     ///
-    /// Where the system has no free port on `127.0.0.1`, or no thread.
+    /// Panics if the operating system provides no free port on `127.0.0.1` or no thread.
     pub async fn start() -> Self {
         Self::builder().start().await
     }
 
-    /// A stand-in that differs from the default.
+    /// Returns a builder to configure the services.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # #[tokio::main]
     /// # async fn main() {
-    /// use azure_healthcare_auth::testing::{FakeServer, ChallengeFormat};
+    /// use azure_healthcare_auth::testing::{ChallengeFormat, FakeServer};
     ///
-    /// let empty = FakeServer::builder().patients(0).changes(0).wording(ChallengeFormat::OpenSource).start().await;
+    /// let builder = FakeServer::builder().patients(0).changes(0).challenge_format(ChallengeFormat::OpenSource);
+    /// let empty = builder.start().await;
     /// # }
     /// ```
     pub fn builder() -> FakeServerBuilder {
         FakeServerBuilder::new()
     }
 
-    /// The FHIR service. Its tokens are for its own origin, `http://127.0.0.1:{port}`. Never panics.
+    /// Returns the audience of the FHIR service. Its resource is the service's own origin, `http://127.0.0.1:{port}`.
     #[must_use]
     pub fn fhir(&self) -> FhirAudience {
         self.fhir.clone()
     }
 
-    /// The DICOM service. Its tokens are for the audience that DICOM services have in the public cloud. Never panics.
+    /// Returns the audience of the DICOM service. Its resource is that of DICOM services in the public cloud.
     #[must_use]
     pub fn dicom(&self, version: DicomVersion) -> DicomAudience {
         let [v1, v2] = &self.dicom;
@@ -103,21 +122,24 @@ impl FakeServer {
         }
     }
 
-    /// A credential whose tokens both services take. It is the same one every time, with one count of its calls.
+    /// Returns a credential whose tokens both services accept.
     ///
-    /// Tokens that they refuse come from a [`FakeCredential`] of one's own. Never panics.
+    /// Every call returns the same credential, so [`FakeCredential::calls`] counts the calls of all its users. To
+    /// get tokens that the services reject, create your own [`FakeCredential`].
     #[must_use]
     pub fn credential(&self) -> Arc<FakeCredential> {
         self.credential.clone()
     }
 
-    /// Lets the next `requests` meet with this fault, whichever service they are for.
+    /// Makes the next `requests` requests, to either service, encounter `fault`.
     ///
-    /// Faults of several calls come one after another. Only a request whose token is good meets with one: what is
-    /// answered 401 by itself does not count, and neither does `GET metadata`, which needs no token. Never panics.
+    /// Faults from several calls apply one after another. Only a request with a valid token uses up a fault. A request
+    /// whose token is rejected does not, nor does `GET metadata`, which needs no token.
+    ///
+    /// # Examples
     ///
     /// ```
-    /// use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::{Fault, FakeServer}};
+    /// use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::{FakeServer, Fault}};
     /// use std::time::Duration;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
@@ -131,8 +153,8 @@ impl FakeServer {
     /// assert_eq!((response.status().as_u16(), response.attempts()), (200, 3));
     ///
     /// fake_server.inject_fault(usize::MAX, Fault::MissingRole);
-    /// let refused = fhir.get("Patient").send().await.unwrap_err();
-    /// assert_eq!(refused.kind(), ErrorKind::Denied);
+    /// let error = fhir.get("Patient").send().await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Denied);
     ///
     /// fake_server.clear_faults();
     /// assert_eq!(fhir.get("Patient").send().await?.status(), 200);
@@ -142,21 +164,21 @@ impl FakeServer {
         self.shared.lock().faults.add(requests, fault);
     }
 
-    /// Forgets the faults that are still to come. Never panics.
+    /// Removes all faults that no request has used up.
     pub fn clear_faults(&self) {
         self.shared.lock().faults.clear();
     }
 
-    /// What both services have received until now, in the order of their answers.
+    /// Returns the requests that both services have received so far, in the order in which they were handled.
     ///
-    /// All of it is kept until the stand-in is dropped. Never panics.
+    /// The list grows until the `FakeServer` is dropped.
     #[must_use]
     pub fn received(&self) -> Vec<ReceivedRequest> {
         self.shared.lock().received.clone()
     }
 }
 
-/// The addresses of both services. What they hold and what they received is not shown.
+/// Shows the URLs of both services, but neither their content nor the requests that they received.
 impl fmt::Debug for FakeServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [_, dicom] = &self.dicom;

@@ -1,69 +1,79 @@
-//! [`Fault`]: what a service of the stand-in does in place of what it was asked for.
+//! [`Fault`]: the failures that a fake service can simulate.
 
 use std::{collections::VecDeque, time::Duration};
 
 use http::{HeaderName, StatusCode, header};
 
-use super::{answer::Answer, gate::Refusal};
+use super::{gate::Rejection, response::FakeResponse};
 
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-ms-retry-after-ms");
 
-/// What a service of a [`FakeServer`](super::FakeServer) does to a request whose token is good: see
-/// [`FakeServer::inject_fault`](super::FakeServer::inject_fault).
+/// A failure that a service of the [`FakeServer`](super::FakeServer) simulates for a request with a valid token.
 ///
-/// The 401s are worded as [`ChallengeFormat`](super::ChallengeFormat) says. They refuse a token in which nothing is wrong, as a
-/// service does that was just given other settings; a token that *is* wrong comes from a
-/// [`FakeCredential`](super::FakeCredential), and is refused without a fault.
+/// Inject it with [`FakeServer::inject_fault`](super::FakeServer::inject_fault).
 ///
-/// What a service that creates a Patient makes of each:
+/// The responses with status 401 have a challenge in the configured [`ChallengeFormat`](super::ChallengeFormat). They
+/// reject a token that is valid, as a service does after a configuration change. To send a token that is *not* valid,
+/// use a [`FakeCredential`](super::FakeCredential): the fake services reject it without a fault.
+///
+/// # Examples
+///
+/// The effect of each fault on a client that creates a Patient:
 ///
 /// ```
-/// use azure_healthcare_auth::{HealthcareClient, testing::{Fault, FakeServer}};
+/// use azure_healthcare_auth::{DenialCause, ErrorKind, HealthcareClient, testing::{FakeServer, Fault}};
 /// use http::StatusCode;
+/// use serde_json::json;
 /// use std::time::Duration;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let fake_server = FakeServer::start().await;
 /// let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
-/// for (fault, expected) in [
-///     (Fault::WrongAudience, "wrong-audience"),
-///     (Fault::Expired, "expired"),
-///     (Fault::NotYetValid, "not-yet-valid"),
-///     (Fault::WrongTenant, "wrong-tenant"),
-///     (Fault::InvalidSignature, "invalid-signature"),
-///     (Fault::UnknownKey, "invalid-signature"),
-///     (Fault::MissingRole, "missing-role"),
-///     (Fault::Throttled(Duration::ZERO), "201"),                // it had not acted, and was sent again
-///     (Fault::Status(StatusCode::SERVICE_UNAVAILABLE), "503"),  // it may have acted, and was not
-///     (Fault::Delay(Duration::from_millis(5)), "201"),
-///     (Fault::TruncatedBody, "Connection"),                               // it has acted
-/// ] {
-///     // Enough of it for what is sent once more: with another token, or after a wait.
+/// let create = async |fault| {
+///     // Two requests, because the client sends some of them twice: with a new token, or after a wait.
 ///     fake_server.inject_fault(2, fault);
-///     let created = fhir.post("Patient").json(&serde_json::json!({ "resourceType": "Patient" })).send().await;
-///     let outcome = match created {
-///         Ok(response) => response.status().as_str().to_owned(),
-///         Err(error) => match error.denial() {
-///             Some(denial) => denial.cause().to_string(),
-///             None => format!("{:?}", error.kind()),
-///         },
-///     };
-///     assert_eq!(outcome, expected);
+///     let result = fhir.post("Patient").json(&json!({ "resourceType": "Patient" })).send().await;
 ///     fake_server.clear_faults();
+///     result
+/// };
+///
+/// for (fault, cause) in [
+///     (Fault::WrongAudience, DenialCause::WrongAudience),
+///     (Fault::Expired, DenialCause::Expired),
+///     (Fault::NotYetValid, DenialCause::NotYetValid),
+///     (Fault::WrongTenant, DenialCause::WrongTenant),
+///     (Fault::InvalidSignature, DenialCause::InvalidSignature),
+///     (Fault::UnknownKey, DenialCause::InvalidSignature),
+///     (Fault::MissingRole, DenialCause::MissingRole),
+/// ] {
+///     assert_eq!(create(fault).await.unwrap_err().denial().unwrap().cause(), cause);
 /// }
+///
+/// for (fault, status) in [
+///     // The service did not process the request, so the client retried it.
+///     (Fault::Throttled(Duration::ZERO), 201),
+///     // The service may have processed the request, so the client did not retry it.
+///     (Fault::Status(StatusCode::SERVICE_UNAVAILABLE), 503),
+///     (Fault::Delay(Duration::from_millis(5)), 201),
+/// ] {
+///     assert_eq!(create(fault).await.unwrap().status(), status);
+/// }
+///
+/// // The service processed the request, but the client did not receive the complete response.
+/// assert_eq!(create(Fault::TruncatedBody).await.unwrap_err().kind(), ErrorKind::Connection);
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// 401: the audience is invalid.
+    /// 401: the token's audience is invalid.
     WrongAudience,
     /// 401: the token is expired.
     Expired,
     /// 401: the token is not valid yet.
     NotYetValid,
-    /// 401: the issuer is invalid, as for a token of another tenant.
+    /// 401: the issuer is invalid, as for a token from another tenant.
     WrongTenant,
     /// 401: the signature is invalid.
     InvalidSignature,
@@ -71,65 +81,68 @@ pub enum Fault {
     UnknownKey,
     /// 403: authorization failed, as for a principal without a role.
     MissingRole,
-    /// 429, and the wait until the next try.
+    /// 429, with the time to wait before a retry.
     ///
-    /// It is told twice: in whole milliseconds (`x-ms-retry-after-ms`), and in seconds, rounded and at least 1 unless
-    /// it is zero (`Retry-After`).
+    /// The response contains it twice: as whole milliseconds in `x-ms-retry-after-ms`, and in `Retry-After` as seconds,
+    /// rounded to the nearest second but at least 1 unless the duration is zero.
     Throttled(Duration),
-    /// Another status, such as 424, 500 or 503, and a body that says no more than that.
+    /// Another status, such as 424, 500 or 503, with a body that contains only the reason phrase of the status.
     ///
-    /// Of the body only the form is the services' own: an `OperationOutcome`, and plain text for DICOM.
+    /// The body has the format of the real service, an `OperationOutcome` for FHIR and plain text for DICOM, but not
+    /// its wording.
     Status(StatusCode),
-    /// The answer, so much later. The time is real time, also where a test has paused its runtime's clock.
-    Delay(Duration),
-    /// The head of the answer and the first half of its body; then the connection is closed. Of an answer that has no
-    /// body nothing is sent.
+    /// The normal response after a delay.
     ///
-    /// The request **has** acted: a Patient that was posted is there.
+    /// The delay is real time, even if the test has paused its runtime's clock.
+    Delay(Duration),
+    /// The head of the response and the first half of its body, after which the connection is closed.
+    ///
+    /// If the response has no body, nothing is sent. The request **was** processed: a posted Patient exists.
     TruncatedBody,
 }
 
 impl Fault {
-    /// Why the token of a request is refused that came at `now` to a service that wants `audience`.
-    pub(super) fn refusal(&self, audience: &str, now: u64) -> Option<Refusal> {
+    /// Returns the rejection for a request at `now` to a service that expects `audience`, or `None` if the fault does
+    /// not reject the token.
+    pub(super) fn rejection(&self, audience: &str, now: u64) -> Option<Rejection> {
         const MINUTE: u64 = 60;
         Some(match self {
-            Self::WrongAudience => Refusal::Audience(format!("{audience}/")),
-            Self::Expired => Refusal::Expired(now.saturating_sub(MINUTE)),
-            Self::NotYetValid => Refusal::Early(now.saturating_add(MINUTE)),
-            Self::WrongTenant => {
-                Refusal::Issuer("https://sts.windows.net/0a1b2c3d-0000-4000-8000-5741d1000009/".to_owned())
-            }
-            Self::InvalidSignature => Refusal::Signature,
-            Self::UnknownKey => Refusal::Key,
+            Self::WrongAudience => Rejection::WrongAudience(format!("{audience}/")),
+            Self::Expired => Rejection::Expired(now.saturating_sub(MINUTE)),
+            Self::NotYetValid => Rejection::NotYetValid(now.saturating_add(MINUTE)),
+            Self::WrongTenant => Rejection::WrongIssuer(
+                "https://sts.windows.net/0a1b2c3d-0000-4000-8000-5741d1000009/".to_owned(),
+            ),
+            Self::InvalidSignature => Rejection::InvalidSignature,
+            Self::UnknownKey => Rejection::UnknownKey,
             _ => return None,
         })
     }
 
-    /// What becomes of the answer, where the fault leaves one.
-    pub(super) fn on_the_way(&self, answer: Answer) -> Answer {
+    /// Delays or truncates the response, if that is what the fault does.
+    pub(super) fn apply(&self, response: FakeResponse) -> FakeResponse {
         match self {
-            Self::Delay(delay) => Answer { delay: *delay, ..answer },
-            Self::TruncatedBody => Answer { cut: true, ..answer },
-            _ => answer,
+            Self::Delay(delay) => FakeResponse { delay: *delay, ..response },
+            Self::TruncatedBody => FakeResponse { truncated: true, ..response },
+            _ => response,
         }
     }
 }
 
-impl Answer {
-    /// With the wait until the next try, in both forms.
-    pub(super) fn with_wait(self, wait: Duration) -> Self {
+impl FakeResponse {
+    /// Adds the time to wait before a retry, in both formats.
+    pub(super) fn with_retry_after(self, wait: Duration) -> Self {
         self.with(RETRY_AFTER_MS, &wait.as_millis().to_string())
             .with(header::RETRY_AFTER, &seconds(wait).to_string())
     }
 }
 
-/// A wait in whole seconds, as the services round it: none is 0, and anything else at least 1.
+/// Rounds to whole seconds as the services do: zero stays 0, and anything else becomes at least 1.
 fn seconds(wait: Duration) -> u128 {
     if wait.is_zero() { 0 } else { ((wait.as_millis() + 500) / 1_000).max(1) }
 }
 
-/// The faults that are still to come, each with the number of requests it is for.
+/// The pending faults, each with the number of requests that it still applies to.
 #[derive(Default)]
 pub(super) struct Faults(VecDeque<(usize, Fault)>);
 
@@ -144,11 +157,11 @@ impl Faults {
         self.0.clear();
     }
 
-    /// The fault of this request.
+    /// Returns the fault for the current request and uses it up.
     pub(super) fn take(&mut self) -> Option<Fault> {
-        let (left, fault) = self.0.front_mut()?;
-        *left -= 1;
-        if *left > 0 { Some(fault.clone()) } else { self.0.pop_front().map(|(_, fault)| fault) }
+        let (remaining, fault) = self.0.front_mut()?;
+        *remaining -= 1;
+        if *remaining > 0 { Some(fault.clone()) } else { self.0.pop_front().map(|(_, fault)| fault) }
     }
 }
 
@@ -157,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_come_in_their_order_and_as_often_as_was_said() {
+    fn faults_apply_in_order_and_as_often_as_requested() {
         let mut faults = Faults::default();
         faults.add(2, Fault::TruncatedBody);
         faults.add(0, Fault::MissingRole);
@@ -174,20 +187,21 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_is_told_in_both_forms() {
+    fn retry_delay_is_sent_in_milliseconds_and_rounded_seconds() {
         for (millis, seconds) in [(0, "0"), (1, "1"), (1_499, "1"), (1_500, "2"), (60_000, "60")] {
-            let answer = Answer::empty(StatusCode::OK).with_wait(Duration::from_millis(millis));
-            assert_eq!(answer.header("x-ms-retry-after-ms"), millis.to_string());
-            assert_eq!(answer.header("retry-after"), seconds);
+            let response =
+                FakeResponse::empty(StatusCode::OK).with_retry_after(Duration::from_millis(millis));
+            assert_eq!(response.header("x-ms-retry-after-ms"), millis.to_string());
+            assert_eq!(response.header("retry-after"), seconds);
         }
     }
 
     #[test]
-    fn only_what_is_on_the_way_changes_an_answer() {
+    fn only_delay_and_truncated_body_change_the_response() {
         let wait = Duration::from_secs(1);
         let sent = |fault: Fault| {
-            let answer = fault.on_the_way(Answer::empty(StatusCode::OK));
-            (answer.delay, answer.cut)
+            let response = fault.apply(FakeResponse::empty(StatusCode::OK));
+            (response.delay, response.truncated)
         };
         assert_eq!(sent(Fault::Delay(wait)), (wait, false));
         assert_eq!(sent(Fault::TruncatedBody), (Duration::ZERO, true));

@@ -1,37 +1,41 @@
-//! The change feed of the stand-in's DICOM service: what has happened to which instance.
+//! [`Feed`]: the change feed of the fake DICOM service.
 
 use azure_core::time::{OffsetDateTime, to_rfc3339};
 use serde_json::{Value, json};
 
 use super::seed::Instance;
 
-/// After so many changes the sequence numbers leave a gap: longer than a page of `v1`, which is therefore empty.
+/// The number of changes before a gap in the sequence numbers.
+///
+/// The gap is longer than a default page of `v1`, so one page is empty.
 const BEFORE_GAP: usize = 12;
 const GAP: usize = 20;
 
-/// The time of the first change, 2024-01-01T08:00:00Z; the others follow at a minute's distance.
+/// The time of the first change, 2024-01-01T08:00:00Z, in seconds since the Unix epoch.
 const FIRST: i64 = 1_704_096_000;
-const APART: i64 = 60;
+/// The number of seconds between two changes.
+const INTERVAL: i64 = 60;
 
-/// The changes that the service holds, in the order of their sequence and of their time.
+/// The change feed, ordered by sequence number and by time.
 ///
-/// Every tenth one from the eighth on updates the instance of four changes ago, every tenth one from the tenth on
-/// deletes the one of five changes ago, and all others create one. Those of a test's own are created last.
+/// Every tenth change from the 8th on updates the instance that was created 4 changes earlier. Every tenth change
+/// from the 10th on deletes the one that was created 5 changes earlier. All others create an instance. The instances
+/// of a test are created last.
 pub(super) struct Feed {
     changes: usize,
-    own: Vec<Instance>,
+    seeded: Vec<Instance>,
 }
 
 impl Feed {
-    pub(super) fn new(changes: usize, own: Vec<Instance>) -> Self {
-        Self { changes, own }
+    pub(super) fn new(changes: usize, seeded: Vec<Instance>) -> Self {
+        Self { changes, seeded }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.changes + self.own.len()
+        self.changes + self.seeded.len()
     }
 
-    /// The metadata of the instance with these UIDs of study, series and instance, as its last change left them.
+    /// Returns the metadata of the instance with these study, series and instance UIDs after its last change.
     pub(super) fn metadata(&self, [study, series, sop]: [&str; 3]) -> Option<Value> {
         let mut entries = (0..self.len()).rev().map(|index| self.entry(index, true));
         let mut last = entries.find(|entry| {
@@ -42,10 +46,10 @@ impl Feed {
         Some(last.get_mut("metadata")?.take())
     }
 
-    /// The entry at `index`, which must be one of the feed's.
+    /// Returns the entry at `index`, which must be less than [`len`](Self::len).
     pub(super) fn entry(&self, index: usize, metadata: bool) -> Value {
-        let own = index.checked_sub(self.changes).and_then(|index| self.own.get(index));
-        let (action, state, instance) = match own {
+        let seeded = index.checked_sub(self.changes).and_then(|index| self.seeded.get(index));
+        let (action, state, instance) = match seeded {
             Some(instance) => ("Create", "Current", instance.clone()),
             None => self.synthetic(index),
         };
@@ -60,16 +64,16 @@ impl Feed {
             "timestamp": timestamp(index),
             "state": state,
         });
-        // Of what is deleted there is nothing left to tell.
+        // A deleted instance has no metadata.
         if let (true, Some(entry)) = (metadata && state != "Deleted", entry.as_object_mut()) {
             entry.insert("metadata".to_owned(), instance.metadata);
         }
         entry
     }
 
-    /// Action, state and instance of a change that no test has put in.
+    /// Returns the action, the state and the instance of a synthetic change.
     fn synthetic(&self, index: usize) -> (&'static str, &'static str, Instance) {
-        // The spelling of the values is the server's, the documentation's is in lower case.
+        // The capitalization is that of the server. The documentation uses lower case.
         let (action, instance) = match index % 10 {
             7 => ("Update", index - 4),
             9 => ("Delete", index - 5),
@@ -85,37 +89,40 @@ impl Feed {
     }
 }
 
-/// The number of the change at `index`.
+/// Returns the sequence number of the change at `index`.
 pub(super) fn sequence(index: usize) -> usize {
     if index < BEFORE_GAP { index + 1 } else { index + 1 + GAP }
 }
 
-/// The time of the change at `index`, in seconds since 1970.
+/// Returns the time of the change at `index`, in seconds since the Unix epoch.
 pub(super) fn seconds(index: usize) -> i64 {
-    i64::try_from(index).unwrap_or(i64::MAX).saturating_mul(APART).saturating_add(FIRST)
+    i64::try_from(index).unwrap_or(i64::MAX).saturating_mul(INTERVAL).saturating_add(FIRST)
 }
 
-/// With `+00:00`, as .NET writes it: whoever sends it back in a query has to encode the `+`.
+/// Returns the time of the change at `index`, with `+00:00` as .NET writes it.
+///
+/// A client that sends the value back in a query must encode the `+`.
 fn timestamp(index: usize) -> String {
     let time = OffsetDateTime::from_unix_timestamp(seconds(index)).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     to_rfc3339(&time).replace('Z', "+00:00")
 }
 
-/// The UIDs of a study, a series and an instance: three instances to a series, two series to a study.
+/// Returns the study, series and instance UIDs. A series has three instances, and a study two series.
 fn uids(instance: usize) -> [String; 3] {
-    [(1, instance / 6), (2, instance / 3), (3, instance)].map(|(kind, of)| format!("2.25.{kind}{of:06}"))
+    [(1, instance / 6), (2, instance / 3), (3, instance)]
+        .map(|(level, number)| format!("2.25.{level}{number:06}"))
 }
 
 fn instance_metadata(instance: usize) -> Value {
     let [study, series, sop] = uids(instance);
-    let one = |vr: &str, value: Value| json!({"vr": vr, "Value": [value]});
+    let element = |vr: &str, value: Value| json!({"vr": vr, "Value": [value]});
     json!({
-        "00080018": one("UI", json!(sop)),
-        "00080060": one("CS", json!("OT")),
-        "00100010": one("PN", json!({"Alphabetic": "Testperson^Example"})),
-        "00100020": one("LO", json!(format!("example-{:04}", instance / 6 + 1))),
-        "0020000D": one("UI", json!(study)),
-        "0020000E": one("UI", json!(series)),
+        "00080018": element("UI", json!(sop)),
+        "00080060": element("CS", json!("OT")),
+        "00100010": element("PN", json!({"Alphabetic": "Testperson^Example"})),
+        "00100020": element("LO", json!(format!("example-{:04}", instance / 6 + 1))),
+        "0020000D": element("UI", json!(study)),
+        "0020000E": element("UI", json!(series)),
     })
 }
 
@@ -124,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_has_the_servers_keys() {
+    fn entry_has_the_keys_of_the_real_service() {
         let [study, series, sop] = ["2.25.1000000", "2.25.2000000", "2.25.3000000"];
         let mut expected = json!({
             "sequence": 1, "partitionName": "Microsoft.Default", "studyInstanceUid": study,
@@ -138,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_to_an_instance_later_shows_in_its_state() {
+    fn state_reflects_later_updates_and_deletions() {
         let states = |changes| -> Vec<_> {
             let feed = Feed::new(changes, Vec::new());
             (0..changes).map(|index| feed.entry(index, true)).collect()
@@ -162,33 +169,33 @@ mod tests {
     }
 
     #[test]
-    fn three_instances_make_a_series_and_two_series_a_study() {
+    fn series_has_three_instances_and_study_has_two_series() {
         let of = |instance| uids(instance).map(|uid| uid["2.25.".len()..].parse::<u32>().unwrap());
         assert_eq!((of(2), of(3)), ([1_000_000, 2_000_000, 3_000_002], [1_000_000, 2_000_001, 3_000_003]));
         assert_eq!((of(5), of(6)), ([1_000_000, 2_000_001, 3_000_005], [1_000_001, 2_000_002, 3_000_006]));
     }
 
     #[test]
-    fn a_tests_own_instances_are_the_last_changes() {
-        let own = Instance { uids: ["1", "2", "3"].map(str::to_owned), metadata: json!({"own": true}) };
-        let feed = Feed::new(10, vec![own]);
+    fn added_instances_are_the_last_changes() {
+        let added = Instance { uids: ["1", "2", "3"].map(str::to_owned), metadata: json!({"added": true}) };
+        let feed = Feed::new(10, vec![added]);
         let entry = feed.entry(10, true);
         assert_eq!(
             (feed.len(), &entry["action"], &entry["state"]),
             (11, &json!("Create"), &json!("Current"))
         );
-        assert_eq!((&entry["sequence"], &entry["metadata"]), (&json!(11), &json!({"own": true})));
-        assert_eq!(feed.metadata(["1", "2", "3"]), Some(json!({"own": true})));
+        assert_eq!((&entry["sequence"], &entry["metadata"]), (&json!(11), &json!({"added": true})));
+        assert_eq!(feed.metadata(["1", "2", "3"]), Some(json!({"added": true})));
     }
 
     #[test]
-    fn the_last_change_of_an_instance_decides_on_its_metadata() {
-        let own = Instance { uids: uids(1), metadata: json!({"own": true}) };
-        let feed = Feed::new(10, vec![own]);
+    fn metadata_is_that_of_the_last_change() {
+        let added = Instance { uids: uids(1), metadata: json!({"added": true}) };
+        let feed = Feed::new(10, vec![added]);
         let of = |instance| {
             let [study, series, sop] = uids(instance);
             feed.metadata([&study, &series, &sop])
         };
-        assert_eq!((of(3), of(4), of(1)), (Some(instance_metadata(3)), None, Some(json!({"own": true}))));
+        assert_eq!((of(3), of(4), of(1)), (Some(instance_metadata(3)), None, Some(json!({"added": true}))));
     }
 }

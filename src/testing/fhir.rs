@@ -1,35 +1,36 @@
-//! The FHIR service of the stand-in: Patients and Observations, read, searched and created.
+//! The fake FHIR service: reads, searches and creates Patients and Observations.
 
 use http::{HeaderName, Method, StatusCode, header};
 use serde_json::{Value, json};
 use wiremock::Request;
 
 use super::{
-    answer::Answer,
+    response::FakeResponse,
     search::search,
-    store::{CHANGED, Shelf, Store},
+    store::{CHANGED, Collection, Store},
 };
 
 pub(super) const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
 const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
 
-/// What cannot be answered with what was asked for: status, issue code and what is said about it.
-pub(super) type Problem = (StatusCode, &'static str, &'static str);
+/// An error response: status, issue code and diagnostics.
+pub(super) type ErrorResponse = (StatusCode, &'static str, &'static str);
 
-pub(super) const fn bad(code: &'static str, said: &'static str) -> Problem {
-    (StatusCode::BAD_REQUEST, code, said)
+pub(super) const fn bad_request(code: &'static str, diagnostics: &'static str) -> ErrorResponse {
+    (StatusCode::BAD_REQUEST, code, diagnostics)
 }
 
-/// Whether the request needs no token.
-pub(super) fn is_open(request: &Request) -> bool {
+/// Returns `true` if the request needs no token.
+pub(super) fn needs_no_token(request: &Request) -> bool {
     request.method == Method::GET && request.url.path().trim_matches('/') == "metadata"
 }
 
-/// What the service can do, as much of it as there is.
-pub(super) fn metadata() -> Answer {
+/// Returns the capability statement.
+pub(super) fn metadata() -> FakeResponse {
     let interactions = ["read", "create", "search-type"].map(|code| json!({ "code": code }));
-    let resources = ["Patient", "Observation"].map(|kind| json!({"type": kind, "interaction": interactions}));
-    Answer::json(
+    let resources = ["Patient", "Observation"]
+        .map(|resource_type| json!({"type": resource_type, "interaction": interactions}));
+    FakeResponse::json(
         StatusCode::OK,
         FHIR_JSON,
         &json!({
@@ -44,157 +45,177 @@ pub(super) fn metadata() -> Answer {
     )
 }
 
-/// The answer to a request that may not act, or not now.
-pub(super) fn refusal(status: StatusCode, id: &str) -> Answer {
+/// Returns the response to a request that is rejected before the service processes it.
+pub(super) fn error_response(status: StatusCode, id: &str) -> FakeResponse {
     match status {
         StatusCode::UNAUTHORIZED => outcome((status, "login", "Authentication failed."), id),
-        // Made before the request gets to the FHIR server: plain JSON, and without an id.
+        // A component in front of the FHIR server creates this response: plain JSON, without an id.
         StatusCode::TOO_MANY_REQUESTS => {
             let issue = json!({"severity": "error", "code": "throttled", "diagnostics": "Too many at once."});
             let value = json!({"resourceType": "OperationOutcome", "issue": [issue]});
-            Answer::json(status, "application/json; charset=utf-8", &value)
+            FakeResponse::json(status, "application/json; charset=utf-8", &value)
         }
         StatusCode::FORBIDDEN => outcome((status, "forbidden", "Authorization failed."), id),
         _ => {
             let code = if status.is_server_error() { "exception" } else { "processing" };
-            outcome((status, code, status.canonical_reason().unwrap_or("Not told.")), id)
+            outcome((status, code, status.canonical_reason().unwrap_or("Unknown status")), id)
         }
     }
 }
 
-/// An error with one issue. The service gives the request's id to the outcome too.
-fn outcome((status, code, diagnostics): Problem, id: &str) -> Answer {
+/// Returns an `OperationOutcome` with one issue. As in the real service, its id is that of the request.
+fn outcome((status, code, diagnostics): ErrorResponse, id: &str) -> FakeResponse {
     let issue = json!({"severity": "error", "code": code, "diagnostics": diagnostics});
-    Answer::json(status, FHIR_JSON, &json!({"resourceType": "OperationOutcome", "id": id, "issue": [issue]}))
+    FakeResponse::json(
+        status,
+        FHIR_JSON,
+        &json!({"resourceType": "OperationOutcome", "id": id, "issue": [issue]}),
+    )
 }
 
-/// Answers a request that may act. `origin` is the service's own, without a slash at its end.
-pub(super) fn answer(store: &mut Store, origin: &str, request: &Request, id: &str) -> Answer {
-    let (kind, rest) = request
-        .url
-        .path()
-        .trim_matches('/')
-        .split_once('/')
-        .map_or_else(|| (request.url.path().trim_matches('/'), None), |(kind, rest)| (kind, Some(rest)));
-    let Some(shelf) = store.shelf(kind) else {
-        return match (kind, rest) {
+/// Responds to an authorized request. `origin` is that of the service, without a trailing slash.
+pub(super) fn respond(store: &mut Store, origin: &str, request: &Request, id: &str) -> FakeResponse {
+    let (resource_type, rest) = request.url.path().trim_matches('/').split_once('/').map_or_else(
+        || (request.url.path().trim_matches('/'), None),
+        |(resource_type, rest)| (resource_type, Some(rest)),
+    );
+    let Some(collection) = store.collection(resource_type) else {
+        return match (resource_type, rest) {
             ("metadata", None) => not_allowed("GET", id),
-            _ => outcome((StatusCode::NOT_FOUND, "not-found", "The stand-in does not know this path."), id),
+            _ => {
+                outcome((StatusCode::NOT_FOUND, "not-found", "The fake server does not serve this path."), id)
+            }
         };
     };
-    let answered = match (request.method.as_str(), rest) {
-        ("GET", None) => search(shelf, origin, &request.url, &[]),
-        ("POST", Some("_search")) => form(request).and_then(|form| search(shelf, origin, &request.url, form)),
-        ("POST", None) => create(shelf, origin, request),
+    let result = match (request.method.as_str(), rest) {
+        ("GET", None) => search(collection, origin, &request.url, &[]),
+        ("POST", Some("_search")) => {
+            form(request).and_then(|form| search(collection, origin, &request.url, form))
+        }
+        ("POST", None) => create(collection, origin, request),
         (_, None) => return not_allowed("GET, POST", id),
         (_, Some("_search")) => return not_allowed("POST", id),
         (_, Some(deeper)) if deeper.contains('/') => {
-            Err((StatusCode::NOT_FOUND, "not-found", "The stand-in does not know this path."))
+            Err((StatusCode::NOT_FOUND, "not-found", "The fake server does not serve this path."))
         }
-        ("GET", Some(wanted)) => read(shelf, wanted),
+        ("GET", Some(resource_id)) => read(collection, resource_id),
         (_, Some(_)) => return not_allowed("GET", id),
     };
-    answered.unwrap_or_else(|problem| outcome(problem, id))
+    result.unwrap_or_else(|problem| outcome(problem, id))
 }
 
-fn not_allowed(allow: &str, id: &str) -> Answer {
-    let said = "The path is known, the method is not allowed on it.";
-    outcome((StatusCode::METHOD_NOT_ALLOWED, "not-supported", said), id).with(header::ALLOW, allow)
+fn not_allowed(allow: &str, id: &str) -> FakeResponse {
+    let diagnostics = "This path does not support this method.";
+    outcome((StatusCode::METHOD_NOT_ALLOWED, "not-supported", diagnostics), id).with(header::ALLOW, allow)
 }
 
-/// The media type of the body. `None` where it is not told.
+/// Returns the media type of the body, or `None` without a `Content-Type` header.
 fn media_type(request: &Request) -> Option<&str> {
-    let told = request.headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
-    Some(told.split(';').next().unwrap_or_default().trim())
+    let value = request.headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
+    Some(value.split(';').next().unwrap_or_default().trim())
 }
 
-/// The form of a posted search. One whose type is not told is left unread, as the open-source server does: it answers
-/// with all that there is, and a test must not pass on that.
-fn form(request: &Request) -> Result<&[u8], Problem> {
+/// Returns the form of a posted search.
+///
+/// Without a `Content-Type`, the form is ignored and the search returns every resource, as in the open-source server.
+/// Accepting the form would hide that a client forgets the header.
+fn form(request: &Request) -> Result<&[u8], ErrorResponse> {
     match media_type(request) {
         None => Ok(&[]),
-        Some(told) if told.eq_ignore_ascii_case("application/x-www-form-urlencoded") => Ok(&request.body),
-        Some(_) => Err(bad("invalid", "A search is posted as a form.")),
+        Some(media_type) if media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") => {
+            Ok(&request.body)
+        }
+        Some(_) => Err(bad_request("invalid", "The body of a posted search must be a form.")),
     }
 }
 
-fn read(shelf: &Shelf, wanted: &str) -> Result<Answer, Problem> {
-    let mut held = shelf.resources.iter();
-    let found = held.find(|resource| resource.get("id").and_then(Value::as_str) == Some(wanted));
-    let found = found.ok_or((StatusCode::NOT_FOUND, "not-found", "There is nothing with this id."))?;
-    Ok(Answer::json(StatusCode::OK, FHIR_JSON, found).with(header::ETAG, "W/\"1\""))
+fn read(collection: &Collection, id: &str) -> Result<FakeResponse, ErrorResponse> {
+    let mut resources = collection.resources.iter();
+    let resource = resources.find(|resource| resource.get("id").and_then(Value::as_str) == Some(id));
+    let resource = resource.ok_or((StatusCode::NOT_FOUND, "not-found", "No resource has this id."))?;
+    Ok(FakeResponse::json(StatusCode::OK, FHIR_JSON, resource).with(header::ETAG, "W/\"1\""))
 }
 
-fn create(shelf: &mut Shelf, origin: &str, request: &Request) -> Result<Answer, Problem> {
-    let told = media_type(request).unwrap_or_default();
-    if !["application/fhir+json", "application/json"].iter().any(|known| known.eq_ignore_ascii_case(told)) {
-        let said = "A resource is posted as FHIR JSON.";
-        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", said));
+fn create(
+    collection: &mut Collection,
+    origin: &str,
+    request: &Request,
+) -> Result<FakeResponse, ErrorResponse> {
+    let media_type = media_type(request).unwrap_or_default();
+    if !["application/fhir+json", "application/json"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(media_type))
+    {
+        let diagnostics = "A resource must be FHIR JSON.";
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-supported", diagnostics));
     }
-    // To pass over this header would make a second one where its sender wanted none.
+    // Ignoring this header could create a duplicate that the client wanted to avoid.
     if request.headers.contains_key(IF_NONE_EXIST) {
-        return Err(bad("not-supported", "The stand-in does not create conditionally."));
+        return Err(bad_request("not-supported", "The fake server does not support conditional create."));
     }
-    let mut resource: Value =
-        serde_json::from_slice(&request.body).map_err(|_| bad("structure", "The body is not JSON."))?;
-    let fields = resource.as_object_mut().filter(|of| of.get("resourceType") == Some(&json!(shelf.kind)));
-    let fields = fields.ok_or(bad("invalid", "The body is not a resource of the path's type."))?;
-    let id = format!("created-{:04}", shelf.resources.len() + 1);
+    let mut resource: Value = serde_json::from_slice(&request.body)
+        .map_err(|_| bad_request("structure", "The body is not JSON."))?;
+    let fields = resource
+        .as_object_mut()
+        .filter(|fields| fields.get("resourceType") == Some(&json!(collection.resource_type)));
+    let fields =
+        fields.ok_or(bad_request("invalid", "The body is not a resource of the type in the path."))?;
+    let id = format!("created-{:04}", collection.resources.len() + 1);
     fields.insert("id".to_owned(), json!(id));
     fields.insert("meta".to_owned(), json!({"versionId": "1", "lastUpdated": CHANGED}));
-    let answer = Answer::json(StatusCode::CREATED, FHIR_JSON, &resource)
-        .with(header::LOCATION, &format!("{origin}/{}/{id}/_history/1", shelf.kind))
+    let response = FakeResponse::json(StatusCode::CREATED, FHIR_JSON, &resource)
+        .with(header::LOCATION, &format!("{origin}/{}/{id}/_history/1", collection.resource_type))
         .with(header::ETAG, "W/\"1\"");
-    shelf.resources.push(resource);
-    Ok(answer)
+    collection.resources.push(resource);
+    Ok(response)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{answer::request, seed::Seeds};
+    use crate::testing::{response::request, seed::Seeds};
 
-    fn held(patients: usize) -> Store {
+    fn store(patients: usize) -> Store {
         Store::new(patients, &Seeds::default())
     }
 
     fn patients(store: &mut Store) -> &[Value] {
-        &store.shelf("Patient").unwrap().resources
+        &store.collection("Patient").unwrap().resources
     }
 
-    fn ask(store: &mut Store, line: &str, body: &str) -> Answer {
+    fn send(store: &mut Store, line: &str, body: &str) -> FakeResponse {
         let mut request = request(line, body);
         request.headers.insert(header::CONTENT_TYPE, FHIR_JSON.parse().unwrap());
-        answer(store, "http://here", &request, "id")
+        respond(store, "http://here", &request, "id")
     }
 
     #[test]
-    fn a_patient_is_read_by_its_id() {
-        let answer = ask(&mut held(30), "GET /Patient/example-0030", "");
-        assert_eq!((answer.status, answer.header("etag")), (StatusCode::OK, "W/\"1\""));
-        assert_eq!(answer.header("content-type"), "application/fhir+json; charset=utf-8");
-        assert_eq!(answer.value()["id"], "example-0030");
+    fn patient_is_read_by_id() {
+        let response = send(&mut store(30), "GET /Patient/example-0030", "");
+        assert_eq!((response.status, response.header("etag")), (StatusCode::OK, "W/\"1\""));
+        assert_eq!(response.header("content-type"), "application/fhir+json; charset=utf-8");
+        assert_eq!(response.value()["id"], "example-0030");
     }
 
     #[test]
-    fn a_created_patient_is_kept_once_for_each_request() {
-        let mut store = held(2);
+    fn each_create_request_adds_one_patient() {
+        let mut store = store(2);
         for (number, body) in
             [(3, r#"{"resourceType":"Patient","id":"mine"}"#), (4, r#"{"resourceType":"Patient"}"#)]
         {
-            let answer = ask(&mut store, "POST /Patient", body);
+            let response = send(&mut store, "POST /Patient", body);
             let id = format!("created-{number:04}");
-            assert_eq!((answer.status, answer.header("etag")), (StatusCode::CREATED, "W/\"1\""));
-            assert_eq!(answer.header("location"), format!("http://here/Patient/{id}/_history/1"));
-            assert_eq!(answer.value()["id"], id);
-            let read = ask(&mut store, &format!("GET /Patient/{id}"), "");
-            assert_eq!(read.value(), answer.value());
+            assert_eq!((response.status, response.header("etag")), (StatusCode::CREATED, "W/\"1\""));
+            assert_eq!(response.header("location"), format!("http://here/Patient/{id}/_history/1"));
+            assert_eq!(response.value()["id"], id);
+            let read = send(&mut store, &format!("GET /Patient/{id}"), "");
+            assert_eq!(read.value(), response.value());
         }
         assert_eq!(patients(&mut store).len(), 4);
     }
 
     #[test]
-    fn what_cannot_be_created_is_not_kept() {
+    fn rejected_create_requests_add_nothing() {
         let good = r#"{"resourceType":"Patient"}"#;
         let json = (header::CONTENT_TYPE, "application/json");
         for (body, headers, status) in [
@@ -208,10 +229,10 @@ mod tests {
         ] {
             let mut request = request("POST /Patient", body);
             request.headers.extend(headers.into_iter().map(|(name, value)| (name, value.parse().unwrap())));
-            let mut store = held(0);
-            let answer = answer(&mut store, "http://here", &request, "id");
+            let mut store = store(0);
+            let response = respond(&mut store, "http://here", &request, "id");
             assert_eq!(
-                (answer.status.as_u16(), patients(&mut store).len()),
+                (response.status.as_u16(), patients(&mut store).len()),
                 (status, usize::from(status == 201)),
                 "{body}"
             );
@@ -219,25 +240,25 @@ mod tests {
     }
 
     #[test]
-    fn a_form_is_read_only_where_it_is_said_to_be_one() {
-        for (told, status, found) in [
+    fn form_without_content_type_is_ignored() {
+        for (content_type, status, found) in [
             (Some("Application/X-WWW-Form-URLEncoded; charset=utf-8"), 200, 2),
             (None, 200, 3),
             (Some("application/json"), 400, 0),
             (Some(""), 400, 0),
         ] {
             let mut request = request("POST /Patient/_search", "_count=2");
-            request.headers.extend(told.map(|told| (header::CONTENT_TYPE, told.parse().unwrap())));
-            let answer = answer(&mut held(3), "http://here", &request, "id");
-            let value = answer.value();
+            request.headers.extend(content_type.map(|value| (header::CONTENT_TYPE, value.parse().unwrap())));
+            let response = respond(&mut store(3), "http://here", &request, "id");
+            let value = response.value();
             let entries = value["entry"].as_array().map_or(0, Vec::len);
-            assert_eq!((answer.status.as_u16(), entries), (status, found), "{told:?}");
-            assert!(status == 200 || value["issue"][0]["code"] == "invalid", "{told:?}");
+            assert_eq!((response.status.as_u16(), entries), (status, found), "{content_type:?}");
+            assert!(status == 200 || value["issue"][0]["code"] == "invalid", "{content_type:?}");
         }
     }
 
     #[test]
-    fn what_is_not_there_is_not_found_and_what_is_not_allowed_is_told() {
+    fn unknown_paths_get_404_and_wrong_methods_get_405_with_allow() {
         for (line, status, code, allow) in [
             ("GET /", 404, "not-found", ""),
             ("GET /patient", 404, "not-found", ""),
@@ -251,44 +272,50 @@ mod tests {
             ("PUT /Patient/example-0001", 405, "not-supported", "GET"),
             ("PUT /Patient/example-0001/_history/1", 404, "not-found", ""),
         ] {
-            let answer = ask(&mut held(1), line, "");
-            assert_eq!((answer.status.as_u16(), answer.header("allow")), (status, allow), "{line}");
-            let issue = json!([{"severity": "error", "code": code, "diagnostics": answer.value()["issue"][0]["diagnostics"]}]);
+            let response = send(&mut store(1), line, "");
+            assert_eq!((response.status.as_u16(), response.header("allow")), (status, allow), "{line}");
+            let diagnostics = &response.value()["issue"][0]["diagnostics"];
+            let issue = json!([{"severity": "error", "code": code, "diagnostics": diagnostics}]);
             assert_eq!(
-                answer.value(),
+                response.value(),
                 json!({"resourceType": "OperationOutcome", "id": "id", "issue": issue})
             );
         }
     }
 
     #[test]
-    fn what_a_test_puts_in_stands_behind_what_is_there_or_in_its_place() {
-        let of = |kind: &str, id: &str| json!({"resourceType": kind, "id": id, "own": true});
+    fn added_resources_follow_or_replace_synthetic_ones() {
+        let added =
+            |resource_type: &str, id: &str| json!({"resourceType": resource_type, "id": id, "added": true});
         let seeds = Seeds {
-            patients: vec![of("Patient", "example-0001"), of("Patient", "mine")],
-            observations: vec![of("Observation", "mine")],
+            patients: vec![added("Patient", "example-0001"), added("Patient", "mine")],
+            observations: vec![added("Observation", "mine")],
             ..Seeds::default()
         };
         let mut store = Store::new(2, &seeds);
         let ids: Vec<_> = patients(&mut store).iter().map(|patient| patient["id"].clone()).collect();
         assert_eq!(ids, ["example-0001", "example-0002", "mine"]);
-        for (line, own) in [
+        for (line, expected) in [
             ("GET /Patient/example-0001", true),
             ("GET /Patient/example-0002", false),
             ("GET /Observation/mine", true),
         ] {
-            assert_eq!(ask(&mut store, line, "").value().get("own").is_some(), own, "{line}");
+            assert_eq!(send(&mut store, line, "").value().get("added").is_some(), expected, "{line}");
         }
-        let created = ask(&mut store, "POST /Observation", r#"{"resourceType":"Observation"}"#);
+        let created = send(&mut store, "POST /Observation", r#"{"resourceType":"Observation"}"#);
         assert_eq!(created.header("location"), "http://here/Observation/created-0002/_history/1");
     }
 
     #[test]
-    fn only_the_metadata_are_open() {
+    fn only_get_metadata_needs_no_token() {
         assert!(
-            is_open(&request("GET /metadata", "")) && is_open(&request("GET /metadata/?_format=json", ""))
+            needs_no_token(&request("GET /metadata", ""))
+                && needs_no_token(&request("GET /metadata/?_format=json", ""))
         );
-        assert!(!is_open(&request("POST /metadata", "")) && !is_open(&request("GET /Patient/metadata", "")));
+        assert!(
+            !needs_no_token(&request("POST /metadata", ""))
+                && !needs_no_token(&request("GET /Patient/metadata", ""))
+        );
         assert_eq!(metadata().value()["fhirVersion"], "4.0.1");
     }
 }

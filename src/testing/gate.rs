@@ -1,31 +1,33 @@
-//! The check of a request's token: who passes, and how a refusal is worded.
+//! The token check of the fake services, and the challenge that reports a rejected token.
 
 use azure_core::time::OffsetDateTime;
 use http::HeaderMap;
 
-use super::{carried::UnverifiedClaims, credential::TENANT};
+use super::{claims::TokenClaims, credential::TENANT};
 
-/// How a 401 of the [`FakeServer`](super::FakeServer) words its `WWW-Authenticate` header.
+/// The format of the `WWW-Authenticate` header in 401 responses of the [`FakeServer`](super::FakeServer).
 ///
-/// Both forms are in use, and a client has to understand both.
+/// Both formats are in use, so clients have to understand both.
+///
+/// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{DenialCause, HealthcareClient, testing::{FakeServer, FakeCredential, ChallengeFormat}};
+/// use azure_healthcare_auth::{DenialCause, HealthcareClient, testing::{ChallengeFormat, FakeCredential, FakeServer}};
 /// use std::sync::Arc;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// for (wording, said) in [
+/// for (format, description) in [
 ///     (ChallengeFormat::Managed, "The audience is invalid"),
 ///     (ChallengeFormat::OpenSource, "The audience 'api://another' is invalid"),
 /// ] {
-///     let fake_server = FakeServer::builder().wording(wording).start().await;
+///     let fake_server = FakeServer::builder().challenge_format(format).start().await;
 ///     let credential = FakeCredential::new().with_audience("api://another");
 ///     let fhir = HealthcareClient::new(fake_server.fhir(), Arc::new(credential));
 ///
-///     let refused = fhir.get("Patient").send().await.unwrap_err();
-///     let denial = refused.denial().unwrap();
-///     assert_eq!(denial.challenges()[0].param("error_description"), Some(said));
+///     let error = fhir.get("Patient").send().await.unwrap_err();
+///     let denial = error.denial().unwrap();
+///     assert_eq!(denial.challenges()[0].param("error_description"), Some(description));
 ///     assert_eq!(denial.cause(), DenialCause::WrongAudience);
 /// }
 /// # }
@@ -33,66 +35,66 @@ use super::{carried::UnverifiedClaims, credential::TENANT};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ChallengeFormat {
-    /// As users of the managed services report it: `Bearer error="invalid_token", error_description="The audience is
-    /// invalid"`, and a bare `Bearer` where there was no token. The default.
+    /// The format that users of the managed services report (default): `Bearer error="invalid_token",
+    /// error_description="The audience is invalid"`, or only `Bearer` if the request had no token.
     #[default]
     Managed,
-    /// As the open-source servers write it: `authorization_uri`, `resource_id` and `realm` first, and a description
-    /// that quotes what it refuses (`The audience 'x' is invalid`).
+    /// The format of the open-source servers: `authorization_uri`, `resource_id` and `realm` come first, and the
+    /// description quotes the rejected value (`The audience 'x' is invalid`).
     OpenSource,
 }
 
-/// Why a token is refused.
+/// The reason why a token is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// No Bearer token was sent.
+pub(super) enum Rejection {
+    /// The request has no Bearer token.
     Missing,
-    /// It is not a JWT in the compact form.
-    Unreadable,
-    /// It says no end.
-    Endless,
-    /// Not valid before this second since 1970.
-    Early(u64),
-    /// Over since this second since 1970.
+    /// The token is not a JWT in compact serialization.
+    Malformed,
+    /// The token has no `exp` claim.
+    NoExpiry,
+    /// The token is not valid before this time, in seconds since the Unix epoch.
+    NotYetValid(u64),
+    /// The token expired at this time, in seconds since the Unix epoch.
     Expired(u64),
-    /// It is for these audiences.
-    Audience(String),
-    /// It is of this issuer.
-    Issuer(String),
-    /// It is signed by a key that nobody knows.
-    Key,
-    /// It is not what was signed.
-    Signature,
+    /// The token is for these other audiences.
+    WrongAudience(String),
+    /// The token is from this other issuer.
+    WrongIssuer(String),
+    /// The token is signed with an unknown key.
+    UnknownKey,
+    /// The token's signature is invalid.
+    InvalidSignature,
 }
 
-/// Lets a token for `audience` pass at `now`, in seconds since 1970.
+/// Checks the token for `audience` at `now`, in seconds since the Unix epoch, and returns its claims.
 ///
-/// The order is that of the library behind both services: times, audience, issuer. It shows in the wording of a token
-/// that is wrong in two ways.
-pub(super) fn admit(headers: &HeaderMap, audience: &str, now: u64) -> Result<UnverifiedClaims, Refusal> {
-    let claims = UnverifiedClaims::carried(headers)?;
+/// The order of the checks is that of the library that both services use: times, audience, issuer. It decides which
+/// error is reported for a token with two defects.
+pub(super) fn check_token(headers: &HeaderMap, audience: &str, now: u64) -> Result<TokenClaims, Rejection> {
+    let claims = TokenClaims::from_headers(headers)?;
     let time = |name| claims.time(name);
-    let end = time("exp").ok_or(Refusal::Endless)?;
+    let end = time("exp").ok_or(Rejection::NoExpiry)?;
     if let Some(begin) = time("nbf").filter(|begin| now < *begin) {
-        return Err(Refusal::Early(begin));
+        return Err(Rejection::NotYetValid(begin));
     }
     if end <= now {
-        return Err(Refusal::Expired(end));
+        return Err(Rejection::Expired(end));
     }
-    if !claims.audiences().any(|held| held == audience) {
-        return Err(Refusal::Audience(claims.audiences().collect::<Vec<_>>().join(", ")));
+    if !claims.audiences().any(|actual| actual == audience) {
+        return Err(Rejection::WrongAudience(claims.audiences().collect::<Vec<_>>().join(", ")));
     }
     let issuer = claims.issuer();
     if issuer != format!("https://sts.windows.net/{TENANT}/") {
-        return Err(Refusal::Issuer(issuer.to_owned()));
+        return Err(Rejection::WrongIssuer(issuer.to_owned()));
     }
     Ok(claims)
 }
 
-impl Refusal {
-    /// The value of the `WWW-Authenticate` header of a service that wants `audience`.
-    pub(super) fn challenge(&self, wording: ChallengeFormat, audience: &str) -> String {
-        let mut parts = match wording {
+impl Rejection {
+    /// Returns the value of the `WWW-Authenticate` header of a service that expects `audience`.
+    pub(super) fn challenge(&self, format: ChallengeFormat, audience: &str) -> String {
+        let mut parts = match format {
             ChallengeFormat::Managed => vec![],
             ChallengeFormat::OpenSource => vec![
                 format!("authorization_uri=\"https://login.microsoftonline.com/{TENANT}\""),
@@ -103,41 +105,41 @@ impl Refusal {
         if *self != Self::Missing {
             parts.push("error=\"invalid_token\"".to_owned());
         }
-        if let Some(description) = self.description(wording) {
-            // Part of it is the token's own and could end the quotes.
+        if let Some(description) = self.description(format) {
+            // The description can contain text from the token, which must not close the quoted string.
             parts.push(format!("error_description=\"{}\"", description.replace(['"', '\\'], "?")));
         }
         format!("Bearer {}", parts.join(", ")).trim_end().to_owned()
     }
 
-    fn description(&self, wording: ChallengeFormat) -> Option<String> {
+    fn description(&self, format: ChallengeFormat) -> Option<String> {
         let quoted = |value: &str| if value.is_empty() { "(null)".to_owned() } else { value.to_owned() };
-        Some(match (wording, self) {
-            (_, Self::Missing | Self::Unreadable) => return None,
-            (_, Self::Endless) => "The token has no expiration".to_owned(),
-            (_, Self::Key) => "The signature key was not found".to_owned(),
-            (_, Self::Signature) => "The signature is invalid".to_owned(),
-            (ChallengeFormat::Managed, Self::Early(_)) => "The token is not valid yet".to_owned(),
+        Some(match (format, self) {
+            (_, Self::Missing | Self::Malformed) => return None,
+            (_, Self::NoExpiry) => "The token has no expiration".to_owned(),
+            (_, Self::UnknownKey) => "The signature key was not found".to_owned(),
+            (_, Self::InvalidSignature) => "The signature is invalid".to_owned(),
+            (ChallengeFormat::Managed, Self::NotYetValid(_)) => "The token is not valid yet".to_owned(),
             (ChallengeFormat::Managed, Self::Expired(_)) => "The token is expired".to_owned(),
-            (ChallengeFormat::Managed, Self::Audience(_)) => "The audience is invalid".to_owned(),
-            (ChallengeFormat::Managed, Self::Issuer(_)) => "The issuer is invalid".to_owned(),
-            (ChallengeFormat::OpenSource, Self::Early(begin)) => {
+            (ChallengeFormat::Managed, Self::WrongAudience(_)) => "The audience is invalid".to_owned(),
+            (ChallengeFormat::Managed, Self::WrongIssuer(_)) => "The issuer is invalid".to_owned(),
+            (ChallengeFormat::OpenSource, Self::NotYetValid(begin)) => {
                 format!("The token is not valid before '{}'", date(*begin))
             }
             (ChallengeFormat::OpenSource, Self::Expired(end)) => {
                 format!("The token expired at '{}'", date(*end))
             }
-            (ChallengeFormat::OpenSource, Self::Audience(held)) => {
-                format!("The audience '{}' is invalid", quoted(held))
+            (ChallengeFormat::OpenSource, Self::WrongAudience(actual)) => {
+                format!("The audience '{}' is invalid", quoted(actual))
             }
-            (ChallengeFormat::OpenSource, Self::Issuer(held)) => {
-                format!("The issuer '{}' is invalid", quoted(held))
+            (ChallengeFormat::OpenSource, Self::WrongIssuer(actual)) => {
+                format!("The issuer '{}' is invalid", quoted(actual))
             }
         })
     }
 }
 
-/// A time as .NET writes it without a culture: month, day and year.
+/// Formats a time as .NET does with the invariant culture: month, day, year.
 fn date(seconds: u64) -> String {
     let time =
         i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
@@ -148,10 +150,11 @@ fn date(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     use http::header::AUTHORIZATION;
     use serde_json::{Value, json};
+
+    use super::*;
 
     const NOW: u64 = 1_700_000_000;
 
@@ -159,7 +162,7 @@ mod tests {
         format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode("{}"), URL_SAFE_NO_PAD.encode(claims.to_string()))
     }
 
-    /// The good claims with `changes` in them; `null` takes one away.
+    /// Returns a token with valid claims except for `changes`. A `null` removes a claim.
     fn token(changes: Value) -> String {
         let issuer = format!("https://sts.windows.net/{TENANT}/");
         let mut claims = json!({"aud": "want", "iss": issuer, "nbf": NOW, "exp": NOW + 1});
@@ -169,27 +172,27 @@ mod tests {
         jwt(&claims)
     }
 
-    fn admitted(values: &[&str]) -> Result<(), Refusal> {
+    fn check(values: &[&str]) -> Result<(), Rejection> {
         let headers = values.iter().map(|value| (AUTHORIZATION, value.parse().unwrap())).collect();
-        admit(&headers, "want", NOW).map(drop)
+        check_token(&headers, "want", NOW).map(drop)
     }
 
     #[test]
-    fn a_token_passes_as_bearer_in_any_case_and_once() {
+    fn bearer_scheme_is_case_insensitive_and_may_appear_once() {
         let good = token(json!({}));
         let bearer = format!("Bearer {good}");
-        assert_eq!(admitted(&[&bearer]), Ok(()));
-        assert_eq!(admitted(&[&format!("bEARER  {good} ")]), Ok(()));
+        assert_eq!(check(&[&bearer]), Ok(()));
+        assert_eq!(check(&[&format!("bEARER  {good} ")]), Ok(()));
         for missing in [&good, "Bearer", "Bearer ", "", &format!("Basic {good}"), &format!("Bearer\t{good}")]
         {
-            assert_eq!(admitted(&[missing]), Err(Refusal::Missing), "{missing}");
+            assert_eq!(check(&[missing]), Err(Rejection::Missing), "{missing}");
         }
-        assert_eq!(admitted(&[]), Err(Refusal::Missing));
-        assert_eq!(admitted(&[&bearer, &bearer]), Err(Refusal::Unreadable));
+        assert_eq!(check(&[]), Err(Rejection::Missing));
+        assert_eq!(check(&[&bearer, &bearer]), Err(Rejection::Malformed));
     }
 
     #[test]
-    fn a_token_passes_only_as_a_jwt_with_three_parts() {
+    fn tokens_other_than_three_part_jwts_are_malformed() {
         let good = token(json!({}));
         let (unsigned, _) = good.rsplit_once('.').unwrap();
         let no_head = good.replacen(&URL_SAFE_NO_PAD.encode("{}"), "x", 1);
@@ -204,67 +207,75 @@ mod tests {
             "..",
             "a.b.c",
         ] {
-            assert_eq!(admitted(&[&format!("Bearer {bad}")]), Err(Refusal::Unreadable), "{bad}");
+            assert_eq!(check(&[&format!("Bearer {bad}")]), Err(Rejection::Malformed), "{bad}");
         }
     }
 
     #[test]
-    fn each_claim_is_checked_and_the_first_wrong_one_is_told() {
-        let audience = |held: &str| Err(Refusal::Audience(held.to_owned()));
+    fn claims_are_checked_in_order_and_the_first_invalid_one_is_reported() {
+        let wrong_audience = |actual: &str| Err(Rejection::WrongAudience(actual.to_owned()));
         for (changes, expected) in [
             (json!({"aud": ["other", "want"]}), Ok(())),
             (json!({"nbf": null}), Ok(())),
-            (json!({"exp": null}), Err(Refusal::Endless)),
-            (json!({"nbf": NOW + 1}), Err(Refusal::Early(NOW + 1))),
-            (json!({"exp": NOW}), Err(Refusal::Expired(NOW))),
-            (json!({"aud": "want/"}), audience("want/")),
-            (json!({"aud": "WANT"}), audience("WANT")),
-            (json!({"aud": ["a", "b"]}), audience("a, b")),
-            (json!({"aud": null}), audience("")),
+            (json!({"exp": null}), Err(Rejection::NoExpiry)),
+            (json!({"nbf": NOW + 1}), Err(Rejection::NotYetValid(NOW + 1))),
+            (json!({"exp": NOW}), Err(Rejection::Expired(NOW))),
+            (json!({"aud": "want/"}), wrong_audience("want/")),
+            (json!({"aud": "WANT"}), wrong_audience("WANT")),
+            (json!({"aud": ["a", "b"]}), wrong_audience("a, b")),
+            (json!({"aud": null}), wrong_audience("")),
             (
                 json!({"iss": "https://sts.windows.net/x/"}),
-                Err(Refusal::Issuer("https://sts.windows.net/x/".into())),
+                Err(Rejection::WrongIssuer("https://sts.windows.net/x/".into())),
             ),
-            (json!({"iss": null}), Err(Refusal::Issuer(String::new()))),
-            (json!({"exp": 1, "aud": "a", "iss": "i"}), Err(Refusal::Expired(1))),
-            (json!({"aud": "a", "iss": "i"}), audience("a")),
+            (json!({"iss": null}), Err(Rejection::WrongIssuer(String::new()))),
+            (json!({"exp": 1, "aud": "a", "iss": "i"}), Err(Rejection::Expired(1))),
+            (json!({"aud": "a", "iss": "i"}), wrong_audience("a")),
         ] {
-            assert_eq!(admitted(&[&format!("Bearer {}", token(changes.clone()))]), expected, "{changes}");
+            assert_eq!(check(&[&format!("Bearer {}", token(changes.clone()))]), expected, "{changes}");
         }
     }
 
     #[test]
-    fn a_refusal_is_worded_as_each_kind_of_server_does() {
+    fn challenge_follows_the_chosen_format() {
         let open = format!(
             "Bearer authorization_uri=\"https://login.microsoftonline.com/{TENANT}\", \
              resource_id=\"want\", realm=\"want\""
         );
-        for (refusal, managed, open_source) in [
-            (Refusal::Missing, "", ""),
-            (Refusal::Unreadable, r#"error="invalid_token""#, r#"error="invalid_token""#),
-            (Refusal::Expired(NOW), "The token is expired", "The token expired at '11/14/2023 22:13:20'"),
+        for (rejection, managed, open_source) in [
+            (Rejection::Missing, "", ""),
+            (Rejection::Malformed, r#"error="invalid_token""#, r#"error="invalid_token""#),
+            (Rejection::Expired(NOW), "The token is expired", "The token expired at '11/14/2023 22:13:20'"),
             (
-                Refusal::Early(0),
+                Rejection::NotYetValid(0),
                 "The token is not valid yet",
                 "The token is not valid before '01/01/1970 00:00:00'",
             ),
-            (Refusal::Audience("a".into()), "The audience is invalid", "The audience 'a' is invalid"),
-            (Refusal::Audience("\"\\".into()), "The audience is invalid", "The audience '??' is invalid"),
-            (Refusal::Issuer(String::new()), "The issuer is invalid", "The issuer '(null)' is invalid"),
-            (Refusal::Key, "The signature key was not found", "The signature key was not found"),
-            (Refusal::Signature, "The signature is invalid", "The signature is invalid"),
+            (Rejection::WrongAudience("a".into()), "The audience is invalid", "The audience 'a' is invalid"),
+            (
+                Rejection::WrongAudience("\"\\".into()),
+                "The audience is invalid",
+                "The audience '??' is invalid",
+            ),
+            (
+                Rejection::WrongIssuer(String::new()),
+                "The issuer is invalid",
+                "The issuer '(null)' is invalid",
+            ),
+            (Rejection::UnknownKey, "The signature key was not found", "The signature key was not found"),
+            (Rejection::InvalidSignature, "The signature is invalid", "The signature is invalid"),
         ] {
             let rest = |text: &str| match text {
                 "" | r#"error="invalid_token""# => text.to_owned(),
                 text => format!(r#"error="invalid_token", error_description="{text}""#),
             };
             assert_eq!(
-                refusal.challenge(ChallengeFormat::Managed, "want"),
+                rejection.challenge(ChallengeFormat::Managed, "want"),
                 format!("Bearer {}", rest(managed)).trim_end()
             );
             let comma = if open_source.is_empty() { "" } else { ", " };
             assert_eq!(
-                refusal.challenge(ChallengeFormat::OpenSource, "want"),
+                rejection.challenge(ChallengeFormat::OpenSource, "want"),
                 format!("{open}{comma}{}", rest(open_source)),
             );
         }

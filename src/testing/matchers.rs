@@ -1,15 +1,17 @@
-//! Matchers for `wiremock`: who takes a mock server of one's own checks with them what a request carries.
+//! `wiremock` matchers that check the `Authorization` header of a request.
 
 use http::header::AUTHORIZATION;
 use wiremock::{Match, Request};
 
-use super::carried::UnverifiedClaims;
+use super::claims::TokenClaims;
 use crate::Audience;
 
-/// Matches a request that carries one Bearer token, whose `aud` claim is what services of this audience want.
+/// Returns a matcher for requests with exactly one Bearer token, whose `aud` claim is the resource of `audience`.
 ///
-/// The token must be a JWT, such as a [`FakeCredential`](super::FakeCredential) issues. It may be over, and of
-/// any tenant: this asks only whether the right one was sent.
+/// The token must be a JWT, such as those that [`FakeCredential`](super::FakeCredential) issues. Its other claims are
+/// not checked, so an expired token or one from another tenant matches too.
+///
+/// # Examples
 ///
 /// ```
 /// use azure_healthcare_auth::{FhirAudience, HealthcareClient};
@@ -33,17 +35,20 @@ use crate::Audience;
 /// assert_eq!(fhir.delete("Patient/example-0001").send().await?.status(), 204);
 /// # Ok(()) }
 /// ```
-#[must_use = "it is for `wiremock::Mock::given` or `and`"]
+#[must_use = "a matcher does nothing until it is passed to `wiremock::Mock::given` or `and`"]
 pub fn bearer_for<A: Audience>(audience: &A) -> impl Match + use<A> {
-    let wanted = audience.resource().to_owned();
+    let expected = audience.resource().to_owned();
     move |request: &Request| {
-        UnverifiedClaims::carried(&request.headers)
-            .is_ok_and(|claims| claims.audiences().any(|held| held == wanted))
+        TokenClaims::from_headers(&request.headers)
+            .is_ok_and(|claims| claims.audiences().any(|audience| audience == expected))
     }
 }
 
-/// Matches a request without an `Authorization` header: what goes to another host, such as the blob storage that the
-/// files of an export lie in, must carry none.
+/// Returns a matcher for requests without an `Authorization` header.
+///
+/// Use it to check that no token goes to another host, such as the blob storage that contains the files of an export.
+///
+/// # Examples
 ///
 /// ```
 /// use azure_healthcare_auth::testing::no_authorization;
@@ -60,7 +65,7 @@ pub fn bearer_for<A: Audience>(audience: &A) -> impl Match + use<A> {
 /// assert_eq!(file.status(), 200);
 /// # Ok(()) }
 /// ```
-#[must_use = "it is for `wiremock::Mock::given` or `and`"]
+#[must_use = "a matcher does nothing until it is passed to `wiremock::Mock::given` or `and`"]
 pub fn no_authorization() -> impl Match {
     |request: &Request| !request.headers.contains_key(AUTHORIZATION)
 }
@@ -70,21 +75,24 @@ mod tests {
     use azure_core::credentials::TokenCredential;
 
     use super::*;
-    use crate::{DicomAudience, FhirAudience, testing::FakeCredential, testing::answer::request};
+    use crate::{
+        DicomAudience, FhirAudience,
+        testing::{FakeCredential, response::request},
+    };
 
     async fn token(scope: &str) -> String {
         let token = FakeCredential::new().get_token(&[scope], None).await.unwrap();
         format!("Bearer {}", token.token.secret())
     }
 
-    fn carrying(values: &[&str]) -> Request {
+    fn request_with(values: &[&str]) -> Request {
         let mut request = request("GET /Patient", "");
         request.headers.extend(values.iter().map(|value| (AUTHORIZATION, value.parse().unwrap())));
         request
     }
 
     #[tokio::test]
-    async fn one_token_for_the_audience_matches_and_nothing_else() {
+    async fn bearer_for_matches_only_one_token_for_the_audience() {
         let fhir: FhirAudience = "http://127.0.0.1:1".parse().unwrap();
         let dicom: DicomAudience = "http://127.0.0.1:2".parse().unwrap();
         let (for_fhir, for_dicom) = (token(fhir.scope()).await, token(dicom.scope()).await);
@@ -95,15 +103,15 @@ mod tests {
             (&["Bearer opaque"], false, false),
             (&[], false, false),
         ] {
-            let request = carrying(values);
+            let request = request_with(values);
             assert_eq!(bearer_for(&fhir).matches(&request), is_for_fhir, "{values:?}");
             assert_eq!(bearer_for(&dicom).matches(&request), is_for_dicom, "{values:?}");
         }
     }
 
     #[test]
-    fn any_authorization_is_one() {
-        assert!(no_authorization().matches(&carrying(&[])));
-        assert!(!no_authorization().matches(&carrying(&[""])));
+    fn no_authorization_rejects_even_an_empty_header() {
+        assert!(no_authorization().matches(&request_with(&[])));
+        assert!(!no_authorization().matches(&request_with(&[""])));
     }
 }

@@ -1,41 +1,42 @@
-//! A stand-in for the FHIR and DICOM services, and for what issues their tokens, to test a service of one's own.
+//! In-process fakes of the FHIR and DICOM services and of the issuer of their tokens, for tests of your service.
 //!
-//! | | |
+//! | Item | Use |
 //! |---|---|
-//! | [`FakeServer`] | both services on loopback, with what a test puts in, and what goes wrong on request: [`Fault`] |
-//! | [`FakeCredential`] | issues the tokens that they take, and on request tokens that they refuse |
-//! | [`ScriptedCredential`] | gives the tokens and errors that a test has written down, one after another |
-//! | [`bearer_for`], [`no_authorization`] | for those who have a mock server of `wiremock` already |
+//! | [`FakeServer`] | both services on loopback, with your test data and with faults on request: [`Fault`] |
+//! | [`FakeCredential`] | issues tokens that the fake services accept or, on request, reject |
+//! | [`ScriptedCredential`] | returns the tokens and errors of a script, in order |
+//! | [`bearer_for`], [`no_authorization`] | matchers for an existing `wiremock` mock server |
 //!
-//! Nothing leaves the machine, and nothing has to be set up:
+//! The fakes need no Azure account and no configuration. All their traffic stays on the local machine.
+//!
+//! The [testing guide](crate::guide::testing) shows what to test and how. The example `test_your_service` is a service
+//! with its tests.
+//!
+//! # Examples
 //!
 //! ```
-//! use azure_healthcare_auth::testing::{ReceivedRequest, FakeServer};
+//! use azure_healthcare_auth::testing::{FakeServer, ReceivedRequest};
 //! use azure_healthcare_auth::{DicomVersion, HealthcareClient, ServiceKind};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> azure_healthcare_auth::Result<()> {
-//! let azure = FakeServer::builder().patients(3).changes(100).start().await;
-//! let fhir = HealthcareClient::new(azure.fhir(), azure.credential());
-//! let dicom = fhir.for_audience(azure.dicom(DicomVersion::V2))?;
+//! let fake_server = FakeServer::builder().patients(3).changes(100).start().await;
+//! let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
+//! let dicom = fhir.for_audience(fake_server.dicom(DicomVersion::V2))?;
 //!
 //! let patients: serde_json::Value = fhir.get("Patient").send().await?.json()?;
 //! let changes: Vec<serde_json::Value> = dicom.get("changefeed").send().await?.json()?;
-//! assert_eq!((patients["entry"].as_array().map(Vec::len), changes.len()), (Some(3), 100));
+//! assert_eq!(patients["entry"].as_array().map(Vec::len), Some(3));
+//! assert_eq!(changes.len(), 100);
 //!
-//! let received: Vec<_> = azure.received().iter().map(ReceivedRequest::service).collect();
+//! let received: Vec<_> = fake_server.received().iter().map(ReceivedRequest::service).collect();
 //! assert_eq!(received, [ServiceKind::Fhir, ServiceKind::Dicom]);
 //! # Ok(()) }
 //! ```
-//!
-//! What to test for, and how, is in [the guide](crate::guide::testing). The example `test_your_service` is a service with
-//! its tests.
 
-mod answer;
 mod builder;
-mod carried;
+mod claims;
 mod credential;
-mod desk;
 mod dicom;
 mod fake_server;
 mod fault;
@@ -44,11 +45,13 @@ mod fhir;
 mod gate;
 mod matchers;
 mod received;
+mod response;
 mod role;
 mod scripted;
 mod search;
 mod seed;
 mod server;
+mod service;
 mod store;
 #[cfg(test)]
 mod tests;

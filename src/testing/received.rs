@@ -1,4 +1,4 @@
-//! [`ReceivedRequest`]: a request as a service of the stand-in received it.
+//! [`ReceivedRequest`]: a request that a fake service received.
 
 use std::fmt;
 
@@ -7,9 +7,11 @@ use url::Url;
 
 use crate::ServiceKind;
 
-/// A request as a service of the [`FakeServer`](super::FakeServer) received it, and the status of its answer.
+/// A request that a service of the [`FakeServer`](super::FakeServer) received, and the status of its response.
 ///
-/// It holds the token, the URL and the body as they came; `Debug` shows none of them. No method panics.
+/// It contains the token, the URL and the body as they were sent. Its `Debug` output shows none of them.
+///
+/// # Examples
 ///
 /// ```
 /// use azure_healthcare_auth::{HealthcareClient, ServiceKind, testing::FakeServer};
@@ -22,11 +24,13 @@ use crate::ServiceKind;
 /// fhir.post("Patient").json(&json!({ "resourceType": "Patient" })).send().await?;
 ///
 /// let received = fake_server.received();
-/// let created = &received[0];
-/// assert_eq!((created.service(), created.method().as_str(), created.status().as_u16()), (ServiceKind::Fhir, "POST", 201));
-/// assert_eq!(created.url().path(), "/Patient");
-/// assert_eq!(created.headers()["content-type"], "application/fhir+json");
-/// assert_eq!(created.body(), br#"{"resourceType":"Patient"}"#);
+/// let request = &received[0];
+/// assert_eq!(request.service(), ServiceKind::Fhir);
+/// assert_eq!(request.method(), "POST");
+/// assert_eq!(request.url().path(), "/Patient");
+/// assert_eq!(request.headers()["content-type"], "application/fhir+json");
+/// assert_eq!(request.body(), br#"{"resourceType":"Patient"}"#);
+/// assert_eq!(request.status(), 201);
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -40,44 +44,44 @@ pub struct ReceivedRequest {
 }
 
 impl ReceivedRequest {
-    /// Which service received it.
+    /// Returns the kind of service that received the request.
     #[must_use]
     pub fn service(&self) -> ServiceKind {
         self.service
     }
 
-    /// Its method.
+    /// Returns the method of the request.
     #[must_use]
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// Its URL, on the service's own origin whatever its `Host` header said.
+    /// Returns the URL of the request. Its origin is always the service's own, whatever the `Host` header contained.
     #[must_use]
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Its headers, `Authorization` among them.
+    /// Returns the headers of the request, including `Authorization`.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// Its body. Empty where it had none.
+    /// Returns the body of the request, or an empty slice if it had none.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// The status that it was answered with, also where the answer was cut.
+    /// Returns the status of the response, even if [`Fault::TruncatedBody`](super::Fault::TruncatedBody) cut it off.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 }
 
-/// Service, method and status. No URL, no header and no body.
+/// Shows the service, the method and the status, but no URL, header or body.
 impl fmt::Debug for ReceivedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReceivedRequest")

@@ -1,24 +1,29 @@
-//! [`allows`]: which role may do what on which service.
+//! [`allows`]: the permissions of Azure's built-in roles.
 
 use http::Method;
 use wiremock::Request;
 
 use crate::ServiceKind;
 
-/// Whether `role` allows the request on `service`.
+/// Returns `true` if `role` allows the request on `service`.
 ///
-/// By the table of Azure's built-in roles for health data: readers read and search, and the others write too.
+/// Follows Azure's table of built-in roles for health data: readers can read and search, and the other roles can also
+/// write.
 pub(super) fn allows(role: &str, service: ServiceKind, request: &Request) -> bool {
     match (service, role) {
-        (ServiceKind::Fhir, "FHIR Data Reader") | (ServiceKind::Dicom, "DICOM Data Reader") => reads(request),
+        (ServiceKind::Fhir, "FHIR Data Reader") | (ServiceKind::Dicom, "DICOM Data Reader") => {
+            is_read(request)
+        }
         (ServiceKind::Fhir, "FHIR Data Writer" | "FHIR Data Contributor")
         | (ServiceKind::Dicom, "DICOM Data Owner") => true,
         _ => false,
     }
 }
 
-/// A search that is posted only reads: its form keeps what is searched for out of the URL.
-fn reads(request: &Request) -> bool {
+/// Returns `true` if the request only reads.
+///
+/// That includes a posted search, which sends its parameters in a form to keep them out of the URL.
+fn is_read(request: &Request) -> bool {
     match request.method {
         Method::GET | Method::HEAD | Method::OPTIONS => true,
         Method::POST => request.url.path().trim_end_matches('/').ends_with("/_search"),
@@ -29,10 +34,10 @@ fn reads(request: &Request) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::answer::request;
+    use crate::testing::response::request;
 
     #[test]
-    fn a_reader_reads_and_a_role_is_good_for_its_own_service() {
+    fn reader_roles_cannot_write_and_roles_apply_to_one_service() {
         use ServiceKind::{Dicom, Fhir};
         let lines = ["GET /Patient", "POST /Patient/_search", "POST /Patient", "DELETE /Patient/_search"];
         for (role, service, expected) in [

@@ -1,4 +1,4 @@
-//! [`ScriptedCredential`]: a credential that does what a test has written down for it.
+//! [`ScriptedCredential`]: a credential that follows a script.
 
 use std::{
     fmt,
@@ -16,12 +16,14 @@ use azure_core::{
 use super::credential::MAX_TIME;
 use crate::{clock::Clock, credentials::ForceRefresh};
 
-/// A credential that follows a script, and tells what it was asked.
+/// A credential that returns scripted tokens and errors, and records its calls.
 ///
-/// Each call takes one step; the last step is repeated for all calls after it. A delay belongs to the step behind it,
-/// and is waited for by Tokio's clock: where a test pauses that, it costs no time.
+/// Each call uses one step of the script. All later calls use the last step. A delay
+/// applies to the step after it and uses Tokio's clock, so it takes no time in a test that has paused the clock.
 ///
-/// `Debug` shows the number of calls, and no token.
+/// The `Debug` output shows the number of calls, but no token.
+///
+/// # Examples
 ///
 /// ```
 /// use azure_healthcare_auth::{Authenticator, FhirAudience, testing::ScriptedCredential};
@@ -34,10 +36,10 @@ use crate::{clock::Clock, credentials::ForceRefresh};
 /// let credential = Arc::new(script);
 /// let auth = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, credential.clone());
 ///
-/// let refused = auth.authorization().await?;
-/// assert_eq!(refused, "Bearer first");
-/// // What a client does when the service has answered 401:
-/// assert_eq!(auth.refresh_rejected(&refused).await?.unwrap(), "Bearer second");
+/// let rejected = auth.authorization().await?;
+/// assert_eq!(rejected, "Bearer first");
+/// // Clients do this after a response with status 401.
+/// assert_eq!(auth.refresh_rejected(&rejected).await?.unwrap(), "Bearer second");
 /// assert_eq!((credential.calls(), credential.forced_calls()), (2, 1));
 /// assert_eq!(credential.scopes(), ["https://contoso-records.fhir.azurehealthcareapis.com/.default"; 2]);
 /// # Ok(()) }
@@ -45,10 +47,10 @@ use crate::{clock::Clock, credentials::ForceRefresh};
 #[derive(Default)]
 pub struct ScriptedCredential {
     steps: Vec<Step>,
-    /// Of the step that is written next.
+    /// The delay of the step that is added next.
     delay: Duration,
     clock: Clock,
-    asked: Mutex<Vec<Asked>>,
+    calls: Mutex<Vec<Call>>,
 }
 
 #[derive(Clone)]
@@ -63,42 +65,44 @@ enum Outcome {
     Error(String),
 }
 
-/// What a call was for.
-struct Asked {
+/// A recorded call.
+struct Call {
     scope: String,
     forced: bool,
 }
 
 impl ScriptedCredential {
-    /// A credential with nothing in its script: every call is an error that says so.
+    /// Creates a credential with an empty script, for which every call is an error.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A step that gives this token, which ends so long after it was given.
+    /// Adds a step that returns this token, which expires `lifetime` after the call.
     #[must_use]
-    pub fn token(self, token: impl Into<String>, life: Duration) -> Self {
-        self.step(Outcome::Token(token.into(), life))
+    pub fn token(self, token: impl Into<String>, lifetime: Duration) -> Self {
+        self.step(Outcome::Token(token.into(), lifetime))
     }
 
-    /// A step that fails with [`ErrorKind::Credential`] and this message.
+    /// Adds a step that fails with [`ErrorKind::Credential`] and this message.
     #[must_use]
     pub fn error(self, message: impl Into<String>) -> Self {
         self.step(Outcome::Error(message.into()))
     }
 
-    /// Lets the next step of the script begin so much later. Two delays before one step are added up.
+    /// Delays the next step of the script. Several delays before a step add up.
     #[must_use]
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = self.delay.saturating_add(delay);
         self
     }
 
-    /// Takes the time from which tokens live from `now`. Default: this machine's.
+    /// Sets the clock from which token lifetimes are measured (default: the system clock).
     ///
-    /// For a test that lets tokens end, or a failure pass: give the same one to
+    /// Use it in a test in which tokens expire or a backoff passes. Give the same clock to
     /// [`AuthenticatorBuilder::clock`](crate::AuthenticatorBuilder::clock).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use azure_healthcare_auth::{Authenticator, FhirAudience, testing::ScriptedCredential};
@@ -116,7 +120,7 @@ impl ScriptedCredential {
     /// let records = FhirAudience::workspace("contoso", "records").build()?;
     /// let auth = Authenticator::builder(records, credential.clone()).clock(now).build();
     ///
-    /// // Whoever asks while the credential rests is told the same.
+    /// // During the backoff, every call gets the same error.
     /// for _ in 0..100 {
     ///     let error = auth.authorization().await.unwrap_err();
     ///     assert!(error.to_string().contains("Please run 'az login'"));
@@ -138,35 +142,34 @@ impl ScriptedCredential {
         self
     }
 
-    /// How often it was called, also by who did not wait for the end. Never panics.
+    /// Returns the number of calls, including those whose future was dropped before it completed.
     #[must_use]
     pub fn calls(&self) -> usize {
-        self.asked().len()
+        self.lock().len()
     }
 
-    /// The scopes that it was asked for, one for each call; of several in one call, all with a space between. Never
-    /// panics.
+    /// Returns the requested scopes, one string for each call. Several scopes of one call are joined with spaces.
     #[must_use]
     pub fn scopes(&self) -> Vec<String> {
-        self.asked().iter().map(|asked| asked.scope.clone()).collect()
+        self.lock().iter().map(|call| call.scope.clone()).collect()
     }
 
-    /// How many calls carried [`ForceRefresh`]: they were made because a service refused a token. Never panics.
+    /// Returns the number of calls with [`ForceRefresh`], which are made because a service rejected a token.
     #[must_use]
     pub fn forced_calls(&self) -> usize {
-        self.asked().iter().filter(|asked| asked.forced).count()
+        self.lock().iter().filter(|call| call.forced).count()
     }
 
-    fn asked(&self) -> MutexGuard<'_, Vec<Asked>> {
-        // Every change is one push, so a panic elsewhere leaves nothing half done.
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<Call>> {
+        // A panic in another thread cannot leave the list inconsistent, because every change is one push.
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes a call down and gives its step.
-    fn next(&self, asked: Asked) -> Option<Step> {
-        let mut calls = self.asked();
+    /// Records a call and returns its step.
+    fn next_step(&self, call: Call) -> Option<Step> {
+        let mut calls = self.lock();
         let step = self.steps.get(calls.len()).or(self.steps.last()).cloned();
-        calls.push(asked);
+        calls.push(call);
         step
     }
 }
@@ -180,25 +183,28 @@ impl TokenCredential for ScriptedCredential {
     ) -> azure_core::Result<AccessToken> {
         let forced = ForceRefresh::is_in(options.as_ref());
         let failure = |message| Error::with_message(ErrorKind::Credential, message);
-        let Some(step) = self.next(Asked { scope: scopes.join(" "), forced }) else {
-            return Err(failure("the script of this credential has no step".to_owned()));
+        let Some(step) = self.next_step(Call { scope: scopes.join(" "), forced }) else {
+            return Err(failure("the script of this credential is empty".to_owned()));
         };
         if !step.delay.is_zero() {
             tokio::time::sleep(step.delay).await;
         }
         match step.outcome {
-            Outcome::Token(token, life) => Ok(AccessToken::new(token, end(self.clock.now(), life))),
+            Outcome::Token(token, lifetime) => {
+                Ok(AccessToken::new(token, expiry(self.clock.now(), lifetime)))
+            }
             Outcome::Error(message) => Err(failure(message)),
         }
     }
 }
 
-/// When a token ends that lives from `now` on, at the latest with the year 9999.
-fn end(now: SystemTime, life: Duration) -> OffsetDateTime {
+/// Returns the expiry of a token that is issued at `now`, at most the end of the year 9999.
+fn expiry(now: SystemTime, lifetime: Duration) -> OffsetDateTime {
     let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let end = since.saturating_add(life).min(Duration::from_secs(MAX_TIME)).as_nanos();
-    let end = i128::try_from(end).ok().and_then(|end| OffsetDateTime::from_unix_timestamp_nanos(end).ok());
-    end.unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    let expiry = since.saturating_add(lifetime).min(Duration::from_secs(MAX_TIME)).as_nanos();
+    let expiry = i128::try_from(expiry).ok();
+    let expiry = expiry.and_then(|nanos| OffsetDateTime::from_unix_timestamp_nanos(nanos).ok());
+    expiry.unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 impl fmt::Debug for ScriptedCredential {
@@ -216,7 +222,7 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3_600);
 
-    async fn ask(credential: &ScriptedCredential) -> Result<String, String> {
+    async fn get_token(credential: &ScriptedCredential) -> Result<String, String> {
         match credential.get_token(&["scope"], None).await {
             Ok(token) => Ok(token.token.secret().to_owned()),
             Err(error) => Err(error.to_string()),
@@ -224,39 +230,39 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_call_takes_a_step_and_the_last_one_is_repeated() {
+    async fn each_call_uses_one_step_and_the_last_step_applies_to_all_later_calls() {
         let credential =
             ScriptedCredential::new().error("Please run 'az login'").token("a", HOUR).token("b", HOUR);
-        assert!(ask(&credential).await.unwrap_err().contains("Please run 'az login'"));
+        assert!(get_token(&credential).await.unwrap_err().contains("Please run 'az login'"));
         for expected in ["a", "b", "b"] {
-            assert_eq!(ask(&credential).await.unwrap(), expected);
+            assert_eq!(get_token(&credential).await.unwrap(), expected);
         }
         assert_eq!(credential.calls(), 4);
-        assert!(ask(&ScriptedCredential::new()).await.unwrap_err().contains("no step"));
+        assert!(get_token(&ScriptedCredential::new()).await.unwrap_err().contains("is empty"));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_delay_is_the_next_steps_alone_and_by_the_clock_of_the_runtime() {
+    async fn delay_applies_to_the_next_step_only_and_uses_the_clock_of_tokio() {
         let credential = ScriptedCredential::new().delay(HOUR).delay(HOUR).error("").token("a", HOUR);
-        let begun = Instant::now();
-        ask(&credential).await.unwrap_err();
-        assert_eq!(begun.elapsed(), 2 * HOUR);
-        ask(&credential).await.unwrap();
-        assert_eq!(begun.elapsed(), 2 * HOUR);
+        let start = Instant::now();
+        get_token(&credential).await.unwrap_err();
+        assert_eq!(start.elapsed(), 2 * HOUR);
+        get_token(&credential).await.unwrap();
+        assert_eq!(start.elapsed(), 2 * HOUR);
     }
 
     #[tokio::test]
-    async fn a_token_lives_from_the_moment_it_is_given() {
+    async fn token_lifetime_starts_at_the_call() {
         let clock = SystemTime::UNIX_EPOCH + HOUR;
         let credential =
             ScriptedCredential::new().token("a", HOUR).token("b", Duration::MAX).with_clock(move || clock);
-        let ends = async || credential.get_token(&["s"], None).await.unwrap().expires_on;
-        assert_eq!(ends().await.unix_timestamp(), 7_200);
-        assert_eq!(ends().await.year(), 9_999);
+        let expires_on = async || credential.get_token(&["s"], None).await.unwrap().expires_on;
+        assert_eq!(expires_on().await.unix_timestamp(), 7_200);
+        assert_eq!(expires_on().await.year(), 9_999);
     }
 
     #[tokio::test]
-    async fn who_asks_what_is_written_down_and_no_token_is_shown() {
+    async fn calls_are_recorded_and_debug_output_shows_no_token() {
         let credential = ScriptedCredential::new().token("hidden", HOUR);
         let context = Context::new().with_value(ForceRefresh);
         let forced = TokenRequestOptions { method_options: ClientMethodOptions { context } };

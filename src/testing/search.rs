@@ -1,4 +1,4 @@
-//! A search for Patients or Observations: what was asked for, and one page of what is found.
+//! [`search`]: a search for Patients or Observations, one page at a time.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::StatusCode;
@@ -7,47 +7,48 @@ use url::Url;
 use url::form_urlencoded::{self, Serializer};
 
 use super::{
-    answer::Answer,
-    fhir::{FHIR_JSON, Problem, bad},
+    fhir::{ErrorResponse, FHIR_JSON, bad_request},
+    response::FakeResponse,
     seed::is_id,
-    store::{CHANGED, Shelf},
+    store::{CHANGED, Collection},
 };
 
-const COUNT: usize = 10;
+const DEFAULT_COUNT: usize = 10;
 const MAX_COUNT: usize = 1_000;
 
-/// What is searched for, from the query and the form together.
+/// The parameters of a search, from both the query and the form.
 #[derive(Default)]
 struct Search {
     count: Option<usize>,
     from: usize,
     total: bool,
-    /// Whom an Observation must be about, as it was asked and as a reference: `Patient/{id}`.
+    /// The required subjects of an Observation: parameter name, parameter value, and the reference `Patient/{id}`.
     subjects: Vec<(String, String, String)>,
 }
 
 impl Search {
-    fn of(kind: &str, url: &Url, form: &[u8]) -> Result<Self, Problem> {
+    fn parse(resource_type: &str, url: &Url, form: &[u8]) -> Result<Self, ErrorResponse> {
         let mut search = Self::default();
         for (name, value) in url.query_pairs().chain(form_urlencoded::parse(form)) {
             match &*name {
                 "_count" => {
                     let count = value.parse().ok().filter(|count| *count > 0);
-                    let count: usize = count.ok_or(bad("invalid", "`_count` is a number, at least 1."))?;
+                    let count: usize =
+                        count.ok_or(bad_request("invalid", "`_count` must be a number of at least 1."))?;
                     search.count = Some(count.min(MAX_COUNT));
                 }
                 "ct" => {
-                    search.from =
-                        position(&value).ok_or(bad("invalid", "The continuation token is not ours."))?
+                    search.from = position(&value)
+                        .ok_or(bad_request("invalid", "The continuation token is invalid."))?
                 }
                 "_total" => search.total = total(&value)?,
-                "patient" | "subject" if kind == "Observation" => {
+                "patient" | "subject" if resource_type == "Observation" => {
                     search.subjects.push((name.to_string(), value.to_string(), reference(&name, &value)?));
                 }
                 _ => {
-                    return Err(bad(
+                    return Err(bad_request(
                         "not-supported",
-                        "The stand-in searches by `_count` and `_total`, and for Observations by `patient` and \
+                        "The fake server supports `_count` and `_total`, and for Observations also `patient` and \
                          `subject`.",
                     ));
                 }
@@ -56,7 +57,7 @@ impl Search {
         Ok(search)
     }
 
-    /// The URL of the page that begins at `from`.
+    /// Returns the URL of the page that starts at `from`.
     fn link(&self, base: &str, from: usize) -> String {
         let mut query = Serializer::new(String::new());
         query.extend_pairs(self.subjects.iter().map(|(name, value, _)| (name, value)));
@@ -70,54 +71,65 @@ impl Search {
             query.append_pair("ct", &URL_SAFE_NO_PAD.encode(format!("from:{from}")));
         }
         let query = query.finish();
-        let mark = if query.is_empty() { "" } else { "?" };
-        format!("{base}{mark}{query}")
+        let separator = if query.is_empty() { "" } else { "?" };
+        format!("{base}{separator}{query}")
     }
 }
 
-/// The reference that a value asks for: `patient` may leave the type out, which `subject` needs (FHIR R4, search,
-/// reference parameters).
-fn reference(name: &str, value: &str) -> Result<String, Problem> {
+/// Returns the reference that a parameter selects.
+///
+/// `patient` may omit the resource type, `subject` may not (FHIR R4, search, reference parameters).
+fn reference(name: &str, value: &str) -> Result<String, ErrorResponse> {
     let id = value.strip_prefix("Patient/").or((name == "patient").then_some(value));
     match id.filter(|id| is_id(id)) {
         Some(id) => Ok(format!("Patient/{id}")),
-        None => Err(bad("not-supported", "The stand-in looks for one Patient, written as `Patient/{id}`.")),
+        None => Err(bad_request(
+            "not-supported",
+            "The fake server supports one Patient, written as `Patient/{id}`.",
+        )),
     }
 }
 
+/// Decodes a continuation token.
 fn position(token: &str) -> Option<usize> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
     text.strip_prefix("from:")?.parse().ok()
 }
 
-fn total(value: &str) -> Result<bool, Problem> {
+/// Returns `true` if the total is requested.
+fn total(value: &str) -> Result<bool, ErrorResponse> {
     match value {
         "accurate" => Ok(true),
         "none" => Ok(false),
-        // The service answers this with 403, and that is not about roles: a client has to look at the code.
+        // The service returns 403 here, which has nothing to do with roles. Clients have to read the issue code.
         "estimate" => {
             Err((StatusCode::FORBIDDEN, "not-supported", "An estimated `_total` is not supported."))
         }
-        _ => Err(bad("invalid", "`_total` is `accurate` or `none`.")),
+        _ => Err(bad_request("invalid", "`_total` must be `accurate` or `none`.")),
     }
 }
 
-/// Answers a search with the page that it asks for, in the query of `url` and in a form.
-pub(super) fn search(shelf: &Shelf, origin: &str, url: &Url, form: &[u8]) -> Result<Answer, Problem> {
-    let search = Search::of(shelf.kind, url, form)?;
-    let count = search.count.unwrap_or(COUNT);
+/// Returns the page of results that the query of `url` and the form select.
+pub(super) fn search(
+    collection: &Collection,
+    origin: &str,
+    url: &Url,
+    form: &[u8],
+) -> Result<FakeResponse, ErrorResponse> {
+    let search = Search::parse(collection.resource_type, url, form)?;
+    let count = search.count.unwrap_or(DEFAULT_COUNT);
     let end = search.from.saturating_add(count);
-    let base = format!("{origin}/{}", shelf.kind);
+    let base = format!("{origin}/{}", collection.resource_type);
     let entry = |resource: &Value| {
         let id = resource.get("id").and_then(Value::as_str).unwrap_or_default();
         json!({"fullUrl": format!("{base}/{id}"), "resource": resource, "search": {"mode": "match"}})
     };
-    let wanted = |resource: &&Value| {
-        let about = resource.pointer("/subject/reference").and_then(Value::as_str).unwrap_or_default();
-        let about = about.strip_prefix(origin).map_or(about, |path| path.trim_start_matches('/'));
-        search.subjects.iter().all(|(_, _, reference)| reference == about)
+    let matches = |resource: &&Value| {
+        let subject = resource.pointer("/subject/reference").and_then(Value::as_str).unwrap_or_default();
+        let subject = subject.strip_prefix(origin).map_or(subject, |path| path.trim_start_matches('/'));
+        search.subjects.iter().all(|(_, _, reference)| reference == subject)
     };
-    let found: Vec<_> = shelf.resources.iter().filter(wanted).collect();
+    let found: Vec<_> = collection.resources.iter().filter(matches).collect();
     let page: Vec<_> = found.iter().skip(search.from).take(count).map(|resource| entry(resource)).collect();
     let mut links = vec![json!({"relation": "self", "url": search.link(&base, search.from)})];
     if end < found.len() {
@@ -133,27 +145,31 @@ pub(super) fn search(shelf: &Shelf, origin: &str, url: &Url, form: &[u8]) -> Res
         if search.total {
             bundle.insert("total".to_owned(), json!(found.len()));
         }
-        // FHIR has no empty lists: a page without a match has no `entry` at all.
+        // FHIR does not allow empty arrays, so a page without a match has no `entry`.
         if !page.is_empty() {
             bundle.insert("entry".to_owned(), json!(page));
         }
     }
-    Ok(Answer::json(StatusCode::OK, FHIR_JSON, &bundle))
+    Ok(FakeResponse::json(StatusCode::OK, FHIR_JSON, &bundle))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{answer::request, store::patient};
+    use crate::testing::{response::request, store::patient};
 
     fn find(count: usize, line: &str, body: &str) -> Result<Value, (u16, &'static str)> {
-        find_in(&Shelf { kind: "Patient", resources: (0..count).map(patient).collect() }, line, body)
+        find_in(
+            &Collection { resource_type: "Patient", resources: (0..count).map(patient).collect() },
+            line,
+            body,
+        )
     }
 
-    fn find_in(shelf: &Shelf, line: &str, body: &str) -> Result<Value, (u16, &'static str)> {
+    fn find_in(collection: &Collection, line: &str, body: &str) -> Result<Value, (u16, &'static str)> {
         let request = request(line, body);
-        match search(shelf, "http://here", &request.url, &request.body) {
-            Ok(answer) => Ok(answer.value()),
+        match search(collection, "http://here", &request.url, &request.body) {
+            Ok(response) => Ok(response.value()),
             Err((status, code, _)) => Err((status.as_u16(), code)),
         }
     }
@@ -168,8 +184,8 @@ mod tests {
         entries.iter().map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The sizes of all pages, by way of their `next` links, and the ids on them.
-    fn walk(count: usize, query: &str) -> (Vec<usize>, Vec<String>) {
+    /// Follows all `next` links and returns the size of each page and the ids on them.
+    fn all_pages(count: usize, query: &str) -> (Vec<usize>, Vec<String>) {
         let (mut line, mut sizes, mut all) = (format!("GET /Patient{query}"), Vec::new(), Vec::new());
         loop {
             let bundle = find(count, &line, "").unwrap();
@@ -184,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pages_hold_every_patient_once() {
+    fn pages_contain_every_patient_once() {
         for (count, query, pages) in [
             (25, "", &[10, 10, 5][..]),
             (20, "", &[10, 10]),
@@ -193,7 +209,7 @@ mod tests {
             (0, "", &[0]),
             (1_001, "?_count=5000", &[1_000, 1]),
         ] {
-            let (sizes, mut found) = walk(count, query);
+            let (sizes, mut found) = all_pages(count, query);
             assert_eq!(sizes, pages, "{count} {query}");
             found.sort();
             found.dedup();
@@ -202,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_asks_as_a_query_does() {
+    fn form_and_query_parameters_are_equivalent() {
         let by_query = find(9, "GET /Patient?_count=4&_total=accurate", "");
         let by_form = find(9, "POST /Patient/_search", "_count=4&_total=accurate");
         assert_eq!(find(9, "GET /Patient?_count=4&_total=none", "").unwrap().get("total"), None);
@@ -215,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_says_where_it_is_and_an_empty_page_has_none() {
+    fn entries_have_a_full_url_and_empty_pages_have_no_entry() {
         let bundle = find(1, "GET /Patient", "").unwrap();
         assert_eq!(bundle["entry"][0]["fullUrl"], "http://here/Patient/example-0001");
         assert_eq!(bundle["entry"][0]["search"]["mode"], "match");
@@ -224,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_searched_for_is_refused() {
+    fn invalid_and_unsupported_parameters_are_errors() {
         for (query, expected) in [
             ("_count=0", (400, "invalid")),
             ("_count=-1", (400, "invalid")),
@@ -242,11 +258,15 @@ mod tests {
     }
 
     #[test]
-    fn observations_are_found_by_whom_they_are_about() {
-        let about = |id: usize, reference: &str| json!({"id": format!("o-{id}"), "subject": {"reference": reference}});
-        let mut resources: Vec<_> = (1..=3).map(|id| about(id, "Patient/a")).collect();
-        resources.extend([about(4, "http://here/Patient/b"), about(5, "Group/a"), json!({"id": "o-6"})]);
-        let shelf = Shelf { kind: "Observation", resources };
+    fn observations_are_found_by_subject() {
+        let observation = |id: usize, reference: &str| json!({"id": format!("o-{id}"), "subject": {"reference": reference}});
+        let mut resources: Vec<_> = (1..=3).map(|id| observation(id, "Patient/a")).collect();
+        resources.extend([
+            observation(4, "http://here/Patient/b"),
+            observation(5, "Group/a"),
+            json!({"id": "o-6"}),
+        ]);
+        let collection = Collection { resource_type: "Observation", resources };
         for (query, expected) in [
             ("", &["o-1", "o-2", "o-3", "o-4", "o-5", "o-6"][..]),
             ("patient=a", &["o-1", "o-2", "o-3"]),
@@ -255,17 +275,17 @@ mod tests {
             ("patient=a&subject=Patient/b", &[]),
             ("patient=c", &[]),
         ] {
-            let by_query = find_in(&shelf, &format!("GET /Observation?{query}"), "").unwrap();
+            let by_query = find_in(&collection, &format!("GET /Observation?{query}"), "").unwrap();
             assert_eq!(ids(&by_query), expected, "{query}");
-            assert_eq!(find_in(&shelf, "POST /Observation/_search", query), Ok(by_query));
+            assert_eq!(find_in(&collection, "POST /Observation/_search", query), Ok(by_query));
         }
-        let first = find_in(&shelf, "GET /Observation?patient=a&_count=2", "").unwrap();
+        let first = find_in(&collection, "GET /Observation?patient=a&_count=2", "").unwrap();
         let next = link(&first, "next").unwrap().strip_prefix("http://here").unwrap();
-        assert_eq!(ids(&find_in(&shelf, &format!("GET {next}"), "").unwrap()), ["o-3"]);
+        assert_eq!(ids(&find_in(&collection, &format!("GET {next}"), "").unwrap()), ["o-3"]);
         for query in ["subject=a", "patient=a,b", "patient=", "subject=Group/a", "patient:exact=a", "code=1"]
         {
-            let refused = find_in(&shelf, &format!("GET /Observation?{query}"), "");
-            assert_eq!(refused, Err((400, "not-supported")), "{query}");
+            let result = find_in(&collection, &format!("GET /Observation?{query}"), "");
+            assert_eq!(result, Err((400, "not-supported")), "{query}");
         }
     }
 }

@@ -1,10 +1,11 @@
-//! [`Seeds`]: what a test puts into a stand-in, beside the synthetic things.
+//! [`Seeds`]: the resources and instances that a test adds to the synthetic ones.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::store::CHANGED;
 
+/// The data that a test adds.
 #[derive(Clone, Default)]
 pub(super) struct Seeds {
     pub(super) patients: Vec<Value>,
@@ -12,15 +13,16 @@ pub(super) struct Seeds {
     pub(super) instances: Vec<Instance>,
 }
 
-/// Why a thing cannot be served.
-pub(super) type Unfit = String;
+/// The reason why a resource or instance cannot be served.
+pub(super) type InvalidSeed = String;
 
-/// Reads a FHIR resource of this `kind`. What the services add to each is added where it is not there.
-pub(super) fn resource(kind: &str, given: &impl Serialize) -> Result<Value, Unfit> {
-    let mut value = serde_json::to_value(given).map_err(|error| format!("it is not JSON: {error}"))?;
-    let fields = value.as_object_mut().filter(|fields| fields.get("resourceType") == Some(&json!(kind)));
+/// Converts a FHIR resource to JSON and checks its type and id. Adds `meta` if it is missing, as the service does.
+pub(super) fn resource(resource_type: &str, resource: &impl Serialize) -> Result<Value, InvalidSeed> {
+    let mut value = serde_json::to_value(resource).map_err(|error| format!("it is not JSON: {error}"))?;
+    let fields =
+        value.as_object_mut().filter(|fields| fields.get("resourceType") == Some(&json!(resource_type)));
     let Some(fields) = fields else {
-        return Err(format!("its `resourceType` is not `{kind}`"));
+        return Err(format!("its `resourceType` is not `{resource_type}`"));
     };
     let id = fields.get("id").and_then(Value::as_str).unwrap_or_default();
     if !is_id(id) {
@@ -30,22 +32,23 @@ pub(super) fn resource(kind: &str, given: &impl Serialize) -> Result<Value, Unfi
     Ok(value)
 }
 
-/// Whether the text can be the id of a FHIR resource (FHIR R4, data type `id`).
+/// Returns `true` if the text is a valid FHIR id (FHIR R4, data type `id`).
 pub(super) fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
 }
 
-/// An instance: its UIDs, and its metadata in the JSON model of DICOM (PS3.18 annex F).
+/// A DICOM instance with its metadata in the DICOM JSON model (PS3.18 annex F).
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Instance {
+    /// The UIDs of the study, the series and the instance.
     pub(super) uids: [String; 3],
     pub(super) metadata: Value,
 }
 
 impl Instance {
-    pub(super) fn new(given: &impl Serialize) -> Result<Self, Unfit> {
-        let metadata = serde_json::to_value(given).map_err(|error| format!("it is not JSON: {error}"))?;
+    pub(super) fn new(metadata: &impl Serialize) -> Result<Self, InvalidSeed> {
+        let metadata = serde_json::to_value(metadata).map_err(|error| format!("it is not JSON: {error}"))?;
         let uid = |tag: &str, name: &str| {
             let uid = metadata.pointer(&format!("/{tag}/Value/0")).and_then(Value::as_str);
             let uid = uid.filter(|uid| is_uid(uid)).map(str::to_owned);
@@ -62,7 +65,7 @@ impl Instance {
     }
 }
 
-/// Whether the text can be a UID (DICOM PS3.5 §9): a path with it stays one path.
+/// Returns `true` if the text is a valid UID (DICOM PS3.5 §9), which is also safe in a URL path.
 fn is_uid(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
@@ -72,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_resource_is_kept_as_it_is_given() {
+    fn resource_is_unchanged_except_for_missing_meta() {
         let given =
             json!({"resourceType": "Patient", "id": "a-1.B", "meta": {"versionId": "7"}, "active": true});
         assert_eq!(resource("Patient", &given), Ok(given));
@@ -81,8 +84,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unfit_is_told() {
-        for (given, said) in [
+    fn invalid_resources_are_rejected_with_a_reason() {
+        for (given, expected) in [
             (json!([]), "`resourceType` is not `Patient`"),
             (json!("{}"), "`resourceType` is not `Patient`"),
             (json!({"resourceType": "Observation", "id": "x"}), "`resourceType` is not `Patient`"),
@@ -90,13 +93,13 @@ mod tests {
             (json!({"resourceType": "Patient", "id": "a/b"}), "needs an `id`"),
             (json!({"resourceType": "Patient", "id": "x".repeat(65)}), "needs an `id`"),
         ] {
-            let unfit = resource("Patient", &given).unwrap_err();
-            assert!(unfit.contains(said), "{unfit}");
+            let reason = resource("Patient", &given).unwrap_err();
+            assert!(reason.contains(expected), "{reason}");
         }
     }
 
     #[test]
-    fn an_instance_needs_its_three_uids() {
+    fn instance_needs_valid_study_series_and_instance_uids() {
         let uid = |uid: &str| json!({"vr": "UI", "Value": [uid]});
         let good = json!({"0020000D": uid("1.2"), "0020000E": uid("1.3"), "00080018": uid("1.4")});
         assert_eq!(Instance::new(&good).unwrap().uids, ["1.2", "1.3", "1.4"]);

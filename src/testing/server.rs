@@ -1,4 +1,4 @@
-//! [`serve`]: the wire between a desk and those who ask, HTTP/1.1 on loopback.
+//! [`serve`]: the HTTP/1.1 server of the fake services, on loopback.
 
 use std::{
     fmt, io,
@@ -19,9 +19,11 @@ use tokio::{runtime::Builder, sync::oneshot, time::sleep};
 use url::Url;
 use wiremock::Request;
 
-use super::{answer::Answer, desk::Desk};
+use super::{response::FakeResponse, service::FakeService};
 
-/// A port that is free, and its origin. Who connects from now on is kept waiting until it is served.
+/// Listens on a free port and returns the listener and its origin.
+///
+/// The operating system queues connections until [`serve`] accepts them.
 pub(super) fn listen() -> io::Result<(TcpListener, String)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     listener.set_nonblocking(true)?;
@@ -29,99 +31,104 @@ pub(super) fn listen() -> io::Result<(TcpListener, String)> {
     Ok((listener, origin))
 }
 
-/// Serves all desks on one thread, until what is returned is dropped.
+/// Serves both services on one thread until the returned sender is dropped.
 ///
-/// The thread has a runtime of its own: that of a test may be gone, blocked, or have its clock paused.
-pub(super) fn serve(desks: [(TcpListener, Desk); 2]) -> io::Result<oneshot::Sender<()>> {
+/// The thread has its own runtime, because a test's runtime may be shut down, blocked or have its clock paused.
+pub(super) fn serve(services: [(TcpListener, FakeService); 2]) -> io::Result<oneshot::Sender<()>> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
-    for (listener, desk) in desks {
-        let _inside = runtime.enter();
-        runtime.spawn(accept(tokio::net::TcpListener::from_std(listener)?, Arc::new(desk)));
+    for (listener, service) in services {
+        let _guard = runtime.enter();
+        runtime.spawn(accept(tokio::net::TcpListener::from_std(listener)?, Arc::new(service)));
     }
     let (stop, stopped) = oneshot::channel::<()>();
-    thread::Builder::new().name("stand-in".to_owned()).spawn(move || {
-        // An error is what the end of the sender looks like.
+    thread::Builder::new().name("fake-server".to_owned()).spawn(move || {
+        // The receiver completes with an error when the sender is dropped.
         let _ = runtime.block_on(stopped);
     })?;
     Ok(stop)
 }
 
-async fn accept(listener: tokio::net::TcpListener, desk: Arc<Desk>) {
+async fn accept(listener: tokio::net::TcpListener, service: Arc<FakeService>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let desk = desk.clone();
-        let service = service_fn(move |request| answer(desk.clone(), request));
+        let service = service.clone();
+        let handler = service_fn(move |request| respond(service.clone(), request));
         tokio::spawn(async move {
-            // A connection that breaks is noticed at its other end.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            // The client sees a connection error too.
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), handler).await;
         });
     }
 }
 
-async fn answer(desk: Arc<Desk>, request: http::Request<Incoming>) -> Result<Response<Sent>, Cut> {
+async fn respond(
+    service: Arc<FakeService>,
+    request: http::Request<Incoming>,
+) -> Result<Response<FakeBody>, CloseConnection> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
+    let body = body.collect().await.map_err(|_| CloseConnection)?.to_bytes();
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-    let url = Url::parse(&format!("{}{target}", desk.origin)).map_err(|_| Cut)?;
+    let url = Url::parse(&format!("{}{target}", service.origin)).map_err(|_| CloseConnection)?;
     let request = Request { url, method: head.method, headers: head.headers, body: body.into() };
-    let answer = desk.answer_and_record(request);
-    if !answer.delay.is_zero() {
-        sleep(answer.delay).await;
+    let response = service.respond_and_record(request);
+    if !response.delay.is_zero() {
+        sleep(response.delay).await;
     }
-    // Of an answer without a body nothing is left to cut but the whole.
-    if answer.cut && answer.body.is_empty() {
-        return Err(Cut);
+    // A response without a body has nothing to truncate, so none of it is sent.
+    if response.truncated && response.body.is_empty() {
+        return Err(CloseConnection);
     }
-    Ok(answer.into_response())
+    Ok(response.into_response())
 }
 
-impl Answer {
-    fn into_response(self) -> Response<Sent> {
+impl FakeResponse {
+    fn into_response(self) -> Response<FakeBody> {
         let mut body = Bytes::from(self.body);
         let length = body.len();
-        if self.cut {
+        if self.truncated {
             body.truncate(length / 2);
         }
-        let mut response = Response::new(Sent { body: Some(body), length, cut: self.cut, held_back: false });
+        let mut response =
+            Response::new(FakeBody { body: Some(body), length, truncated: self.truncated, flushed: false });
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         response
     }
 }
 
-/// A body on its way: whole, or one that breaks off.
-struct Sent {
+/// A response body that is either complete or truncated.
+struct FakeBody {
     body: Option<Bytes>,
-    /// The length that is told.
+    /// The value of `Content-Length`.
     length: usize,
-    cut: bool,
-    held_back: bool,
+    truncated: bool,
+    flushed: bool,
 }
 
-impl Body for Sent {
+impl Body for FakeBody {
     type Data = Bytes;
-    type Error = Cut;
+    type Error = CloseConnection;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, CloseConnection>>> {
         if let Some(body) = self.body.take() {
             return Poll::Ready(Some(Ok(Frame::data(body))));
         }
-        if !self.cut {
+        if !self.truncated {
             return Poll::Ready(None);
         }
-        // An error closes the connection with what is not yet written. The pause has it written first.
-        if !self.held_back {
-            self.held_back = true;
+        // An error makes `hyper` close the connection and discard unwritten data. Yielding once lets it write the data
+        // first.
+        if !self.flushed {
+            self.flushed = true;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        Poll::Ready(Some(Err(Cut)))
+        Poll::Ready(Some(Err(CloseConnection)))
     }
 
     fn is_end_stream(&self) -> bool {
-        !self.cut && self.body.as_ref().is_none_or(Bytes::is_empty)
+        !self.truncated && self.body.as_ref().is_none_or(Bytes::is_empty)
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -129,14 +136,14 @@ impl Body for Sent {
     }
 }
 
-/// Makes `hyper` close the connection.
+/// An error that makes `hyper` close the connection.
 #[derive(Debug)]
-struct Cut;
+struct CloseConnection;
 
-impl fmt::Display for Cut {
+impl fmt::Display for CloseConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the connection is cut")
+        f.write_str("the connection was closed on purpose")
     }
 }
 
-impl std::error::Error for Cut {}
+impl std::error::Error for CloseConnection {}

@@ -1,64 +1,68 @@
-//! [`Store`]: what the FHIR service of the stand-in holds.
+//! [`Store`]: the content of the fake FHIR service.
 
 use serde_json::{Value, json};
 
 use super::seed::Seeds;
 
-/// When everything here was last changed.
+/// The `lastUpdated` time of every resource.
 pub(super) const CHANGED: &str = "2024-01-01T08:00:00+00:00";
 
-/// Invented on sight, so that nobody takes a row of test data for a person.
+/// Names that are obviously invented, so that test data is never mistaken for a real person's.
 const FAMILIES: [&str; 5] = ["Example", "Testperson", "Sample", "Placeholder", "Invented"];
 const GIVEN: [&str; 4] = ["Alpha", "Bravo", "Charlie", "Delta"];
 const GENDERS: [&str; 3] = ["female", "male", "other"];
 
-/// What the service holds.
+/// The content of the FHIR service.
 pub(super) struct Store {
-    patients: Shelf,
-    observations: Shelf,
+    patients: Collection,
+    observations: Collection,
 }
 
-/// The resources of one type, in the order in which a search finds them.
-pub(super) struct Shelf {
-    pub(super) kind: &'static str,
+/// The resources of one type, in the order in which a search returns them.
+pub(super) struct Collection {
+    pub(super) resource_type: &'static str,
     pub(super) resources: Vec<Value>,
 }
 
 impl Store {
-    /// Synthetic Patients, `example-0001` and so on, the same every time; and what a test has put in.
+    /// Creates the synthetic Patients `example-0001` and so on, always the same, and adds the resources of a test.
     pub(super) fn new(patients: usize, seeds: &Seeds) -> Self {
-        let mut patients = Shelf { kind: "Patient", resources: (0..patients).map(patient).collect() };
-        let mut observations = Shelf { kind: "Observation", resources: Vec::new() };
+        let mut patients =
+            Collection { resource_type: "Patient", resources: (0..patients).map(patient).collect() };
+        let mut observations = Collection { resource_type: "Observation", resources: Vec::new() };
         seeds.patients.iter().for_each(|seed| patients.put(seed));
         seeds.observations.iter().for_each(|seed| observations.put(seed));
         Self { patients, observations }
     }
 
-    /// The resources of this type, if there can be any.
-    pub(super) fn shelf(&mut self, kind: &str) -> Option<&mut Shelf> {
-        [&mut self.patients, &mut self.observations].into_iter().find(|shelf| shelf.kind == kind)
+    /// Returns the resources of this type, or `None` if the service does not support the type.
+    pub(super) fn collection(&mut self, resource_type: &str) -> Option<&mut Collection> {
+        [&mut self.patients, &mut self.observations]
+            .into_iter()
+            .find(|collection| collection.resource_type == resource_type)
     }
 }
 
-impl Shelf {
-    /// Adds a resource, in the place of one with its id.
+impl Collection {
+    /// Adds a resource or replaces the one with the same id.
     fn put(&mut self, resource: &Value) {
-        match self.resources.iter_mut().find(|held| held.get("id") == resource.get("id")) {
-            Some(held) => *held = resource.clone(),
+        match self.resources.iter_mut().find(|existing| existing.get("id") == resource.get("id")) {
+            Some(existing) => *existing = resource.clone(),
             None => self.resources.push(resource.clone()),
         }
     }
 }
 
+/// Returns the synthetic Patient at `index`.
 pub(super) fn patient(index: usize) -> Value {
-    let of = |list: &[&'static str]| list.get(index % list.len()).copied().unwrap_or_default();
+    let pick = |list: &[&'static str]| list.get(index % list.len()).copied().unwrap_or_default();
     let (year, month, day) = (1950 + index * 7 % 60, 1 + index % 12, 1 + index % 28);
     json!({
         "resourceType": "Patient",
         "id": format!("example-{:04}", index + 1),
         "meta": {"versionId": "1", "lastUpdated": CHANGED},
-        "name": [{"use": "official", "family": of(&FAMILIES), "given": [of(&GIVEN)]}],
-        "gender": of(&GENDERS),
+        "name": [{"use": "official", "family": pick(&FAMILIES), "given": [pick(&GIVEN)]}],
+        "gender": pick(&GENDERS),
         "birthDate": format!("{year}-{month:02}-{day:02}"),
     })
 }
@@ -68,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_patients_are_born_on_days_that_there_are() {
+    fn birth_dates_are_valid() {
         let born = [0, 13, 61].map(|index| patient(index)["birthDate"].clone());
         assert_eq!(born, ["1950-01-01", "1981-02-14", "1957-02-06"]);
         let ids = [0, 61].map(|index| patient(index)["id"].clone());
@@ -76,9 +80,9 @@ mod tests {
     }
 
     #[test]
-    fn the_patients_are_the_same_every_time_and_invented_on_sight() {
-        let held = || Store::new(100, &Seeds::default()).patients.resources;
-        let (first, second) = (held(), held());
+    fn synthetic_patients_are_reproducible_and_obviously_invented() {
+        let create = || Store::new(100, &Seeds::default()).patients.resources;
+        let (first, second) = (create(), create());
         assert_eq!(first, second);
         for patient in first {
             assert!(FAMILIES.contains(&patient["name"][0]["family"].as_str().unwrap()));

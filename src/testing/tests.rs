@@ -1,13 +1,15 @@
-//! A stand-in as it is met over the wire.
+//! Tests of the fake server over HTTP.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
+    time::{Duration, Instant, SystemTime},
 };
-use std::task::Poll;
-use std::time::{Duration, Instant, SystemTime};
 
 use azure_core::credentials::TokenCredential;
 use tokio::task::coop;
@@ -16,14 +18,14 @@ use url::Url;
 use super::*;
 use crate::{Audience, DicomVersion, ServiceKind};
 
-/// Sends a request over the wire and gives the whole answer.
+/// Sends a request and returns the whole response as text.
 fn exchange(url: &Url, head: &str) -> String {
     let mut stream = TcpStream::connect(&*url.socket_addrs(|| None).unwrap()).unwrap();
     let target = &url[url::Position::BeforePath..];
     write!(stream, "GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{head}\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
 }
 
 async fn bearer(audience: &dyn Audience, credential: &FakeCredential) -> String {
@@ -32,7 +34,7 @@ async fn bearer(audience: &dyn Audience, credential: &FakeCredential) -> String 
 }
 
 #[tokio::test]
-async fn each_service_takes_the_credentials_token_for_it_and_no_other() {
+async fn each_service_accepts_only_tokens_for_its_own_audience() {
     let fake_server = FakeServer::start().await;
     let (fhir, dicom) = (fake_server.fhir(), fake_server.dicom(DicomVersion::V1));
     assert_eq!(fhir.resource(), fhir.endpoint().as_str().trim_end_matches('/'));
@@ -50,15 +52,15 @@ async fn each_service_takes_the_credentials_token_for_it_and_no_other() {
         (&patients, &for_dicom, "401", challenge),
         (&feed, &for_fhir, "401", challenge),
     ] {
-        let answer = exchange(url, head);
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
-        assert_eq!(answer.lines().filter(|line| *line == header).count(), 1, "{answer}");
+        let response = exchange(url, head);
+        assert!(response.starts_with(&format!("HTTP/1.1 {status}")), "{response}");
+        assert_eq!(response.lines().filter(|line| *line == header).count(), 1, "{response}");
     }
     assert_eq!(good.calls(), 2);
 }
 
 #[tokio::test]
-async fn requests_to_both_services_are_told_in_their_order() {
+async fn received_requests_of_both_services_are_in_order() {
     let fake_server = FakeServer::builder().patients(1).changes(1).start().await;
     let (fhir, dicom) = (fake_server.fhir(), fake_server.dicom(DicomVersion::V2));
     let (first, second) = (fhir.url("Patient?_count=3").unwrap(), dicom.url("changefeed/latest").unwrap());
@@ -66,8 +68,8 @@ async fn requests_to_both_services_are_told_in_their_order() {
     exchange(&second, &bearer(&dicom, &fake_server.credential()).await);
 
     let received = fake_server.received();
-    let seen: Vec<_> = received.iter().map(|r| (r.service(), r.url(), r.status().as_u16())).collect();
-    assert_eq!(seen, [(ServiceKind::Fhir, &first, 401), (ServiceKind::Dicom, &second, 200)]);
+    let summary: Vec<_> = received.iter().map(|r| (r.service(), r.url(), r.status().as_u16())).collect();
+    assert_eq!(summary, [(ServiceKind::Fhir, &first, 401), (ServiceKind::Dicom, &second, 200)]);
     assert_eq!(received[0].headers()["authorization"], "Bearer secret");
     assert!(
         received.iter().all(|request| request.method() == http::Method::GET && request.body().is_empty())
@@ -77,7 +79,7 @@ async fn requests_to_both_services_are_told_in_their_order() {
 
 #[cfg(feature = "client")]
 #[tokio::test]
-async fn what_was_sent_is_told_too_and_instances_stand_beside_one_another() {
+async fn received_bodies_are_recorded_and_instances_with_equal_uids_are_replaced() {
     let instance = |sop: &str, note: &str| {
         let uid = |uid: &str| serde_json::json!({ "vr": "UI", "Value": [uid] });
         serde_json::json!({ "0020000D": uid("1.2"), "0020000E": uid("1.3"), "00080018": uid(sop), "note": note })
@@ -87,10 +89,10 @@ async fn what_was_sent_is_told_too_and_instances_stand_beside_one_another() {
     let fake_server = builder.instance(&instance("1.4", "new")).start().await;
     let dicom = crate::HealthcareClient::new(fake_server.dicom(DicomVersion::V2), fake_server.credential());
     let feed: serde_json::Value = dicom.get("changefeed").send().await.unwrap().json().unwrap();
-    let of =
+    let entry =
         |index: usize| (feed[index]["sopInstanceUid"].as_str(), feed[index]["metadata"]["note"].as_str());
     assert_eq!(
-        (of(0), of(1), feed.as_array().unwrap().len()),
+        (entry(0), entry(1), feed.as_array().unwrap().len()),
         ((Some("1.5"), Some("")), (Some("1.4"), Some("new")), 2)
     );
 
@@ -98,13 +100,13 @@ async fn what_was_sent_is_told_too_and_instances_stand_beside_one_another() {
     let form = fhir.post("Patient/_search").body("name=x").header("content-type", "application/json");
     assert_eq!(form.send().await.unwrap().status(), 400);
     let received = fake_server.received();
-    let sent = received.last().unwrap();
-    assert_eq!((sent.method(), sent.body()), (&http::Method::POST, &b"name=x"[..]));
+    let last = received.last().unwrap();
+    assert_eq!((last.method(), last.body()), (&http::Method::POST, &b"name=x"[..]));
 }
 
 #[tokio::test]
-async fn what_is_set_is_what_is_served() {
-    let builder = FakeServer::builder().patients(11).changes(0).wording(ChallengeFormat::OpenSource);
+async fn builder_settings_and_faults_take_effect() {
+    let builder = FakeServer::builder().patients(11).changes(0).challenge_format(ChallengeFormat::OpenSource);
     let fake_server = builder.start().await;
     let (fhir, dicom) = (fake_server.fhir(), fake_server.dicom(DicomVersion::V1));
     let (patients, latest) = (fhir.url("Patient").unwrap(), dicom.url("changefeed/latest").unwrap());
@@ -122,36 +124,36 @@ async fn what_is_set_is_what_is_served() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_moved_is_the_one_of_the_services_and_of_the_credential() {
-    let moved = Arc::new(AtomicU64::new(0));
-    let clock = moved.clone();
+async fn services_and_credentials_use_the_configured_clock() {
+    let seconds = Arc::new(AtomicU64::new(0));
+    let clock = seconds.clone();
     let now = move || SystemTime::UNIX_EPOCH + Duration::from_secs(clock.load(Ordering::SeqCst));
     let fake_server = FakeServer::builder().with_clock(now.clone()).start().await;
-    let own = FakeCredential::new().with_clock(now);
+    let another = FakeCredential::new().with_clock(now);
     let (fhir, dicom) = (fake_server.fhir(), fake_server.dicom(DicomVersion::V1));
     let (patients, feed) = (fhir.url("Patient").unwrap(), dicom.url("changefeed").unwrap());
     for (audience, url) in [(&fhir as &dyn Audience, patients), (&dicom, feed)] {
-        for credential in [&*fake_server.credential(), &own] {
+        for credential in [&*fake_server.credential(), &another] {
             let token = bearer(audience, credential).await;
             assert!(exchange(&url, &token).starts_with("HTTP/1.1 200"));
-            moved.fetch_add(2 * 60 * 60, Ordering::SeqCst);
+            seconds.fetch_add(2 * 60 * 60, Ordering::SeqCst);
             assert!(exchange(&url, &token).contains("The token is expired"));
         }
     }
 }
 
 #[tokio::test]
-async fn a_cut_answer_says_its_length_and_ends_in_its_middle() {
+async fn truncated_body_has_the_full_content_length_and_half_the_body() {
     let fake_server = FakeServer::start().await;
     let (fhir, credential) = (fake_server.fhir(), fake_server.credential());
     let (url, head) = (fhir.url("Patient").unwrap(), bearer(&fhir, &credential).await);
-    let whole = exchange(&url, &head);
+    let complete = exchange(&url, &head);
     fake_server.inject_fault(1, Fault::TruncatedBody);
-    let cut = exchange(&url, &head);
-    let (_, body) = whole.split_once("\r\n\r\n").unwrap();
-    let (cut_head, cut_body) = cut.split_once("\r\n\r\n").unwrap();
-    assert!(cut_head.contains(&format!("content-length: {}", body.len())), "{cut_head}");
-    assert_eq!(cut_body, &body[..body.len() / 2]);
+    let truncated = exchange(&url, &head);
+    let (_, body) = complete.split_once("\r\n\r\n").unwrap();
+    let (truncated_head, truncated_body) = truncated.split_once("\r\n\r\n").unwrap();
+    assert!(truncated_head.contains(&format!("content-length: {}", body.len())), "{truncated_head}");
+    assert_eq!(truncated_body, &body[..body.len() / 2]);
 
     let empty = FakeServer::builder().changes(0).start().await;
     let (dicom, credential) = (empty.dicom(DicomVersion::V2), empty.credential());
@@ -161,13 +163,13 @@ async fn a_cut_answer_says_its_length_and_ends_in_its_middle() {
 }
 
 #[tokio::test]
-async fn a_slow_answer_comes_so_much_later_and_holds_up_no_other() {
+async fn delayed_response_does_not_delay_other_responses() {
     let fake_server = FakeServer::start().await;
     let (fhir, credential) = (fake_server.fhir(), fake_server.credential());
     let (url, head) = (fhir.url("Patient").unwrap(), bearer(&fhir, &credential).await);
-    let (begun, moment) = (Instant::now(), Duration::from_millis(20));
-    fake_server.inject_fault(1, Fault::Delay(moment));
-    assert!(exchange(&url, &head).starts_with("HTTP/1.1 200") && begun.elapsed() >= moment);
+    let (start, delay) = (Instant::now(), Duration::from_millis(20));
+    fake_server.inject_fault(1, Fault::Delay(delay));
+    assert!(exchange(&url, &head).starts_with("HTTP/1.1 200") && start.elapsed() >= delay);
 
     fake_server.inject_fault(1, Fault::Delay(Duration::from_secs(3_600)));
     let slow = std::thread::spawn({
@@ -183,11 +185,11 @@ async fn a_slow_answer_comes_so_much_later_and_holds_up_no_other() {
 }
 
 #[tokio::test]
-async fn a_stand_in_can_be_dropped_by_a_task_that_has_used_up_its_share_of_the_runtime() {
+async fn fake_server_can_be_dropped_by_a_task_without_remaining_coop_budget() {
     let mut fake_server = Some(FakeServer::start().await);
     std::future::poll_fn(|cx| {
-        while let Poll::Ready(used) = coop::poll_proceed(cx) {
-            used.made_progress();
+        while let Poll::Ready(budget) = coop::poll_proceed(cx) {
+            budget.made_progress();
         }
         fake_server = None;
         Poll::Ready(())
@@ -196,13 +198,13 @@ async fn a_stand_in_can_be_dropped_by_a_task_that_has_used_up_its_share_of_the_r
 }
 
 #[tokio::test]
-async fn a_stand_in_that_is_dropped_answers_no_more() {
+async fn dropped_fake_server_stops_listening() {
     let fake_server = FakeServer::start().await;
     let address = fake_server.fhir().endpoint().socket_addrs(|| None).unwrap();
     drop(fake_server);
-    let patience = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while TcpStream::connect(&*address).is_ok() {
-        assert!(Instant::now() < patience);
+        assert!(Instant::now() < deadline);
         std::thread::yield_now();
     }
 }

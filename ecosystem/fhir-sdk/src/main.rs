@@ -21,7 +21,7 @@
 //! read as an R4B one.
 
 use azure_healthcare_auth::{
-    Audience, Authenticator, Error, FhirAudience, HealthcareClient, default_http,
+    Audience, Authenticator, Error, FhirAudience, HealthcareClient,
     testing::{FakeServer, Fault},
 };
 use fhir_sdk::{
@@ -55,7 +55,7 @@ async fn with_fhir_sdk_client(fhir: &Client<FhirR4B>) -> Result<Vec<Patient>, Bo
 }
 
 fn fhir_sdk_client(auth: &Authenticator<FhirAudience>) -> Result<Client<FhirR4B>, BoxError> {
-    let mut http = default_http().redirect(Policy::none());
+    let mut http = reqwest::Client::builder().connect_timeout(Duration::from_secs(20)).redirect(Policy::none());
     if auth.audience().endpoint().scheme() == "http" {
         // The request is unencrypted and stays on this machine, so no proxy may see it.
         http = http.no_proxy();

@@ -30,7 +30,7 @@ const MAX_PARAMS: usize = 32;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
-/// # let fake_server = FakeServer::builder().wording(ChallengeFormat::OpenSource).start().await;
+/// # let fake_server = FakeServer::builder().challenge_format(ChallengeFormat::OpenSource).start().await;
 /// # let credential = std::sync::Arc::new(FakeCredential::new().with_audience("api://other"));
 /// # let audience = fake_server.fhir();
 /// let fhir = HealthcareClient::new(audience.clone(), credential);

@@ -1,4 +1,4 @@
-//! [`FakeCredential`]: issues the tokens that a [`FakeServer`](super::FakeServer) takes, and ones that it refuses.
+//! [`FakeCredential`]: issues tokens that a [`FakeServer`](super::FakeServer) accepts or, on request, rejects.
 
 #[cfg(test)]
 mod tests;
@@ -17,52 +17,55 @@ use serde_json::json;
 
 use crate::{clock::Clock, scope};
 
-/// The tenant that the stand-in trusts.
+/// The tenant whose tokens the fake server accepts.
 pub(super) const TENANT: &str = "0a1b2c3d-0000-4000-8000-5741d1000001";
-/// The application that asked, and the principal whose roles count.
+/// The `appid` claim.
 const APP: &str = "0a1b2c3d-0000-4000-8000-5741d1000002";
+/// The `oid` and `sub` claims.
 const PRINCIPAL: &str = "0a1b2c3d-0000-4000-8000-5741d1000003";
-/// A role for each service that may do everything there.
+/// A role for each service that allows every operation of the fake server.
 const ROLES: [&str; 2] = ["FHIR Data Contributor", "DICOM Data Owner"];
 
-const LIFE: Duration = Duration::from_secs(60 * 60);
-/// How long ago a token of [`FakeCredential::expired`] ended, in seconds.
-const ENDED: u64 = 60;
-/// The end of the year 9999, behind which there is no [`OffsetDateTime`].
+const LIFETIME: Duration = Duration::from_secs(60 * 60);
+/// The number of seconds since the expiry of an [`expired`](FakeCredential::expired) token.
+const EXPIRED_SINCE: u64 = 60;
+/// The end of the year 9999, which is the maximum of [`OffsetDateTime`].
 pub(super) const MAX_TIME: u64 = 253_402_300_799;
 
-/// A credential that issues unsigned tokens, with the claims that Entra writes for these services.
+/// A credential that issues unsigned tokens with the claims of Microsoft Entra tokens for these services.
 ///
-/// By default they are what a [`FakeServer`](super::FakeServer) takes: for the resource of the scope that is asked for, of
-/// its tenant, valid for an hour, with the roles *FHIR Data Contributor* and *DICOM Data Owner*. Each of these changes
-/// one thing and so provokes one refusal:
+/// By default, a [`FakeServer`](super::FakeServer) accepts the tokens: they are for the resource of the requested
+/// scope, come from the expected tenant, are valid for an hour and contain the roles *FHIR Data Contributor* and
+/// *DICOM Data Owner*. Each of these methods changes one property, for which the fake server rejects or denies the
+/// request:
 ///
-/// | | answer |
+/// | Method | Response |
 /// |---|---|
 /// | [`with_audience`](Self::with_audience) | 401, the audience is invalid |
 /// | [`with_tenant`](Self::with_tenant) | 401, the issuer is invalid |
 /// | [`expired`](Self::expired) | 401, the token is expired |
 /// | [`without_role`](Self::without_role) | 403 |
-/// | [`with_roles`](Self::with_roles) | 403 to what they do not allow |
+/// | [`with_roles`](Self::with_roles) | 403 if the roles do not allow the request |
 ///
-/// Every call issues a new token, different from all others. No service but the stand-in takes one: `alg` is `none`,
-/// and where the signature would be stand the words that there is none. `Debug` shows no token: none is kept.
+/// Every call issues a new, unique token. Only the fake server accepts these tokens, because their `alg` is `none` and
+/// their signature is a placeholder.
+///
+/// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{Audience, DenialCause, HealthcareClient, testing::{FakeServer, FakeCredential}};
+/// use azure_healthcare_auth::{Audience, DenialCause, HealthcareClient, testing::{FakeCredential, FakeServer}};
 /// use std::sync::Arc;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let fake_server = FakeServer::start().await;
-/// let issued = FakeCredential::new;
-/// let with_slash = format!("{}/", fake_server.fhir().resource());
+/// let trailing_slash = format!("{}/", fake_server.fhir().resource());
 /// for (credential, cause) in [
-///     (issued().with_audience("https://dicom.healthcareapis.azure.com"), DenialCause::WrongAudience),
-///     (issued().with_audience(with_slash), DenialCause::TrailingSlash),
-///     (issued().with_tenant("72f988bf-0000-4000-8000-000000000000"), DenialCause::WrongTenant),
-///     (issued().expired(), DenialCause::Expired),
-///     (issued().without_role(), DenialCause::MissingRole),
+///     (FakeCredential::new().with_audience("https://dicom.healthcareapis.azure.com"), DenialCause::WrongAudience),
+///     (FakeCredential::new().with_audience(trailing_slash), DenialCause::TrailingSlash),
+///     (FakeCredential::new().with_tenant("72f988bf-0000-4000-8000-000000000000"), DenialCause::WrongTenant),
+///     (FakeCredential::new().expired(), DenialCause::Expired),
+///     (FakeCredential::new().without_role(), DenialCause::MissingRole),
 /// ] {
 ///     let fhir = HealthcareClient::new(fake_server.fhir(), Arc::new(credential));
 ///     let error = fhir.get("Patient").send().await.unwrap_err();
@@ -74,7 +77,7 @@ pub(super) const MAX_TIME: u64 = 253_402_300_799;
 pub struct FakeCredential {
     audience: Option<String>,
     tenant: String,
-    life: Duration,
+    lifetime: Duration,
     expired: bool,
     roles: Vec<String>,
     clock: Clock,
@@ -88,13 +91,13 @@ impl Default for FakeCredential {
 }
 
 impl FakeCredential {
-    /// A credential whose tokens a stand-in takes.
+    /// Creates a credential whose tokens a [`FakeServer`](super::FakeServer) accepts.
     #[must_use]
     pub fn new() -> Self {
         Self {
             audience: None,
             tenant: TENANT.to_owned(),
-            life: LIFE,
+            lifetime: LIFETIME,
             expired: false,
             roles: ROLES.map(str::to_owned).to_vec(),
             clock: Clock::default(),
@@ -102,9 +105,11 @@ impl FakeCredential {
         }
     }
 
-    /// How long a token is valid, in whole seconds from the second in which it is issued. Default: an hour.
+    /// Sets how long a token is valid (default: one hour).
     ///
-    /// A fraction of a second is dropped, and a life beyond the year 9999 ends there.
+    /// Fractions of a second are dropped. A token expires at the end of the year 9999 at the latest.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use azure_core::credentials::TokenCredential;
@@ -123,46 +128,49 @@ impl FakeCredential {
     /// # Ok(()) }
     /// ```
     #[must_use]
-    pub fn with_lifetime(mut self, life: Duration) -> Self {
-        self.life = life;
+    pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime;
         self
     }
 
-    /// The `aud` claim, whatever is asked for. Default: the scope without its `/.default`.
+    /// Sets the `aud` claim, regardless of the requested scope (default: the scope without `/.default`).
     ///
-    /// The resource with a `/` at its end is the usual mistake.
+    /// A common mistake is a resource with a trailing `/`.
     #[must_use]
     pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = Some(audience.into());
         self
     }
 
-    /// The id of the tenant that issues. Default: the one that the stand-in trusts.
+    /// Sets the id of the issuing tenant (default: the tenant that the fake server expects).
     #[must_use]
     pub fn with_tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = tenant.into();
         self
     }
 
-    /// Tokens whose `exp` claim lies a minute back, although the credential tells that they live on.
+    /// Issues tokens that expired a minute ago according to their `exp` claim, but not according to
+    /// [`AccessToken::expires_on`].
     ///
-    /// So they are sent, as from a machine whose clock is wrong, and the service has to refuse them.
+    /// The client therefore sends them, as it does on a machine with a wrong clock, and the service rejects them.
     #[must_use]
     pub fn expired(mut self) -> Self {
         self.expired = true;
         self
     }
 
-    /// Tokens of a principal that has no role.
+    /// Issues tokens for a principal without roles.
     #[must_use]
     pub fn without_role(self) -> Self {
         self.with_roles(&[])
     }
 
-    /// Tokens of a principal that has these roles, by the names of Azure's built-in ones.
+    /// Issues tokens for a principal with these roles, given by the names of Azure's built-in roles.
     ///
-    /// A stand-in lets *FHIR Data Reader* and *DICOM Data Reader* read and search, and *FHIR Data Writer*, *FHIR Data
-    /// Contributor* and *DICOM Data Owner* write too. Any other name allows nothing.
+    /// In the fake server, *FHIR Data Reader* and *DICOM Data Reader* allow reading and searching. *FHIR Data Writer*,
+    /// *FHIR Data Contributor* and *DICOM Data Owner* allow writing too. Other names allow nothing.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use azure_healthcare_auth::{HealthcareClient, testing::*};
@@ -171,7 +179,8 @@ impl FakeCredential {
     /// # let fake_server = FakeServer::start().await;
     /// let reader = std::sync::Arc::new(FakeCredential::new().with_roles(&["FHIR Data Reader"]));
     /// let fhir = HealthcareClient::new(fake_server.fhir(), reader);
-    /// assert!(fhir.get("Patient").send().await.is_ok() && fhir.post("Patient").send().await.is_err());
+    /// assert!(fhir.get("Patient").send().await.is_ok());
+    /// assert!(fhir.post("Patient").send().await.is_err());
     /// # Ok(()) }
     /// ```
     #[must_use]
@@ -180,50 +189,53 @@ impl FakeCredential {
         self
     }
 
-    /// Takes the time at which a token is issued from `now`, which is best that of
-    /// [`FakeServerBuilder::with_clock`](super::FakeServerBuilder::with_clock). Default: this machine's.
+    /// Sets the clock for the time at which tokens are issued (default: the system clock).
+    ///
+    /// Use the same clock for [`FakeServerBuilder::with_clock`](super::FakeServerBuilder::with_clock).
     #[must_use]
     pub fn with_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::of(now);
         self
     }
 
-    /// How often a token was asked for, in vain or not. Never panics.
+    /// Returns the number of token requests, including those that failed.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// A token for `resource` as it is issued at `now`, in seconds since 1970, and when it is told to end.
+    /// Issues a token for `resource` at `now` and returns it with the expiry that the credential reports.
+    ///
+    /// Times are in seconds since the Unix epoch.
     fn issue(&self, resource: &str, now: u64) -> (String, u64) {
         static ISSUED: AtomicU64 = AtomicU64::new(0);
-        let end = now.saturating_add(self.life.as_secs()).min(MAX_TIME);
-        let (from, to) = if self.expired {
-            let to = now.saturating_sub(ENDED);
-            (to.saturating_sub(self.life.as_secs()), to)
+        let reported = now.saturating_add(self.lifetime.as_secs()).min(MAX_TIME);
+        let (issued_at, expires_on) = if self.expired {
+            let expires_on = now.saturating_sub(EXPIRED_SINCE);
+            (expires_on.saturating_sub(self.lifetime.as_secs()), expires_on)
         } else {
-            (now, end)
+            (now, reported)
         };
         let mut claims = json!({
             "aud": self.audience.as_deref().unwrap_or(resource),
             "iss": format!("https://sts.windows.net/{}/", self.tenant),
-            "iat": from,
-            "nbf": from,
-            "exp": to,
+            "iat": issued_at,
+            "nbf": issued_at,
+            "exp": expires_on,
             "appid": APP,
             "idtyp": "app",
             "oid": PRINCIPAL,
             "sub": PRINCIPAL,
             "tid": self.tenant,
-            "uti": format!("stand-in-{:06}", ISSUED.fetch_add(1, Ordering::Relaxed)),
+            "uti": format!("fake-{:06}", ISSUED.fetch_add(1, Ordering::Relaxed)),
             "ver": "1.0",
         });
         if let (false, Some(claims)) = (self.roles.is_empty(), claims.as_object_mut()) {
             claims.insert("roles".to_owned(), json!(self.roles));
         }
-        let [head, claims] = [json!({"alg": "none", "typ": "JWT"}), claims]
+        let [header, claims] = [json!({"alg": "none", "typ": "JWT"}), claims]
             .map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
-        (format!("{head}.{claims}.{}", URL_SAFE_NO_PAD.encode("not signed")), end)
+        (format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode("not signed")), reported)
     }
 }
 
@@ -231,14 +243,15 @@ impl FakeCredential {
 impl TokenCredential for FakeCredential {
     /// # Errors
     ///
-    /// Where there is not exactly one scope, or it does not end in `/.default`: Entra issues nothing for it either.
+    /// Returns an error unless there is exactly one scope and it ends in `/.default`, because Entra rejects anything
+    /// else too.
     async fn get_token(
         &self,
         scopes: &[&str],
         _options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let (token, end) = self.issue(scope::only_resource(scopes)?, self.clock.unix());
-        Ok(AccessToken::new(token, OffsetDateTime::UNIX_EPOCH + Duration::from_secs(end)))
+        let (token, expires_on) = self.issue(scope::only_resource(scopes)?, self.clock.unix());
+        Ok(AccessToken::new(token, OffsetDateTime::UNIX_EPOCH + Duration::from_secs(expires_on)))
     }
 }

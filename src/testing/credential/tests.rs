@@ -1,9 +1,9 @@
-//! What is in a token, and what is not issued.
+//! Tests of the issued tokens and of the scopes that are rejected.
 
 use azure_core::error::ErrorKind;
+use serde_json::Value;
 
 use super::*;
-use serde_json::Value;
 
 fn claims(token: &str) -> Value {
     let parts: Vec<_> = token.split('.').collect();
@@ -12,7 +12,7 @@ fn claims(token: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_audience_is_the_scope_without_one_default() {
+async fn audience_is_the_scope_without_one_default_suffix() {
     for (scope, audience) in [
         ("http://127.0.0.1:1/.default", "http://127.0.0.1:1"),
         ("http://127.0.0.1:1//.default", "http://127.0.0.1:1/"),
@@ -24,7 +24,7 @@ async fn the_audience_is_the_scope_without_one_default() {
 }
 
 #[tokio::test]
-async fn what_entra_would_not_issue_is_an_error() {
+async fn scopes_that_entra_rejects_are_errors() {
     let credential = FakeCredential::new();
     for scopes in [&[][..], &["https://x"], &["https://x/user_impersonation"], &["a/.default", "b/.default"]]
     {
@@ -35,9 +35,9 @@ async fn what_entra_would_not_issue_is_an_error() {
 }
 
 #[test]
-fn a_token_has_the_claims_of_entra() {
+fn token_has_the_claims_of_an_entra_token() {
     let credential = FakeCredential::new().with_lifetime(Duration::from_millis(90_900));
-    let (token, end) = credential.issue("r", 1_000);
+    let (token, expires_on) = credential.issue("r", 1_000);
     let mut claims = claims(&token);
     assert!(claims["uti"].as_str().is_some());
     claims["uti"] = json!(0);
@@ -46,26 +46,29 @@ fn a_token_has_the_claims_of_entra() {
         "iat": 1_000, "nbf": 1_000, "exp": 1_090, "oid": PRINCIPAL, "sub": PRINCIPAL, "appid": APP,
         "idtyp": "app", "roles": ["FHIR Data Contributor", "DICOM Data Owner"],
     });
-    assert_eq!((claims, end), (expected, 1_090));
+    assert_eq!((claims, expires_on), (expected, 1_090));
 }
 
 #[test]
-fn each_change_changes_its_own_claim() {
+fn each_setting_changes_its_own_claims() {
     let issue = |credential: FakeCredential| {
-        let (token, end) = credential.issue("r", 10_000);
-        (claims(&token), end)
+        let (token, expires_on) = credential.issue("r", 10_000);
+        (claims(&token), expires_on)
     };
     assert_eq!(issue(FakeCredential::new().with_audience("r/")).0["aud"], "r/");
     assert_eq!(issue(FakeCredential::new().with_tenant("t")).0["iss"], "https://sts.windows.net/t/");
     assert_eq!(issue(FakeCredential::new().without_role()).0.get("roles"), None);
     assert_eq!(issue(FakeCredential::new().with_roles(&["a", "b"])).0["roles"], json!(["a", "b"]));
-    let (ended, told) = issue(FakeCredential::new().expired());
-    assert_eq!((ended["exp"].as_u64(), ended["nbf"].as_u64(), told), (Some(9_940), Some(6_340), 13_600));
+    let (claims, reported) = issue(FakeCredential::new().expired());
+    assert_eq!(
+        (claims["exp"].as_u64(), claims["nbf"].as_u64(), reported),
+        (Some(9_940), Some(6_340), 13_600)
+    );
     assert_eq!(issue(FakeCredential::new().with_lifetime(Duration::MAX)).1, MAX_TIME);
 }
 
 #[tokio::test]
-async fn no_two_tokens_are_the_same_and_none_is_shown() {
+async fn tokens_are_unique_and_not_in_debug_output() {
     let credential = FakeCredential::new();
     let (first, _) = credential.issue("r", 0);
     assert_ne!(first, credential.issue("r", 0).0);

@@ -19,7 +19,7 @@ use wiremock::{
     matchers::{any, header as has_header, path},
 };
 
-use crate::wire::{FixedAuth, Service, responding, authorizations, count, credential, fhir, service};
+use crate::wire::{FixedAuth, Service, authorizations, count, credential, fhir, responding, service};
 
 fn bearer(server: &Service, credential: &Arc<ScriptedCredential>) -> BearerMiddleware<FhirAudience> {
     BearerMiddleware::new(Arc::new(Authenticator::new(fhir(server), credential.clone())))

@@ -21,7 +21,7 @@ use tower::{
 };
 use tower_http::follow_redirect::FollowRedirectLayer;
 
-use crate::wire::{FixedAuth, CachedAuth, credential};
+use crate::wire::{CachedAuth, FixedAuth, credential};
 
 type Body = &'static str;
 

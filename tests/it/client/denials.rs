@@ -93,7 +93,7 @@ async fn denial_names_the_cause_and_the_fix_in_both_challenge_formats() {
         (FakeCredential::without_role, DenialCause::MissingRole, "DICOM Data Reader"),
     ];
     for format in [ChallengeFormat::Managed, ChallengeFormat::OpenSource] {
-        let fake_server = FakeServer::builder().wording(format).start().await;
+        let fake_server = FakeServer::builder().challenge_format(format).start().await;
         for (change, cause, text) in &cases {
             let credential = Arc::new(change(FakeCredential::new()));
             let client = HealthcareClient::new(fake_server.dicom(DicomVersion::V2), credential);

@@ -3,7 +3,7 @@
 #![cfg(feature = "client")]
 
 use crate::wire::{HOSTILE, authorizations, count, credential, dicom, fhir, responding, service};
-use azure_healthcare_auth::{Audience, Authenticator, ErrorKind, FhirAudience, HealthcareClient};
+use azure_healthcare_auth::{Authenticator, ErrorKind, FhirAudience, HealthcareClient};
 use http::Method;
 use url::Url;
 use wiremock::ResponseTemplate;

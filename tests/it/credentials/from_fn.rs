@@ -12,7 +12,7 @@ use azure_core::{
     time::OffsetDateTime,
 };
 use azure_healthcare_auth::{
-    Audience, Authenticator,
+    Authenticator,
     credentials::{ChainedTokenCredential, CredentialUnavailableError, TokenRequest, from_fn},
 };
 

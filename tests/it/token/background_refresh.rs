@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use azure_healthcare_auth::{Audience, Authenticator, FhirAudience, HealthcareAuth};
+use azure_healthcare_auth::{Authenticator, FhirAudience, HealthcareAuth};
 use tokio::runtime;
 
 use crate::support::{

@@ -1,6 +1,6 @@
 //! The scopes that the authenticator passes to the credential, and how audiences share tokens.
 
-use azure_healthcare_auth::{Audience, Authenticator, DicomAudience, DicomVersion, FhirAudience};
+use azure_healthcare_auth::{Authenticator, DicomAudience, DicomVersion, FhirAudience};
 
 use crate::wire::credential;
 

@@ -10,7 +10,8 @@ use crate::{
 };
 
 pub(super) async fn due_refresh_does_not_delay_request<S: Stack>() {
-    let (server, credential) = (service().await, TestCredential::new(|call| token_valid_for(call.number.to_string(), HOUR)));
+    let (server, credential) =
+        (service().await, TestCredential::new(|call| token_valid_for(call.number.to_string(), HOUR)));
     let stack = scripted::<S>(&server, &credential);
     assert_eq!(stack.send(TestRequest::get(patients(&server))).await, OK);
     credential.clock.advance(58 * MINUTE);

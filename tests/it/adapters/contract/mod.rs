@@ -6,7 +6,7 @@ mod stacks;
 
 use std::sync::Arc;
 
-use azure_healthcare_auth::{Audience, Authenticator, ErrorKind, FhirAudience, HealthcareAuth, Result};
+use azure_healthcare_auth::{Authenticator, ErrorKind, FhirAudience, HealthcareAuth, Result};
 use http::{HeaderValue, Method};
 use url::Url;
 use wiremock::ResponseTemplate;
@@ -19,8 +19,8 @@ use self::{
 use crate::{
     support::{CallResult, HOUR, TestCredential, token_valid_for},
     wire::{
-        FixedAuth, HOSTILE, responding, authorizations, broken_credential, count, credential, fhir,
-        rejecting_first_token, service,
+        FixedAuth, HOSTILE, authorizations, broken_credential, count, credential, fhir,
+        rejecting_first_token, responding, service,
     },
 };
 

@@ -1,4 +1,4 @@
-//! TLS before a mock server, with a certificate for 127.0.0.1 whose key lies beside it: good for nothing else.
+//! A TLS proxy for a mock server. Its certificate is for 127.0.0.1, and its private key is public.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use wiremock::MockServer;
 pub(crate) const CERTIFICATE: &[u8] = include_bytes!("certificate.der");
 const KEY: &[u8] = include_bytes!("key.der");
 
-/// The URL under which the server is spoken to in TLS, by this protocol.
-pub(crate) async fn before(server: &MockServer, protocol: &str) -> String {
+/// Starts a TLS proxy for the server with this ALPN protocol and returns its URL.
+pub(crate) async fn start_proxy(server: &MockServer, protocol: &str) -> String {
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(KEY));
     let chain = vec![CertificateDer::from(CERTIFICATE)];
     let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
@@ -29,13 +29,13 @@ pub(crate) async fn before(server: &MockServer, protocol: &str) -> String {
     let url = format!("https://{}", listener.local_addr().unwrap());
     let server = *server.address();
     tokio::spawn(async move {
-        while let Ok((near, _)) = listener.accept().await {
+        while let Ok((client, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
-                // A client that does not trust us hangs up.
-                let Ok(mut near) = acceptor.accept(near).await else { return };
-                let mut far = TcpStream::connect(server).await.unwrap();
-                let _ = copy_bidirectional(&mut near, &mut far).await;
+                // A client that does not trust the certificate closes the connection.
+                let Ok(mut client) = acceptor.accept(client).await else { return };
+                let mut upstream = TcpStream::connect(server).await.unwrap();
+                let _ = copy_bidirectional(&mut client, &mut upstream).await;
             });
         }
     });

@@ -1,50 +1,52 @@
-//! [`UnverifiedClaims`]: what the token of a request says.
+//! [`TokenClaims`]: the claims of the token in a request.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, header::AUTHORIZATION};
 use serde_json::Value;
 
-use super::gate::Refusal;
+use super::gate::Rejection;
 
-/// The claims of a token, whatever its signature.
+/// The claims of a token. Its signature is not checked.
 #[derive(Debug, PartialEq)]
-pub(super) struct UnverifiedClaims(Value);
+pub(super) struct TokenClaims(Value);
 
-impl UnverifiedClaims {
-    /// Those of the one Bearer token that a request carries, whoever it is for.
-    pub(super) fn carried(headers: &HeaderMap) -> Result<Self, Refusal> {
-        claims(&bearer(headers).ok_or(Refusal::Missing)?).map(Self).ok_or(Refusal::Unreadable)
+impl TokenClaims {
+    /// Reads the claims of the only Bearer token in the headers, for any audience.
+    pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, Rejection> {
+        claims(&bearer(headers).ok_or(Rejection::Missing)?).map(Self).ok_or(Rejection::Malformed)
     }
 
-    /// What the token is for.
+    /// Returns the values of `aud`.
     pub(super) fn audiences(&self) -> impl Iterator<Item = &str> {
-        texts(self.0.get("aud"))
+        strings(self.0.get("aud"))
     }
 
     pub(super) fn roles(&self) -> impl Iterator<Item = &str> {
-        texts(self.0.get("roles"))
+        strings(self.0.get("roles"))
     }
 
     pub(super) fn issuer(&self) -> &str {
         self.0.get("iss").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// A time in seconds since 1970.
+    /// Returns a time claim, in seconds since the Unix epoch.
     pub(super) fn time(&self, name: &str) -> Option<u64> {
         self.0.get(name).and_then(Value::as_u64)
     }
 }
 
-/// What stands behind the scheme. Two headers are read as one, which makes their tokens one that nobody can read.
+/// Returns the text after the scheme.
+///
+/// Several headers are joined into one value, so their tokens become one malformed token.
 fn bearer(headers: &HeaderMap) -> Option<String> {
     let values: Vec<_> = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes()).collect();
-    let all = String::from_utf8_lossy(&values.join(&b","[..])).into_owned();
-    let (scheme, token) = all.split_once(' ')?;
+    let value = String::from_utf8_lossy(&values.join(&b","[..])).into_owned();
+    let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("Bearer") && !token.is_empty()).then(|| token.to_owned())
 }
 
-/// The claims of a JWS in compact form (RFC 7515 §7.1), whatever its signature.
+/// Parses the claims of a JWS in compact serialization (RFC 7515 §7.1) without checking its signature.
 fn claims(token: &str) -> Option<Value> {
     let mut parts = token.split('.');
     let (head, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
@@ -59,23 +61,24 @@ fn claims(token: &str) -> Option<Value> {
     object(claims)
 }
 
-/// The texts of a claim that is one text or a list of them.
-fn texts(claim: Option<&Value>) -> impl Iterator<Item = &str> {
+/// Returns the strings of a claim that is a string or a list of strings.
+fn strings(claim: Option<&Value>) -> impl Iterator<Item = &str> {
     let list = claim.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     claim.into_iter().chain(list).filter_map(Value::as_str)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
 
+    use super::*;
+
     #[test]
-    fn roles_are_read_from_the_token() {
+    fn roles_can_be_a_string_or_a_list() {
         for (roles, expected) in
             [(json!(["a", "b"]), &["a", "b"][..]), (json!("a"), &["a"]), (json!(null), &[])]
         {
-            assert_eq!(UnverifiedClaims(json!({ "roles": roles })).roles().collect::<Vec<_>>(), expected);
+            assert_eq!(TokenClaims(json!({ "roles": roles })).roles().collect::<Vec<_>>(), expected);
         }
     }
 }

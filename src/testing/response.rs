@@ -1,25 +1,25 @@
-//! [`Answer`]: what is said to one request, before it goes on the wire.
+//! [`FakeResponse`]: a response before it is sent.
 
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use serde_json::Value;
 
-/// Status, headers and body, and what happens to them on the way.
+/// A response and the way in which it is sent.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(super) struct FakeResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
-    /// How long the service takes over it.
+    /// The time to wait before the response is sent.
     pub(super) delay: Duration,
-    /// Whether the connection is closed in the middle of it.
-    pub(super) cut: bool,
+    /// Set if the connection is closed in the middle of the response.
+    pub(super) truncated: bool,
 }
 
-impl Answer {
+impl FakeResponse {
     pub(super) fn empty(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::new(), body: Vec::new(), delay: Duration::ZERO, cut: false }
+        Self { status, headers: HeaderMap::new(), body: Vec::new(), delay: Duration::ZERO, truncated: false }
     }
 
     pub(super) fn text(status: StatusCode, text: &str) -> Self {
@@ -30,10 +30,10 @@ impl Answer {
         Self { body: value.to_string().into_bytes(), ..Self::empty(status) }.with(CONTENT_TYPE, content_type)
     }
 
-    /// Sets a header. What is not visible ASCII in the value becomes a `?`: some of it comes out of tokens.
+    /// Sets a header. Characters other than printable ASCII become `?`, because some values contain parts of a token.
     pub(super) fn with(mut self, name: HeaderName, value: &str) -> Self {
-        let visible = |c: char| if matches!(c, ' '..='~') { c } else { '?' };
-        if let Ok(value) = HeaderValue::try_from(value.chars().map(visible).collect::<String>()) {
+        let printable = |c: char| if matches!(c, ' '..='~') { c } else { '?' };
+        if let Ok(value) = HeaderValue::try_from(value.chars().map(printable).collect::<String>()) {
             self.headers.insert(name, value);
         }
         self
@@ -41,19 +41,19 @@ impl Answer {
 }
 
 #[cfg(test)]
-impl Answer {
-    /// The body, read as JSON.
+impl FakeResponse {
+    /// Returns the body as JSON.
     pub(super) fn value(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The header `name`. Empty where there is none.
+    /// Returns the header `name`, or an empty string if there is none.
     pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
-/// The request of a line such as `GET /Patient`, with a body and no headers.
+/// Returns the request for a line such as `GET /Patient`, with a body and no headers.
 #[cfg(test)]
 pub(super) fn request(line: &str, body: &str) -> wiremock::Request {
     let (method, target) = line.split_once(' ').unwrap();
@@ -70,8 +70,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_takes_any_text() {
-        let answer = Answer::empty(StatusCode::OK).with(CONTENT_TYPE, "a\r\nb\u{e9}\0 ~");
-        assert_eq!(answer.header("content-type"), "a??b?? ~");
+    fn unprintable_characters_in_header_values_become_question_marks() {
+        let response = FakeResponse::empty(StatusCode::OK).with(CONTENT_TYPE, "a\r\nb\u{e9}\0 ~");
+        assert_eq!(response.header("content-type"), "a??b?? ~");
     }
 }

@@ -1,4 +1,4 @@
-//! What the hunt has to come by: all that is public, and each event of the crate.
+//! Lists what the scan must cover, from the source code: all public names and all events of the crate.
 
 use std::{
     collections::BTreeSet,
@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where public names are exported.
+/// The files that export public names.
 const EXPORTS: &[&str] = &[
     include_str!("../../../src/lib.rs"),
     include_str!("../../../src/adapters/mod.rs"),
@@ -14,10 +14,10 @@ const EXPORTS: &[&str] = &[
     include_str!("../../../src/testing/mod.rs"),
 ];
 
-/// The public modules of `lib.rs` that export names, and those that do not.
+/// The public modules of `lib.rs`: those in [`EXPORTS`], and those that export nothing to cover.
 const MODULES: &[&str] = &["adapters", "credentials", "testing", "guide", "fuzzing"];
 
-/// The enums whose every variant the hunt has to provoke.
+/// The enums of which the scan must cover every variant.
 const ENUMS: &[(&str, &str)] = &[
     ("ErrorKind", include_str!("../../../src/error/kind.rs")),
     ("DenialCause", include_str!("../../../src/denial/cause.rs")),
@@ -25,9 +25,10 @@ const ENUMS: &[(&str, &str)] = &[
     ("ChallengeFormat", include_str!("../../../src/testing/gate.rs")),
 ];
 
-/// Of these there are no values.
+/// Public names without values, which the scan cannot cover.
 const TRAITS_AND_ALIASES: &[&str] = &["Audience", "HealthcareAuth", "Result"];
 
+/// Returns the public types, functions and variants (`Type::Variant`).
 pub(crate) fn public_names() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for source in EXPORTS {
@@ -51,13 +52,13 @@ pub(crate) fn public_names() -> BTreeSet<String> {
 
 const MACROS: &[&str] = &["trace!(", "debug!(", "info!(", "warn!(", "error!("];
 
-/// The messages of the crate's events, as its source has them.
+/// Returns the messages of all events in the crate's source code.
 pub(crate) fn events() -> BTreeSet<String> {
-    let house =
+    let root =
         Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find(|path| path.join("src/lib.rs").exists());
     let mut events = BTreeSet::new();
     let sources =
-        files(&house.unwrap().join("src")).into_iter().filter(|file| file.extension() == Some("rs".as_ref()));
+        files(&root.unwrap().join("src")).into_iter().filter(|file| file.extension() == Some("rs".as_ref()));
     for file in sources {
         let source = fs::read_to_string(file).unwrap();
         for event in source
@@ -78,14 +79,14 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_list_of_events_is_whole() {
+fn events_are_found_in_the_source_code() {
     let events = events();
     assert!(events.contains("request denied") && events.contains("token received"), "{events:?}");
     assert!(events.iter().all(|event| event.len() < 50), "{events:?}");
 }
 
 #[test]
-fn the_list_of_public_names_is_whole() {
+fn public_names_are_found_in_the_source_code() {
     let names = public_names();
     for known in [
         "Denial",
@@ -99,6 +100,9 @@ fn the_list_of_public_names_is_whole() {
     }
     for module in EXPORTS[0].split("\npub mod ").skip(1) {
         let module = module.split(';').next().unwrap();
-        assert!(MODULES.contains(&module), "is there anything in `{module}` that the hunt should come by?");
+        assert!(
+            MODULES.contains(&module),
+            "`{module}` is not in `MODULES`: does it export names that the scan must cover?"
+        );
     }
 }

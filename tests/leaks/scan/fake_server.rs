@@ -1,4 +1,4 @@
-//! The stand-in: each fault, each token that it refuses, in each wording, and what it shows itself.
+//! The fake server: each fault and each rejected token in each challenge format, and the output of its own types.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,23 +14,23 @@ use serde_json::json;
 use wiremock::{Mock, ResponseTemplate};
 
 use super::{
-    canary::{OTHER_TOKEN, TOKEN},
-    providers::Provider,
+    capture::{capture_debug, capture_error, cover},
+    marker::{OTHER_TOKEN, TOKEN},
     requests::outcome,
-    wire::{responding, fhir, service},
-    witness::{failed, met, shown, told},
+    test_credential::TestCredential,
+    wire::{fhir, responding, service},
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-pub(crate) async fn drive() {
-    for wording in [ChallengeFormat::Managed, ChallengeFormat::OpenSource] {
-        shown(&wording);
-        met(format!("ChallengeFormat::{wording:?}"));
-        faults(builder().wording(wording).start().await).await;
+pub(crate) async fn run() {
+    for format in [ChallengeFormat::Managed, ChallengeFormat::OpenSource] {
+        capture_debug(&format);
+        cover(format!("ChallengeFormat::{format:?}"));
+        faults(builder().challenge_format(format).start().await).await;
     }
-    outcomes().await;
-    renewals().await;
+    unusual_denials().await;
+    rejected_tokens().await;
     matchers().await;
 }
 
@@ -42,7 +42,7 @@ fn builder() -> FakeServerBuilder {
         "subject": { "reference": "Patient/canaryid" },
     });
     let builder = FakeServer::builder().patient(&patient).observation(&observation);
-    shown(&builder);
+    capture_debug(&builder);
     builder
 }
 
@@ -52,23 +52,23 @@ async fn send<A: Audience, B: Audience>(fhir: &HealthcareClient<A>, dicom: &Heal
     let search = fhir.post("Patient/_search").header(form.0, form.1).body("name=canaryname");
     let create = fhir.post("Patient").json(&json!({ "resourceType": "Patient", "id": "canaryid" }));
     for request in [fhir.get("Patient/canaryid").query("name", "canaryname"), search, create] {
-        outcome_of(request.send().await);
+        capture_result(request.send().await);
     }
     for request in [dicom.get("studies").query("PatientName", "canaryname"), dicom.post("studies/canaryid")] {
-        outcome_of(request.send().await);
+        capture_result(request.send().await);
     }
 }
 
-fn outcome_of(outcome: Result<azure_healthcare_auth::Response>) {
-    match outcome {
-        Ok(response) => shown(&response),
-        Err(error) => drop(failed(&error)),
+fn capture_result(result: Result<azure_healthcare_auth::Response>) {
+    match result {
+        Ok(response) => capture_debug(&response),
+        Err(error) => drop(capture_error(&error)),
     }
 }
 
 async fn faults(fake_server: FakeServer) {
     let clients = |credential: Arc<FakeCredential>| {
-        shown(&*credential);
+        capture_debug(&*credential);
         let fhir = HealthcareClient::new(fake_server.fhir(), credential);
         let dicom = fhir.for_audience(fake_server.dicom(DicomVersion::V1)).unwrap();
         (fhir, dicom)
@@ -88,13 +88,13 @@ async fn faults(fake_server: FakeServer) {
         Fault::Delay(Duration::from_millis(1)),
         Fault::TruncatedBody,
     ] {
-        shown(&fault);
-        met(format!("Fault::{}", format!("{fault:?}").split('(').next().unwrap()));
+        capture_debug(&fault);
+        cover(format!("Fault::{}", format!("{fault:?}").split('(').next().unwrap()));
         fake_server.inject_fault(usize::MAX, fault);
         let request = fhir.post("Patient/canaryid").query("name", "canaryname").body("canarybody");
-        outcome_of(request.send().await);
+        capture_result(request.send().await);
         let request = dicom.post("studies/canaryid").query("PatientName", "canaryname").body("canarybody");
-        outcome_of(request.send().await);
+        capture_result(request.send().await);
         fake_server.clear_faults();
     }
     let slash = format!("{}/", fake_server.fhir().resource());
@@ -109,16 +109,13 @@ async fn faults(fake_server: FakeServer) {
         let (fhir, dicom) = clients(Arc::new(credential));
         send(&fhir, &dicom).await;
     }
-    shown(&fake_server);
-    shown(&fake_server.received()[..]);
-    shown(&fake_server.received()[0]);
+    capture_debug(&fake_server);
+    capture_debug(&fake_server.received()[..]);
+    capture_debug(&fake_server.received()[0]);
 }
 
-/// Refusals that the stand-in does not know.
-async fn outcomes() {
-    let error = "no cause".parse::<DenialCause>().unwrap_err();
-    shown(&error);
-    told(&error);
+/// Denials that the fake server cannot produce.
+async fn unusual_denials() {
     for (status, code, cause) in [
         (401, "login", DenialCause::Unknown),
         (403, "forbidden", DenialCause::MissingRole),
@@ -126,13 +123,13 @@ async fn outcomes() {
         (403, "canarydiagnostics", DenialCause::Unknown),
     ] {
         let server = responding(outcome(status, code)).await;
-        let client = Provider::Gives.client(fhir(&server));
+        let client = TestCredential::Valid.client(fhir(&server));
         let request = client.get("Patient/canaryid").query("name", "canaryname");
         let error = request.send().await.unwrap_err();
-        assert_eq!(failed(&error), ErrorKind::Denied);
+        assert_eq!(capture_error(&error), ErrorKind::Denied);
         assert_eq!(error.denial().unwrap().cause(), cause);
     }
-    // A gateway that takes the request for the resource.
+    // A gateway that reports the URL of the request as the resource.
     for resource in [
         "http://records/Patient/canaryid",
         "http://records?name=canaryname",
@@ -141,32 +138,35 @@ async fn outcomes() {
     ] {
         let challenge =
             format!("Bearer resource_id=\"{resource}\", error_description=\"The audience is invalid\"");
-        let server = responding(ResponseTemplate::new(401).insert_header("www-authenticate", challenge)).await;
-        let error = Provider::Gives.client(fhir(&server)).get("Patient/canaryid").send().await.unwrap_err();
+        let server =
+            responding(ResponseTemplate::new(401).insert_header("www-authenticate", challenge)).await;
+        let error =
+            TestCredential::Valid.client(fhir(&server)).get("Patient/canaryid").send().await.unwrap_err();
         assert_eq!(
-            (failed(&error), error.denial().unwrap().cause()),
+            (capture_error(&error), error.denial().unwrap().cause()),
             (ErrorKind::Denied, DenialCause::WrongAudience)
         );
     }
     let plain = ResponseTemplate::new(403).set_body_string("canarybody");
     let server = responding(plain).await;
-    let request = Provider::Gives.client(fhir(&server)).get("Patient/canaryid").send();
-    assert_eq!(failed(&request.await.unwrap_err()), ErrorKind::Denied);
+    let request = TestCredential::Valid.client(fhir(&server)).get("Patient/canaryid").send();
+    assert_eq!(capture_error(&request.await.unwrap_err()), ErrorKind::Denied);
 }
 
-/// A 401 for which there is another token, none, or no answer at all.
-async fn renewals() {
+/// Responses with status 401, for which the credential has another token or fails.
+async fn rejected_tokens() {
     let tokens = ScriptedCredential::new().token(&*TOKEN, HOUR).token(&*OTHER_TOKEN, HOUR);
-    let fails =
-        ScriptedCredential::new().token(&*TOKEN, HOUR).error(format!("it said {{\"token\":\"{}\"}}", *TOKEN));
+    let fails = ScriptedCredential::new()
+        .token(&*TOKEN, HOUR)
+        .error(format!("the response was {{\"token\":\"{}\"}}", *TOKEN));
     for credential in [tokens, fails] {
         let server = responding(outcome(401, "login")).await;
         let credential = Arc::new(credential);
         let client = HealthcareClient::new(fhir(&server), credential.clone());
         let request = client.post("Patient/canaryid").query("name", "canaryname").body("canarybody");
-        assert_eq!(failed(&request.send().await.unwrap_err()), ErrorKind::Denied);
+        assert_eq!(capture_error(&request.send().await.unwrap_err()), ErrorKind::Denied);
         assert_eq!(credential.calls(), 2);
-        shown(&*credential);
+        capture_debug(&*credential);
     }
 }
 
@@ -179,8 +179,8 @@ async fn matchers() {
     for mock in mounted {
         mock.with_priority(1).mount(&server).await;
     }
-    met("bearer_for");
-    met("no_authorization");
+    cover("bearer_for");
+    cover("no_authorization");
     let client = HealthcareClient::new(fhir(&server), Arc::new(FakeCredential::new()));
-    outcome_of(client.get("Patient/canaryid").query("name", "canaryname").send().await);
+    capture_result(client.get("Patient/canaryid").query("name", "canaryname").send().await);
 }

@@ -1,4 +1,4 @@
-//! The client: all goes well, the service answers what was not expected, and the request cannot be sent.
+//! The client: requests that succeed, unexpected responses, and requests that cannot be sent.
 
 use std::{
     pin::Pin,
@@ -11,27 +11,27 @@ use bytes::Bytes;
 use wiremock::ResponseTemplate;
 
 use super::{
-    canary::TOKEN,
-    providers::Provider,
-    wire::{TRUNCATED, responding, responding_raw, dicom, fhir, service},
-    witness::{displayed, failed, shown},
+    capture::{capture_debug, capture_display, capture_error},
+    marker::TOKEN,
+    test_credential::TestCredential,
+    wire::{TRUNCATED, dicom, fhir, responding, responding_raw, service},
 };
 
-/// What a request prefers that is sent once, so that nobody waits for its repeats.
-pub(crate) const NEVER_REPEATED: &str = "respond-async";
+/// A `Prefer` value that turns retries off, so that the scan does not wait for them.
+pub(crate) const NO_RETRY: &str = "respond-async";
 
-pub(crate) async fn drive() {
-    well().await;
+pub(crate) async fn run() {
+    success().await;
     audiences();
-    answers().await;
+    unexpected_responses().await;
     unsendable().await;
     connections().await;
     without_token().await;
 }
 
-async fn well() {
+async fn success() {
     let server = service().await;
-    let client = Provider::Gives.client(fhir(&server));
+    let client = TestCredential::Valid.client(fhir(&server));
     let request = || {
         let body = serde_json::json!({ "name": "canarybody" });
         client
@@ -40,49 +40,48 @@ async fn well() {
             .header("x-note", "canaryheader")
             .json(&body)
     };
-    shown(&request());
-    shown(&client);
-    shown(&client.for_audience(dicom(&server)).unwrap());
-    shown(&request().send().await.unwrap());
-    shown(&request().stream().await.unwrap());
-    let builder = Provider::Gives.builder(fhir(&server)).default_header("x-note", "canaryheader");
-    shown(&builder);
+    capture_debug(&request());
+    capture_debug(&client);
+    capture_debug(&client.for_audience(dicom(&server)).unwrap());
+    capture_debug(&request().send().await.unwrap());
+    capture_debug(&request().stream().await.unwrap());
+    let builder = TestCredential::Valid.builder(fhir(&server)).default_header("x-note", "canaryheader");
+    capture_debug(&builder);
     let invalid = builder.default_header("x-note", "canaryheader\r\n");
-    shown(&invalid);
-    assert_eq!(failed(&invalid.build().unwrap_err()), ErrorKind::Request);
-    shown(&Body::from("canarybody"));
-    let auth = Provider::Gives.auth(fhir(&server));
+    capture_debug(&invalid);
+    assert_eq!(capture_error(&invalid.build().unwrap_err()), ErrorKind::Request);
+    capture_debug(&Body::from("canarybody"));
+    let auth = TestCredential::Valid.auth(fhir(&server));
     let value = auth.authorization().await.unwrap();
-    shown(&value);
-    shown(&auth);
-    shown(auth.audience());
+    capture_debug(&value);
+    capture_debug(&auth);
+    capture_debug(auth.audience());
     assert_eq!(auth.refresh_rejected(&value).await.unwrap(), None);
     let url = format!("{}/Patient/canaryid?name=canaryname", server.uri()).parse().unwrap();
-    shown(&auth.authorization_for(&url).await.unwrap());
-    let later = Authenticator::builder(fhir(&server), Arc::new(Provider::Gives))
-        .token_timeout(Duration::from_millis(20))
+    capture_debug(&auth.authorization_for(&url).await.unwrap());
+    let later = Authenticator::builder(fhir(&server), Arc::new(TestCredential::Valid))
         .clock(|| SystemTime::now() + Duration::from_secs(86_400));
-    shown(&later);
+    capture_debug(&later);
     let later = later.build();
-    shown(&later);
-    assert_eq!(failed(&later.authorization().await.unwrap_err()), ErrorKind::Credential);
+    capture_debug(&later);
+    assert_eq!(capture_error(&later.authorization().await.unwrap_err()), ErrorKind::Credential);
 
     // Outside any runtime.
-    let auth = Provider::Gives.auth(fhir(&server));
-    let poll = move || super::at_once(auth.authorization()).unwrap().unwrap_err();
-    assert_eq!(failed(&std::thread::spawn(poll).join().unwrap()), ErrorKind::NoRuntime);
+    let auth = TestCredential::Valid.auth(fhir(&server));
+    let poll = move || super::poll_once(auth.authorization()).unwrap().unwrap_err();
+    assert_eq!(capture_error(&std::thread::spawn(poll).join().unwrap()), ErrorKind::NoRuntime);
 }
 
 fn audiences() {
     let (fhir, dicom) =
         (FhirAudience::workspace("contoso", "records"), DicomAudience::workspace("contoso", "x12"));
-    shown(&fhir);
-    shown(&dicom);
-    shown(&dicom.build().unwrap());
-    shown(&Cloud::UsGovernment);
-    shown(&DicomVersion::V1);
-    shown(&ServiceKind::Fhir);
-    displayed(&ServiceKind::Dicom);
+    capture_debug(&fhir);
+    capture_debug(&dicom);
+    capture_debug(&dicom.build().unwrap());
+    capture_debug(&Cloud::UsGovernment);
+    capture_debug(&DicomVersion::V1);
+    capture_debug(&ServiceKind::Fhir);
+    capture_display(&ServiceKind::Dicom);
     for endpoint in [
         "https://user:canaryuser@contoso.example/",
         "https://contoso.example/?name=canaryname",
@@ -90,15 +89,15 @@ fn audiences() {
         "http://user:canaryuser@contoso.example/?name=canaryname",
     ] {
         let builder = FhirAudience::from_endpoint(endpoint);
-        shown(&builder);
-        assert_eq!(failed(&builder.build().unwrap_err()), ErrorKind::Audience);
+        capture_debug(&builder);
+        assert_eq!(capture_error(&builder.build().unwrap_err()), ErrorKind::Audience);
         let builder = DicomAudience::from_endpoint(endpoint);
-        shown(&builder);
-        assert_eq!(failed(&builder.build().unwrap_err()), ErrorKind::Audience);
+        capture_debug(&builder);
+        assert_eq!(capture_error(&builder.build().unwrap_err()), ErrorKind::Audience);
     }
 }
 
-/// As the services write it, with an `OperationOutcome`, and too many headers.
+/// Returns a response in the format of the services, with an `OperationOutcome` and with markers in its headers.
 pub(crate) fn outcome(status: u16, code: &str) -> ResponseTemplate {
     let body = serde_json::json!({
         "resourceType": "OperationOutcome",
@@ -116,43 +115,45 @@ pub(crate) fn outcome(status: u16, code: &str) -> ResponseTemplate {
         )
 }
 
-async fn answers() {
+async fn unexpected_responses() {
     for status in [400, 404, 412, 429, 500, 503] {
         let server = responding(outcome(status, "processing")).await;
-        let client = Provider::Gives.client(fhir(&server));
+        let client = TestCredential::Valid.client(fhir(&server));
         let request = || client.get("Patient/canaryid").query("name", "canaryname");
         let response = request().send().await.unwrap();
-        shown(&response);
-        assert_eq!(failed(&response.json::<u8>().unwrap_err()), ErrorKind::Status);
-        assert_eq!(failed(&response.error_for_status().unwrap_err()), ErrorKind::Status);
+        capture_debug(&response);
+        assert_eq!(capture_error(&response.json::<u8>().unwrap_err()), ErrorKind::Status);
+        assert_eq!(capture_error(&response.error_for_status().unwrap_err()), ErrorKind::Status);
         let streamed = request().stream().await.unwrap();
-        assert_eq!(failed(&streamed.error_for_status().unwrap_err()), ErrorKind::Status);
+        assert_eq!(capture_error(&streamed.error_for_status().unwrap_err()), ErrorKind::Status);
     }
     let busy = responding(outcome(503, "throttled").insert_header("x-ms-retry-after-ms", "1")).await;
-    let request = Provider::Gives.client(fhir(&busy)).get("Patient/canaryid").query("name", "canaryname");
+    let request =
+        TestCredential::Valid.client(fhir(&busy)).get("Patient/canaryid").query("name", "canaryname");
     assert_eq!(request.send().await.unwrap().attempts(), 4);
     for body in ["{\"name\":\"canarybody\"", "\"canarybody\"", "canarybody"] {
         let server = responding(ResponseTemplate::new(200).set_body_string(body)).await;
-        let response = Provider::Gives.client(fhir(&server)).get("Patient/canaryid").send().await.unwrap();
-        assert_eq!(failed(&response.json::<u8>().unwrap_err()), ErrorKind::Decode);
+        let response =
+            TestCredential::Valid.client(fhir(&server)).get("Patient/canaryid").send().await.unwrap();
+        assert_eq!(capture_error(&response.json::<u8>().unwrap_err()), ErrorKind::Decode);
     }
     let server = responding(ResponseTemplate::new(200).set_body_bytes(b"canarybody\xff")).await;
-    let client = Provider::Gives.client(fhir(&server));
+    let client = TestCredential::Valid.client(fhir(&server));
     let response = client.get("Patient").send().await.unwrap();
-    assert_eq!(failed(&response.text().unwrap_err()), ErrorKind::Decode);
-    let small = Provider::Gives.builder(fhir(&server)).body_limit(1).build().unwrap();
-    assert_eq!(failed(&small.get("Patient/canaryid").send().await.unwrap_err()), ErrorKind::TooLarge);
+    assert_eq!(capture_error(&response.text().unwrap_err()), ErrorKind::Decode);
+    let small = TestCredential::Valid.builder(fhir(&server)).body_limit(1).build().unwrap();
+    assert_eq!(capture_error(&small.get("Patient/canaryid").send().await.unwrap_err()), ErrorKind::TooLarge);
 }
 
 async fn unsendable() {
-    struct Unwritable;
-    impl serde::Serialize for Unwritable {
+    struct Unserializable;
+    impl serde::Serialize for Unserializable {
         fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
             Err(serde::ser::Error::custom("canarybody"))
         }
     }
     let server = service().await;
-    let client = Provider::Gives.client(fhir(&server));
+    let client = TestCredential::Valid.client(fhir(&server));
     let broken = client.post("Patient/canaryid").body_stream(|| {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let download = http.get("http://127.0.0.1:1/canaryid?name=canaryname").send();
@@ -171,67 +172,71 @@ async fn unsendable() {
         (client.get("Patient").header("canaryheader canaryheader", "x"), ErrorKind::Request),
         (client.get("Patient").header("x", "canaryheader\r\n"), ErrorKind::Request),
         (client.get("Patient").header("host", "canaryheader"), ErrorKind::Request),
-        (client.post("Patient/canaryid").json(&Unwritable), ErrorKind::Request),
+        (client.post("Patient/canaryid").json(&Unserializable), ErrorKind::Request),
         (broken, ErrorKind::Body),
     ] {
-        shown(&request);
-        assert_eq!(failed(&request.send().await.unwrap_err()), kind);
+        capture_debug(&request);
+        assert_eq!(capture_error(&request.send().await.unwrap_err()), kind);
     }
-    let auth = Provider::Gives.auth(fhir(&server));
+    let auth = TestCredential::Valid.auth(fhir(&server));
     for url in ["https://contoso.example/canaryid?n=canaryname", "http://u:canaryuser@127.0.0.1:1/canaryid"] {
         let error = auth.authorization_for(&url.parse().unwrap()).await.unwrap_err();
-        assert_eq!(failed(&error), ErrorKind::UrlNotAllowed);
+        assert_eq!(capture_error(&error), ErrorKind::UrlNotAllowed);
     }
 }
 
 async fn connections() {
-    let nowhere = Provider::Gives.client("http://127.0.0.1:1".parse().unwrap());
-    let request = nowhere.request("PURGE".parse().unwrap(), "Patient/canaryid").query("name", "canaryname");
-    let request = request.header("prefer", NEVER_REPEATED);
-    assert_eq!(failed(&request.send().await.unwrap_err()), ErrorKind::Connection);
+    let unreachable = TestCredential::Valid.client("http://127.0.0.1:1".parse().unwrap());
+    let request =
+        unreachable.request("PURGE".parse().unwrap(), "Patient/canaryid").query("name", "canaryname");
+    let request = request.header("prefer", NO_RETRY);
+    assert_eq!(capture_error(&request.send().await.unwrap_err()), ErrorKind::Connection);
 
     let (audience, _) = responding_raw(|_| TRUNCATED).await;
-    let client = Provider::Gives.client(audience);
+    let client = TestCredential::Valid.client(audience);
     let request = || client.post("Patient/canaryid").query("name", "canaryname").body("canarybody");
-    assert_eq!(failed(&request().send().await.unwrap_err()), ErrorKind::Connection);
+    assert_eq!(capture_error(&request().send().await.unwrap_err()), ErrorKind::Connection);
     let mut streamed = request().stream().await.unwrap();
     let error = loop {
         if let Err(error) = streamed.chunk().await {
             break error;
         }
     };
-    assert_eq!(failed(&error), ErrorKind::Connection);
+    assert_eq!(capture_error(&error), ErrorKind::Connection);
 
     let slow = responding(ResponseTemplate::new(200).set_delay(Duration::from_secs(60))).await;
-    let client = Provider::Gives
+    let client = TestCredential::Valid
         .builder(fhir(&slow))
         .configure_http(|http| http.read_timeout(Duration::from_millis(20)))
         .build()
         .unwrap();
     let request = client.post("Patient/canaryid").body("canarybody").send();
-    assert_eq!(failed(&request.await.unwrap_err()), ErrorKind::Timeout);
+    assert_eq!(capture_error(&request.await.unwrap_err()), ErrorKind::Timeout);
 
     let token: &'static str = &TOKEN;
     let mut headers = http::HeaderMap::new();
     headers.insert("x-note", token.parse().unwrap());
-    let builder = Provider::Gives
+    let builder = TestCredential::Valid
         .builder(fhir(&slow))
         .configure_http(move |http| http.default_headers(headers.clone()).user_agent("canaryheader\n"));
-    shown(&builder);
-    assert_eq!(failed(&builder.build().unwrap_err()), ErrorKind::Request);
+    capture_debug(&builder);
+    assert_eq!(capture_error(&builder.build().unwrap_err()), ErrorKind::Request);
 }
 
 async fn without_token() {
     let server = service().await;
-    for provider in Provider::FAILING {
-        let kind =
-            if matches!(provider, Provider::Hangs) { ErrorKind::Timeout } else { ErrorKind::Credential };
-        let client = provider.client(fhir(&server));
+    for credential in TestCredential::FAILING {
+        let kind = if matches!(credential, TestCredential::Hangs) {
+            ErrorKind::Timeout
+        } else {
+            ErrorKind::Credential
+        };
+        let client = credential.client(fhir(&server));
         for _ in 0..2 {
             let request = client.get("Patient/canaryid").query("name", "canaryname");
-            assert_eq!(failed(&request.send().await.unwrap_err()), kind);
+            assert_eq!(capture_error(&request.send().await.unwrap_err()), kind);
         }
-        shown(&client);
+        capture_debug(&client);
     }
 }
 

@@ -1,4 +1,4 @@
-//! [`Provider`]: gives a token that is a canary, or fails in one of the ways that show one.
+//! [`TestCredential`]: returns a marker token, or fails in a way that could expose one.
 
 use std::{fmt, future::pending, panic::resume_unwind, sync::Arc, time::Duration};
 
@@ -12,27 +12,28 @@ use azure_healthcare_auth::{
 };
 
 use super::{
-    canary::{SECRET, TOKEN},
-    witness::{PANIC, shown},
+    capture::{PANIC, capture_debug},
+    marker::{SECRET, TOKEN},
 };
 
 #[derive(Clone, Copy)]
-pub(crate) enum Provider {
-    Gives,
-    GivesUnusable,
-    GivesEnded,
-    Tells,
+pub(crate) enum TestCredential {
+    Valid,
+    Malformed,
+    Expired,
+    FailsWithSecrets,
     Panics,
-    /// With a payload that the hook does not print: what a provider's own panic prints is its own doing.
+    /// Panics with a token as the payload, but without calling the panic hook: the message of a credential's own panic
+    /// is not the crate's output.
     PanicsWithToken,
     Hangs,
 }
 
-impl Provider {
+impl TestCredential {
     pub(crate) const FAILING: [Self; 6] = [
-        Self::GivesUnusable,
-        Self::GivesEnded,
-        Self::Tells,
+        Self::Malformed,
+        Self::Expired,
+        Self::FailsWithSecrets,
         Self::Panics,
         Self::PanicsWithToken,
         Self::Hangs,
@@ -51,33 +52,33 @@ impl Provider {
     }
 }
 
-/// As careless as a credential can be: it shows its secret.
-impl fmt::Debug for Provider {
+/// Exposes a secret on purpose, as a careless credential could.
+impl fmt::Debug for TestCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Provider({SECRET})")
+        write!(f, "TestCredential({SECRET})")
     }
 }
 
 #[async_trait::async_trait]
-impl TokenCredential for Provider {
+impl TokenCredential for TestCredential {
     async fn get_token(
         &self,
         _: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        let mark =
+        let force_refresh =
             options.as_ref().and_then(|options| options.method_options.context.value::<ForceRefresh>());
-        mark.into_iter().for_each(shown);
-        let end = OffsetDateTime::now_utc() + Duration::from_secs(3_600);
+        force_refresh.into_iter().for_each(capture_debug);
+        let expires_on = OffsetDateTime::now_utc() + Duration::from_secs(3_600);
         let token = &*TOKEN;
         match self {
-            Self::Gives => Ok(AccessToken::new(token.clone(), end)),
-            Self::GivesUnusable => Ok(AccessToken::new(format!("{token}\n"), end)),
-            Self::GivesEnded => Ok(AccessToken::new(token.clone(), end - Duration::from_secs(7_200))),
-            Self::Tells => {
-                let said =
-                    format!("unreadable answer: {{\"accessToken\":\"{token}\",\"secret\":\"{SECRET}\"}}");
-                Err(azure_core::Error::with_message(ErrorKind::Credential, said))
+            Self::Valid => Ok(AccessToken::new(token.clone(), expires_on)),
+            Self::Malformed => Ok(AccessToken::new(format!("{token}\n"), expires_on)),
+            Self::Expired => Ok(AccessToken::new(token.clone(), expires_on - Duration::from_secs(7_200))),
+            Self::FailsWithSecrets => {
+                let message =
+                    format!("malformed response: {{\"accessToken\":\"{token}\",\"secret\":\"{SECRET}\"}}");
+                Err(azure_core::Error::with_message(ErrorKind::Credential, message))
             }
             Self::Panics => panic!("{PANIC}"),
             Self::PanicsWithToken => resume_unwind(Box::new(token.clone())),
