@@ -120,6 +120,7 @@ pub mod credentials;
 mod denial;
 mod error;
 pub mod guide;
+mod redact;
 mod scope;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]

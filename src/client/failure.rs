@@ -1,9 +1,9 @@
 //! [`Failure`]: an attempt that got no answer, or not the whole of one.
 
-use std::{error::Error as StdError, iter::successors, time::Duration};
+use std::time::Duration;
 
 use super::{body::BrokeOff, retry::Outcome};
-use crate::{Error, ErrorKind, ServiceKind};
+use crate::{Error, ErrorKind, ServiceKind, error::chain::error_chain};
 
 /// The longest cause that is printed, in characters: over HTTP/2 it can hold what the other end says.
 const LONGEST_CAUSE: usize = 200;
@@ -21,7 +21,7 @@ pub(super) enum Broken {
 
 impl From<reqwest::Error> for Broken {
     fn from(error: reqwest::Error) -> Self {
-        let given = chain(&error).any(|cause| cause.is::<BrokeOff>());
+        let given = error_chain(&error).any(|cause| cause.is::<BrokeOff>());
         if given { Self::Given } else { Self::Http(error.without_url()) }
     }
 }
@@ -62,7 +62,7 @@ impl Failure {
 
 fn of_http(there: &str, error: &reqwest::Error) -> (Outcome, ErrorKind, String) {
     // The innermost cause is the telling one: "Connection refused", "invalid peer certificate: UnknownIssuer".
-    let cause = chain(error).last().map(ToString::to_string).unwrap_or_default();
+    let cause = error_chain(error).last().map(ToString::to_string).unwrap_or_default();
     let cause: String = cause.chars().take(LONGEST_CAUSE).collect();
     if error.is_builder() {
         let message = format!("the request for {there} cannot be made: {cause}; nothing was sent");
@@ -75,8 +75,4 @@ fn of_http(there: &str, error: &reqwest::Error) -> (Outcome, ErrorKind, String) 
         (false, false) => (Outcome::Broken, ErrorKind::Connection, "was reached and the connection broke"),
     };
     (outcome, kind, format!("{there} {what}: {cause}"))
-}
-
-fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    successors(Some(error), |&error| error.source())
 }

@@ -40,7 +40,7 @@
 //! # fn main() {}
 //! ```
 
-mod availability;
+mod azure_identity_errors;
 mod chain;
 #[cfg(feature = "identity")]
 mod from_env;
@@ -51,9 +51,8 @@ mod powershell;
 mod process;
 #[cfg(any(feature = "client", feature = "identity"))]
 mod static_token;
+mod to_error;
 mod unavailable_error;
-
-use azure_core::credentials::TokenRequestOptions;
 
 pub use chain::ChainedTokenCredential;
 #[cfg(feature = "identity")]
@@ -71,29 +70,4 @@ pub use process::ProcessExecutor;
 pub use static_token::StaticTokenCredential;
 pub use unavailable_error::CredentialUnavailableError;
 
-/// Marks a call that was made because the service refused the token of the call before.
-///
-/// It stands in the context of [`TokenRequestOptions`]. A credential that keeps tokens should then fetch a new one; one
-/// that cannot may ignore it, and the refusal reaches the caller.
-///
-/// ```
-/// use azure_core::credentials::TokenRequestOptions;
-/// use azure_healthcare_auth::credentials::ForceRefresh;
-///
-/// /// In a `TokenCredential` that keeps its tokens in a file.
-/// fn may_read_the_file(options: Option<&TokenRequestOptions<'_>>) -> bool {
-///     !ForceRefresh::is_in(options)
-/// }
-/// assert!(may_read_the_file(None));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ForceRefresh;
-
-impl ForceRefresh {
-    /// Whether a call carries the mark. Never panics.
-    #[must_use]
-    pub fn is_in(options: Option<&TokenRequestOptions<'_>>) -> bool {
-        options.is_some_and(|options| options.method_options.context.value::<Self>().is_some())
-    }
-}
+pub use crate::token::force_refresh::ForceRefresh;

@@ -1,13 +1,18 @@
 //! [`Error`]: what happened, to what, and what to do next.
 
+pub(crate) mod chain;
 mod kind;
+pub(crate) mod transient;
 
 use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 pub use kind::ErrorKind;
 
 #[cfg(feature = "client")]
-use crate::{denial::Denial, token::complaint::is_busy};
+use transient::is_transient_status;
+
+#[cfg(feature = "client")]
+use crate::denial::Denial;
 
 /// The result of everything in this crate that can fail.
 ///
@@ -146,7 +151,7 @@ impl Error {
     #[cfg(feature = "client")]
     pub(crate) fn status_of(status: http::StatusCode, message: String) -> Self {
         Self::new(ErrorKind::Status, message)
-            .transient(is_busy(status.as_u16()))
+            .transient(is_transient_status(status.as_u16()))
             .with(|inner| inner.status = Some(status))
     }
 

@@ -4,18 +4,14 @@
 //! see, [`source`] is a credential with its slots. `scenarios.json` tells the rules by examples, each of which is a test.
 
 pub(crate) mod bearer;
-pub(crate) mod complaint;
 mod fetched;
+pub(crate) mod force_refresh;
 mod gate;
-mod machine_refusal;
 #[cfg(test)]
 mod scenarios;
 mod slot;
 mod source;
 mod state;
 
-#[cfg(feature = "identity")]
-pub(crate) use complaint::clean;
-pub(crate) use machine_refusal::machine_refusal;
 pub(crate) use slot::Slot;
 pub(crate) use source::{DEFAULT_TIMEOUT, Source};

@@ -16,8 +16,8 @@ use azure_core::{
 };
 use tokio::sync::Semaphore;
 
-use super::{complaint, slot::Slot};
-use crate::{Error, ErrorKind, Result, clock::Clock, credentials::ForceRefresh};
+use super::{force_refresh::ForceRefresh, slot::Slot};
+use crate::{Error, ErrorKind, Result, clock::Clock};
 
 /// How long a credential may take for one token.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -96,7 +96,7 @@ impl Caller {
         // The time counts from here: a turn that is long in coming is not the credential's doing.
         match tokio::time::timeout(self.timeout, self.credential.get_token(&scopes, options)).await {
             Ok(Ok(token)) => Ok(token),
-            Ok(Err(error)) => Err(complaint::error(scope, &error)),
+            Ok(Err(error)) => Err(Error::from_credential(scope, &error)),
             Err(_) => {
                 let seconds = self.timeout.as_secs_f32();
                 let message =

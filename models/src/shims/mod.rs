@@ -1,7 +1,6 @@
 //! What the files of `src/token` find here in place of the real thing.
 
 pub(crate) mod clock;
-pub(crate) mod credentials;
 mod error;
 pub(crate) mod runtime;
 pub(crate) mod swap;

@@ -153,7 +153,7 @@ async fn one_error_tells_what_each_said() {
     };
     let (absent, transient) = text(&[IsAbsent, NeedsLogin]).await;
     for part in [
-        "no credential is available here",
+        "no credential of the chain is available",
         "first: no broker runs here",
         "second: ERROR: Please run 'az login'",
     ] {
@@ -166,7 +166,7 @@ async fn one_error_tells_what_each_said() {
     }
     assert!(!refused.contains("third") && !transient);
     assert!(text(&[Breaks]).await.1, "what may pass by itself is told to be so");
-    assert!(text(&[]).await.0.contains("has no members"));
+    assert!(text(&[]).await.0.contains("credential chain is empty"));
 }
 
 #[tokio::test]
@@ -181,7 +181,7 @@ async fn what_many_members_say_stays_short_and_holds_no_secret() {
     let shown = format!("{error} {error:?} {chain:?}");
     assert!(!shown.contains("canary"), "{shown}");
     let told = Authenticator::new(fhir(), Arc::new(chain)).authorization().await.unwrap_err().to_string();
-    assert_eq!(told.matches("member: client_secret=[left out]").count(), 8, "{told}");
+    assert_eq!(told.matches("member: client_secret=[redacted]").count(), 8, "{told}");
     assert_eq!(told.matches("run az login").count(), 8, "{told}");
     assert!(told.len() < 1_000, "{}", told.len());
 }

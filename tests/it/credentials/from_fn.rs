@@ -51,7 +51,7 @@ async fn any_error_is_told_without_what_looks_like_a_secret() {
     }
     // How it fails, what is told of it, and whether it may pass by itself.
     for (fails, told, transient) in [
-        (Fails::Words, "the broker said: key=[left out]", false),
+        (Fails::Words, "the broker said: key=[redacted]", false),
         (Fails::Io, "No such file or directory", false),
         (Fails::Azure, "connection reset", true),
         (Fails::Unavailable, "start it by `brokerd`", false),

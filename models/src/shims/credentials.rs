@@ -1,2 +1,0 @@
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ForceRefresh;
