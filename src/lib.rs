@@ -143,7 +143,7 @@ pub use client::{Body, HealthcareClient, RequestBuilder, Response, StreamedRespo
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub use denial::{Challenge, Denial, DenialCause};
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, ParseErrorKindError, Result};
 
 /// The doors to what is private, for the fuzz targets alone.
 #[cfg(all(fuzzing, feature = "client", feature = "tower"))]

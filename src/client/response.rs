@@ -49,7 +49,7 @@ impl Head {
         });
         let id = id.map(|id| format!(" (request {id})")).unwrap_or_default();
         let Self { service, status, .. } = self;
-        Error::status_of(*status, format!("the {service} service answered {status}{id}"))
+        Error::from_status(*status, format!("the {service} service answered {status}{id}"))
             .with_retry_after(self.retry_after())
     }
 }

@@ -42,7 +42,7 @@ enum Attempt<T> {
 impl<A: Audience> HealthcareClient<A> {
     pub(super) async fn send_whole(&self, parts: &Parts) -> Result<Response> {
         let (head, body) = self.exchange(parts, &Whole { limit: self.body_limit }).await?;
-        let body = body.map_err(|error| error.after_head(head.status, false, head.retry_after()))?;
+        let body = body.map_err(|error| error.with_response_head(head.status, false, head.retry_after()))?;
         Ok(Response { head, body })
     }
 
@@ -92,7 +92,7 @@ impl<A: Audience> HealthcareClient<A> {
                     (
                         outcome,
                         head.retry_after(),
-                        Err(error.after_head(head.status, transient, head.retry_after())),
+                        Err(error.with_response_head(head.status, transient, head.retry_after())),
                     )
                 }
             };

@@ -89,7 +89,7 @@ async fn the_first_developer_tool_that_is_signed_in_answers() {
         (Some(AZ_LOGGED_OUT), Some(AZD), None, &["Bearer of-azd by Azure Developer CLI"]),
         (Some(AZ_REFUSED), Some(AZD), None, &["Azure CLI: ERROR: AADSTS50076: multi-factor"]),
         (Some(AZ_OLD), Some(AZD), None, &["Azure CLI: expires_on field not found"]),
-        (Some(AZ_CRASHES), Some(AZD), None, &["Azure CLI: Traceback", "[redacted]"]),
+        (Some(AZ_CRASHES), Some(AZD), None, &["Azure CLI: Traceback", "[left out]"]),
         (
             Some(AZ_LOGGED_OUT),
             Some(AZD_LOGGED_OUT),
@@ -168,7 +168,7 @@ async fn app_service_gives_the_token_of_its_identity() {
     for (status, body, told) in [
         (200, token, "Bearer of-the-app by managed identity"),
         (400, refusal, "managed identity: The requested identity has not been assigned to this resource"),
-        (400, of_entra, "managed identity: AADSTS500011: no x, key=[redacted]"),
+        (400, of_entra, "managed identity: AADSTS500011: no x, key=[left out]"),
         (403, refusal, "managed identity: The request failed: {\"statusCode\":400"),
     ] {
         let service = Service::start().await;

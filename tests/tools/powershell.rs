@@ -204,7 +204,7 @@ async fn what_is_refused_says_why_and_a_chain_stops() {
         (caught("", policy), "", 0, "execution policy"),
         (caught("", no_tenant), "", 0, no_tenant),
         (caught("", expired), "", 0, expired),
-        (caught("", &format!("unreadable: {TOKEN}")), "", 0, "gave no token: unreadable: [redacted]"),
+        (caught("", &format!("unreadable: {TOKEN}")), "", 0, "gave no token: unreadable: [left out]"),
         (caught("", &"a long text ".repeat(1_000)), "", 0, " … "),
         (
             String::new(),
