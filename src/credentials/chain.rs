@@ -22,11 +22,11 @@ use crate::{
     redact::{MAX_LEN, truncate},
 };
 
-/// Tries credentials in order until one returns a token, and then uses only that one.
+/// A credential that tries its members in order until one returns a token, and then uses only that member.
 ///
 /// The chain continues after a credential that is *unavailable*: nothing is installed, configured or signed in that it
 /// could use. It stops at any other error, such as a wrong secret, an unknown tenant or a failed connection to Microsoft
-/// Entra, because the next credential would be another identity than the intended one. The errors of `azure_identity`
+/// Entra, because the next credential could be another identity than the intended one. The errors of `azure_identity`
 /// are recognized by their messages. Your own credentials return a [`CredentialUnavailableError`] if they are
 /// unavailable.
 ///
@@ -138,22 +138,22 @@ impl TokenCredential for ChainedTokenCredential {
             transient |= is_transient(&error);
             if !is_unavailable(&error) {
                 let error = Error::with_message(ErrorKind::Credential, failures.to_string());
-                return Err(with_transience(error, transient));
+                return Err(set_transient(error, transient));
             }
         }
         let message = match failures.0.is_empty() {
             true => "the credential chain is empty (add a credential to it)".to_owned(),
             false => format!("no credential of the chain is available: {failures}"),
         };
-        Err(with_transience(CredentialUnavailableError::new(message).into(), transient))
+        Err(set_transient(CredentialUnavailableError::new(message).into(), transient))
     }
 }
 
-/// Marks `error` as transient, if it is, by wrapping it in an error of the kind [`Io`](ErrorKind::Io).
+/// Makes `error` transient, if `transient` is `true`, by wrapping it in an error of the kind [`Io`](ErrorKind::Io).
 ///
 /// The errors of the members are not kept as sources, because they may contain a response of Entra or the output of a
 /// tool.
-fn with_transience(error: Error, transient: bool) -> Error {
+fn set_transient(error: Error, transient: bool) -> Error {
     match transient {
         true => {
             let message = error.to_string();

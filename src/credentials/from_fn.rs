@@ -13,9 +13,9 @@ use crate::{scope, token::force_refresh::ForceRefresh};
 
 /// Creates a credential that gets its tokens from an async closure.
 ///
-/// Use it for your own token broker, for a mounted file or in a test. The closure is called when a token is needed. The
-/// token cache keeps these calls rare, and concurrent callers share one call. The closure returns when the token
-/// expires, because the cache refreshes the token before that time.
+/// Use it for your own token broker, for a mounted file or in a test. The token cache calls the closure only when it
+/// needs a token, and concurrent requests share one call. The closure also returns the expiry of the token, which
+/// determines when the cache refreshes it.
 ///
 /// # Errors
 ///

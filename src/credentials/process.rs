@@ -21,7 +21,7 @@ use tokio::{
 /// The limit, in bytes, for the standard output of a tool and for its standard error. A token has a few thousand bytes.
 const MAX_OUTPUT: u64 = 1024 * 1024;
 
-/// Runs the tools of `azure_identity`'s credentials and kills them if the call is canceled.
+/// An executor for the tools of `azure_identity`'s credentials that kills a tool if the call is canceled.
 ///
 /// `az` is a script that starts Python. If a call is canceled, for example because of a timeout, the default executor of
 /// `azure_identity` leaves both processes running. This executor kills them.

@@ -14,10 +14,10 @@ use azure_core::{
 
 use crate::{Error, ErrorKind, Result, UnverifiedClaims, token::bearer};
 
-/// Returns an existing token, such as the value of a shell variable, until it expires. The token cannot be refreshed.
+/// A credential that returns an existing token, such as the value of a shell variable, until it expires.
 ///
-/// The token is for one service. The credential returns it for every scope, and a service for which it was not issued
-/// rejects it with 401.
+/// The token cannot be refreshed. It is for one service: the credential returns it for every scope, and a service for
+/// which it was not issued rejects it with 401.
 ///
 /// # Examples
 ///
@@ -59,8 +59,8 @@ impl StaticTokenCredential {
     /// # Errors
     ///
     /// Returns [`ErrorKind::Credential`] if the token is not valid in a header, or if it has no `exp` claim: use
-    /// [`with_expiry`](Self::with_expiry) for such a token. An expired token is not an error here, but of each token
-    /// request.
+    /// [`with_expiry`](Self::with_expiry) for such a token. An expired token is not an
+    /// error here: the later token requests fail.
     pub fn new(token: &str) -> Result<Self> {
         let token = trim(token)?;
         let expires_on =

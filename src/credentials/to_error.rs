@@ -11,10 +11,10 @@ use crate::{
 };
 
 impl Error {
-    /// The error for a scope for which the credential returned an error instead of a token.
+    /// Creates the error of a token request for `scope` that failed with `error`.
     ///
     /// The credential's error is not kept as a source, because it may contain a response of Entra or the output of a
-    /// tool, and its fields cannot be redacted. Its message is redacted and kept, so that advice such as "run `az login`"
+    /// tool, which cannot be redacted there. Its message is redacted and kept, so that advice such as "run `az login`"
     /// reaches the log.
     pub(crate) fn from_credential(scope: &str, error: &azure_core::Error) -> Self {
         to_error(&format!("no token for {scope}"), error)

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use azure_core::error::{Error, ErrorKind};
 
-/// Reports that a credential is unavailable on this machine: nothing is installed, configured or signed in that it could
-/// use.
+/// The error of a credential that is unavailable on this machine: nothing is installed, configured or signed in that it
+/// could use.
 ///
 /// A [chain](super::ChainedTokenCredential) continues with its next member after this error and stops at any other.
 ///

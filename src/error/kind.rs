@@ -56,7 +56,7 @@ pub enum ErrorKind {
     Timeout,
     /// The service rejected the request with 401 or denied it with 403: see [`Error::denial`](crate::Error::denial).
     Denied,
-    /// The response has a status other than 2xx, and the caller requires success.
+    /// The response has a status other than 2xx, so its content was not returned.
     Status,
     /// The response body is larger than the limit.
     TooLarge,
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn from_str_rejects_other_text_without_repeating_it() {
+    fn from_str_rejects_unknown_names() {
         for name in ["", "Timeout", "TIMEOUT", "timeout ", "url_not_allowed"] {
             let error = name.parse::<ErrorKind>().unwrap_err();
             assert!(error.to_string().starts_with("unknown error kind (expected"), "{name}");

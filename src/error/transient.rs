@@ -13,7 +13,8 @@ pub(crate) fn is_transient_status(status: u16) -> bool {
 
 /// Returns `true` if the same call to the credential may succeed later.
 ///
-/// The credentials of `azure_core` report this in the kinds of their errors, other credentials in an [`io::Error`].
+/// An error of `azure_core` reports the failure in its kind. Other errors report it in an [`io::Error`] among their
+/// sources.
 pub(crate) fn is_transient(error: &azure_core::Error) -> bool {
     let by_kind = azure_core_kinds(error).find_map(|kind| match kind {
         ErrorKind::Connection | ErrorKind::Io => Some(true),
