@@ -24,9 +24,7 @@ mod shims;
 mod token;
 
 pub(crate) use real_std::*;
-pub(crate) use shims::{
-    Error, ErrorKind, Result, clock, runtime, swap::ArcSwapOption, sync, time,
-};
+pub(crate) use shims::{Error, ErrorKind, Result, clock, runtime, swap::ArcSwapOption, sync, time};
 
 fn main() {
     let tries = env::args().nth(1).map_or(1_000, |tries| tries.parse().expect("a number of tries"));

@@ -15,7 +15,7 @@ const MANAGED_IDENTITY_FAILED: &str = "ManagedIdentityCredential authentication 
 /// The message of `ManagedIdentityCredential` for every 400, whatever the response body says.
 const IDENTITY_NOT_ASSIGNED: &str = "The requested identity has not been assigned to this resource";
 
-/// Parts of the body of a 400 that imply that the machine has an identity: Entra rejected the request for a token, or the
+/// Parts of the body of a 400 that imply that the machine has an identity: Entra rejected the token request, or the
 /// machine has several identities.
 const IDENTITY_EXISTS: [&str; 3] = ["AADSTS", "invalid_resource", "Multiple user assigned"];
 
@@ -112,8 +112,9 @@ pub(super) fn corrected_message(error: &Error) -> String {
     }
 }
 
-/// Returns the part of a one-line message that is specific to the failure: without the name of the credential at its start
-/// and without the link to the troubleshooting guide at its end.
+/// Returns the part of a one-line message that is specific to the failure.
+///
+/// Removes the name of the credential at the start and the link to the troubleshooting guide at the end.
 pub(super) fn without_boilerplate(message: &str) -> &str {
     let message = message.split_once(" authentication failed. ").map_or(message, |(_, rest)| rest);
     message.split_once(" To troubleshoot, visit").map_or(message, |(reason, _)| reason)

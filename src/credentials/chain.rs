@@ -25,18 +25,18 @@ use crate::{
 /// A credential that tries its members in order until one returns a token, and then uses only that member.
 ///
 /// The chain continues after a credential that is *unavailable*: nothing is installed, configured or signed in that it
-/// could use. It stops at any other error, such as a wrong secret, an unknown tenant or a failed connection to Microsoft
-/// Entra, because the next credential could be another identity than the intended one. The errors of `azure_identity`
-/// are recognized by their messages. Your own credentials return a [`CredentialUnavailableError`] if they are
-/// unavailable.
+/// could use. It stops at any other error, such as a wrong secret, an unknown tenant or a failed connection to
+/// Microsoft Entra, because the next credential could be another identity than the intended one. The errors of
+/// `azure_identity` are recognized by their messages. Your own credentials return a [`CredentialUnavailableError`] if
+/// they are unavailable.
 ///
 /// A member that does not respond delays those after it: the token timeout covers all of them together.
 ///
 /// # Errors
 ///
 /// The error lists each member that was tried, with its name and its message, in which words that may be secrets are
-/// redacted. If no member is available, it is itself a [`CredentialUnavailableError`], so that a chain can be a member of
-/// another chain.
+/// redacted. If no member is available, it is itself a [`CredentialUnavailableError`], so that a chain can be a member
+/// of another chain.
 ///
 /// # Examples
 ///

@@ -11,7 +11,7 @@
 //! | App Service, Functions, Container Apps, a virtual machine | [`from_env()`] | a managed identity; for a user-assigned one `AZURE_CLIENT_ID` |
 //! | Kubernetes with workload identity | [`from_env()`] | none: its webhook sets `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_FEDERATED_TOKEN_FILE` |
 //! | elsewhere, as an app registration | [`from_env()`] | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH` (PKCS #12 with an RSA key; the feature `client-certificate`) |
-//! | your own token broker | [`from_fn`] | |
+//! | your own token broker | [`from_fn()`] | |
 //! | an existing token | [`StaticTokenCredential`] | |
 //! | tests | `testing::FakeCredential` | |
 //!

@@ -23,8 +23,8 @@ const MAX_OUTPUT: u64 = 1024 * 1024;
 
 /// An executor for the tools of `azure_identity`'s credentials that kills a tool if the call is canceled.
 ///
-/// `az` is a script that starts Python. If a call is canceled, for example because of a timeout, the default executor of
-/// `azure_identity` leaves both processes running. This executor kills them.
+/// `az` is a script that starts Python. If a call is canceled, for example because of a timeout, the default executor
+/// of `azure_identity` leaves both processes running. This executor kills them.
 ///
 /// Each tool runs in its own process group (on Windows, in a job object), with empty standard input and with the
 /// environment and working directory of this process. If the future is dropped before the tool has exited, the whole
@@ -35,8 +35,8 @@ const MAX_OUTPUT: u64 = 1024 * 1024;
 ///
 /// # Errors
 ///
-/// Returns an error if the tool cannot be started, if it writes more than 1 MiB to its standard output or standard error
-/// (the tool is then killed), or if no Tokio runtime is running.
+/// Returns an error if the tool cannot be started, if it writes more than 1 MiB to its standard output or standard
+/// error (the tool is then killed), or if no Tokio runtime is running.
 ///
 /// # Panics
 ///
@@ -94,8 +94,8 @@ pub(super) async fn output(mut command: Command) -> io::Result<Output> {
     // The output is read before the leader is waited for, because the id of the group may be reused after that.
     let (stdout, stderr) = (group.leader.stdout().take(), group.leader.stderr().take());
     let (stdout, stderr) = tokio::try_join!(read(stdout), read(stderr))?;
-    // Waits for the leader only. If this process adopts orphans, as the first process of a container does, waiting for the
-    // group would also wait for the background processes that the tool started.
+    // Waits for the leader only. If this process adopts orphans, as the first process of a container does, waiting for
+    // the group would also wait for the background processes that the tool started.
     let status = group.leader.inner_mut().wait().await?;
     group.exited = true;
     Ok(Output { status, stdout, stderr })

@@ -25,8 +25,8 @@ impl Error {
 ///
 /// The message is kept after each word that may be a secret is redacted; the error itself is not kept as a source.
 ///
-/// If an adapter passed an error of this crate to its pipeline, the conversion returns that error. It is not suitable for
-/// the pipeline's own errors, because their messages may contain the URL.
+/// If an adapter passed an error of this crate to its pipeline, the conversion returns that error. Do not convert the
+/// pipeline's own errors, because their messages may contain the URL.
 impl From<azure_core::Error> for Error {
     fn from(error: azure_core::Error) -> Self {
         let original = error_chain(&error).find_map(|error| error.downcast_ref::<Self>()).cloned();

@@ -39,9 +39,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error of this crate: cheap to clone, and safe to log.
 ///
-/// Neither the message nor the [`source`](StdError::source) contains a token, a secret or patient data: no path below the
-/// base URL of a service, no query and no body. For this reason, underlying errors that cannot be redacted are not kept
-/// as sources.
+/// Neither the message nor the [`source`](StdError::source) contains a token, a secret or patient data: no path below
+/// the base URL of a service, no query and no body. For this reason, underlying errors that cannot be redacted are not
+/// kept as sources.
 ///
 /// # Examples
 ///

@@ -2,7 +2,7 @@
 
 use azure_core::credentials::TokenRequestOptions;
 
-/// The marker of a token request that follows a 401: the service rejected the token that the credential returned before.
+/// The marker of a token request that follows a 401, because the service rejected the previous token.
 ///
 /// The marker is in the context of the [`TokenRequestOptions`]. A credential that caches tokens should get a new one.
 /// A credential that cannot do so may ignore the marker; the caller then receives the 401.
