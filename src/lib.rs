@@ -122,6 +122,7 @@ mod denial;
 mod error;
 pub mod guide;
 mod named;
+mod redact;
 mod scope;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
@@ -146,7 +147,7 @@ pub use client::{
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub use denial::{Challenge, Denial, DenialCause, ParseDenialCauseError};
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, ParseErrorKindError, Result};
 
 /// Private functions for the fuzz targets.
 #[cfg(all(fuzzing, feature = "client", feature = "tower"))]

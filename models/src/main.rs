@@ -20,17 +20,12 @@ extern crate std as real_std;
 mod credential;
 mod scenarios;
 mod shims;
-#[path = "../../src/text.rs"]
-#[allow(dead_code)]
-mod text;
 #[path = "../../src/token/mod.rs"]
 #[allow(dead_code)]
 mod token;
 
 pub(crate) use real_std::*;
-pub(crate) use shims::{
-    Error, ErrorKind, Result, clock, credentials, runtime, swap::ArcSwapOption, sync, time,
-};
+pub(crate) use shims::{Error, ErrorKind, Result, clock, runtime, swap::ArcSwapOption, sync, time};
 
 fn main() {
     let iterations = env::args().nth(1).map_or(1_000, |count| count.parse().expect("a number of iterations"));

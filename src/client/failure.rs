@@ -1,9 +1,9 @@
 //! [`Failure`]: an attempt without a complete response.
 
-use std::{error::Error as StdError, iter::successors, time::Duration};
+use std::time::Duration;
 
 use super::{body::BodyStreamError, retry::FailureKind};
-use crate::{Error, ErrorKind, ServiceKind};
+use crate::{Error, ErrorKind, ServiceKind, error::chain::error_chain};
 
 /// The maximum length of the cause in an error message, in characters. Over HTTP/2, it can contain text of the peer.
 const MAX_CAUSE_LENGTH: usize = 200;
@@ -21,7 +21,7 @@ pub(super) enum TransportFailure {
 
 impl From<reqwest::Error> for TransportFailure {
     fn from(error: reqwest::Error) -> Self {
-        if chain(&error).any(|cause| cause.is::<BodyStreamError>()) {
+        if error_chain(&error).any(|cause| cause.is::<BodyStreamError>()) {
             Self::RequestBody
         } else {
             Self::Http(error.without_url())
@@ -67,7 +67,7 @@ impl Failure {
 
 fn describe_http_error(target: &str, error: &reqwest::Error) -> (FailureKind, ErrorKind, String) {
     // The innermost cause is the most specific: "Connection refused", "invalid peer certificate: UnknownIssuer".
-    let cause = chain(error).last().map(ToString::to_string).unwrap_or_default();
+    let cause = error_chain(error).last().map(ToString::to_string).unwrap_or_default();
     let cause: String = cause.chars().take(MAX_CAUSE_LENGTH).collect();
     if error.is_builder() {
         let message = format!("the request for {target} is invalid: {cause}; nothing was sent");
@@ -87,8 +87,4 @@ fn describe_http_error(target: &str, error: &reqwest::Error) -> (FailureKind, Er
         }
     };
     (kind, error_kind, format!("{message}: {cause}"))
-}
-
-fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    successors(Some(error), |&error| error.source())
 }

@@ -43,7 +43,7 @@ impl<A: Audience> HealthcareClient<A> {
     pub(super) async fn send_buffered(&self, parts: &Parts) -> Result<Response> {
         let limit = self.config.body_limit;
         let (head, body) = self.send_with_retries(parts, &Buffered { limit }).await?;
-        let body = body.map_err(|error| error.after_head(head.status, false, head.retry_after()))?;
+        let body = body.map_err(|error| error.with_response_head(head.status, false, head.retry_after()))?;
         Ok(Response { head, body })
     }
 
@@ -91,7 +91,7 @@ impl<A: Audience> HealthcareClient<A> {
                         let kind = if processed { kind } else { FailureKind::Status(head.status) };
                         let transient =
                             error.is_transient() && (!processed || safety == RetrySafety::Idempotent);
-                        let error = error.after_head(head.status, transient, head.retry_after());
+                        let error = error.with_response_head(head.status, transient, head.retry_after());
                         (kind, head.retry_after(), Err(error))
                     }
                 };

@@ -1,4 +1,4 @@
-//! [`ChainedTokenCredential`]: the first of several that is there.
+//! [`ChainedTokenCredential`]: the first available credential of several.
 
 use std::{
     borrow::Cow,
@@ -12,22 +12,33 @@ use azure_core::{
     error::{Error, ErrorKind},
 };
 
-use super::{CredentialUnavailableError, availability::is_unavailable};
-use crate::token::complaint;
+use super::{
+    azure_identity_errors::{is_unavailable, without_boilerplate},
+    to_error::redacted_message,
+    unavailable_error::CredentialUnavailableError,
+};
+use crate::{
+    error::transient::is_transient,
+    redact::{MAX_LEN, truncate},
+};
 
-/// Asks credentials in their order until one gives a token, and from then on that one alone.
+/// A credential that tries its members in order until one returns a token, and then uses only that member.
 ///
-/// It goes on from a credential that is *not available here*: nothing is installed, set up or signed in that it could
-/// ask. It stops at one that is there and *was refused*, as by a wrong secret, by a tenant that is not found or by an
-/// Entra that cannot be reached: the next one would be another identity than the one that was meant. Credentials of
-/// one's own say "not available here" by [`CredentialUnavailableError`]; those of `azure_identity` are known by what they say.
+/// The chain continues after a credential that is *unavailable*: nothing is installed, configured or signed in that it
+/// could use. It stops at any other error, such as a wrong secret, an unknown tenant or a failed connection to
+/// Microsoft Entra, because the next credential could be another identity than the intended one. The errors of
+/// `azure_identity` are recognized by their messages. Your own credentials return a [`CredentialUnavailableError`] if
+/// they are unavailable.
 ///
-/// A member that gives no answer holds up those behind it: the time that a credential may take is that of them all.
+/// A member that does not respond delays those after it: the token timeout covers all of them together.
 ///
 /// # Errors
 ///
-/// One error tells what each member said that was asked, by its name, without words that look like a secret. Where
-/// none is available it is itself an [`CredentialUnavailableError`], so that a chain can be a member of another.
+/// The error lists each member that was tried, with its name and its message, in which words that may be secrets are
+/// redacted. If no member is available, it is itself a [`CredentialUnavailableError`], so that a chain can be a member
+/// of another chain.
+///
+/// # Examples
 ///
 /// ```
 /// use std::sync::Arc;
@@ -41,13 +52,13 @@ use crate::token::complaint;
 ///         .with("Azure CLI", AzureCliCredential::new(None)?)
 ///         .with("managed identity", ManagedIdentityCredential::new(None)?),
 /// );
-/// assert_eq!(chain.selected(), None); // nobody was asked yet
+/// assert_eq!(chain.selected(), None); // no token was requested yet
 /// # Ok(()) }
 /// ```
 #[derive(Default)]
 pub struct ChainedTokenCredential {
     members: Vec<Member>,
-    answered: OnceLock<usize>,
+    selected: OnceLock<usize>,
 }
 
 struct Member {
@@ -56,49 +67,48 @@ struct Member {
 }
 
 impl ChainedTokenCredential {
-    /// A chain without members, which gives no token.
+    /// Creates an empty chain. It returns an error for every token request.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a member behind those that are there. Its name stands in errors and logs.
+    /// Adds a member at the end. `name` appears in errors and logs.
     #[must_use]
     pub fn with(mut self, name: impl Into<Cow<'static, str>>, credential: Arc<dyn TokenCredential>) -> Self {
         self.members.push(Member { name: name.into(), credential });
         self
     }
 
-    /// The name of the member that gave the first token, and is asked for all others.
+    /// Returns the name of the member that returned the first token and is used since then.
     #[must_use]
     pub fn selected(&self) -> Option<&str> {
-        self.answering().map(|member| &*member.name)
+        self.selected_member().map(|member| &*member.name)
     }
 
-    fn answering(&self) -> Option<&Member> {
-        self.members.get(*self.answered.get()?)
+    fn selected_member(&self) -> Option<&Member> {
+        self.members.get(*self.selected.get()?)
     }
 }
 
-/// What the members said that were asked. All of them together find room in an error's text.
+/// The names and redacted messages of the members that failed.
 #[derive(Default)]
-struct Said<'a>(Vec<(&'a str, String)>);
+struct Failures<'a>(Vec<(&'a str, String)>);
 
-impl<'a> Said<'a> {
+impl<'a> Failures<'a> {
     fn push(&mut self, member: &'a Member, error: &Error) {
-        let line = complaint::line(error);
-        // The name is told already, and a link for each would leave no room for the rest.
-        let line = line.split_once(" authentication failed. ").map_or(&*line, |(_, said)| said);
-        let line = line.split_once(" To troubleshoot, visit").map_or(line, |(said, _)| said);
-        self.0.push((&member.name, line.to_owned()));
+        // The member's name is shown already, and a link for each would leave no room for the reasons.
+        let message = without_boilerplate(&redacted_message(error)).to_owned();
+        self.0.push((&member.name, message));
     }
 }
 
-impl fmt::Display for Said<'_> {
+impl fmt::Display for Failures<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let room = complaint::LIMIT * 3 / 4 / self.0.len().max(1);
-        let lines = self.0.iter().map(|(name, line)| format!("{name}: {}", complaint::bounded(line, room)));
-        f.write_str(&lines.collect::<Vec<_>>().join("; "))
+        // Divided among the members, because the whole message is truncated to `MAX_LEN`.
+        let max_len = MAX_LEN * 3 / 4 / self.0.len().max(1);
+        let failures = self.0.iter().map(|(name, message)| format!("{name}: {}", truncate(message, max_len)));
+        f.write_str(&failures.collect::<Vec<_>>().join("; "))
     }
 }
 
@@ -109,45 +119,46 @@ impl TokenCredential for ChainedTokenCredential {
         scopes: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        let (mut said, mut may_pass) = (Said::default(), false);
-        let members = match self.answering() {
+        let (mut failures, mut transient) = (Failures::default(), false);
+        let members = match self.selected_member() {
             Some(member) => std::slice::from_ref(member),
             None => &self.members[..],
         };
-        for (place, member) in members.iter().enumerate() {
+        for (index, member) in members.iter().enumerate() {
             let error = match member.credential.get_token(scopes, options.clone()).await {
                 Ok(token) => {
-                    if self.answered.set(place).is_ok() {
-                        tracing::info!(credential = %member.name, "gives the tokens from now on");
+                    if self.selected.set(index).is_ok() {
+                        tracing::info!(credential = %member.name, "credential selected");
                     }
                     return Ok(token);
                 }
                 Err(error) => error,
             };
-            said.push(member, &error);
-            may_pass |= complaint::may_pass(&error);
+            failures.push(member, &error);
+            transient |= is_transient(&error);
             if !is_unavailable(&error) {
-                let error = Error::with_message(ErrorKind::Credential, said.to_string());
-                return Err(passing(may_pass, error));
+                let error = Error::with_message(ErrorKind::Credential, failures.to_string());
+                return Err(set_transient(error, transient));
             }
         }
-        let said = match said.0.is_empty() {
-            true => "the chain of credentials has no members".to_owned(),
-            false => format!("no credential is available here: {said}"),
+        let message = match failures.0.is_empty() {
+            true => "the credential chain is empty (add a credential to it)".to_owned(),
+            false => format!("no credential of the chain is available: {failures}"),
         };
-        Err(passing(may_pass, CredentialUnavailableError::new(said).into()))
+        Err(set_transient(CredentialUnavailableError::new(message).into(), transient))
     }
 }
 
-/// The error, from which it can be told whether it may pass by itself.
+/// Makes `error` transient, if `transient` is `true`, by wrapping it in an error of the kind [`Io`](ErrorKind::Io).
 ///
-/// The errors of the members are not kept: they can hold an answer of Entra or the output of a tool.
-fn passing(may_pass: bool, error: Error) -> Error {
-    match may_pass {
+/// The errors of the members are not kept as sources, because they may contain a response of Entra or the output of a
+/// tool.
+fn set_transient(error: Error, transient: bool) -> Error {
+    match transient {
         true => {
-            let said = error.to_string();
-            let cause = Error::with_error(ErrorKind::Io, error, said.clone());
-            Error::with_error(ErrorKind::Credential, cause, said)
+            let message = error.to_string();
+            let source = Error::with_error(ErrorKind::Io, error, message.clone());
+            Error::with_error(ErrorKind::Credential, source, message)
         }
         false => error,
     }
@@ -155,7 +166,7 @@ fn passing(may_pass: bool, error: Error) -> Error {
 
 impl fmt::Debug for ChainedTokenCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A credential's `Debug` is its author's: it may show anything.
+        // Only the names are shown, because the `Debug` output of another crate's credential may contain secrets.
         let names: Vec<_> = self.members.iter().map(|member| &*member.name).collect();
         f.debug_struct("ChainedTokenCredential")
             .field("members", &names)

@@ -8,20 +8,23 @@ use azure_core::{
     error::{Error, ErrorKind},
 };
 
-use super::{CredentialUnavailableError, ForceRefresh};
-use crate::scope;
+use super::unavailable_error::CredentialUnavailableError;
+use crate::{scope, token::force_refresh::ForceRefresh};
 
-/// A credential that gets its tokens from an async closure: a broker of one's own, a mounted file, a test.
+/// Creates a credential that gets its tokens from an async closure.
 ///
-/// The closure is called when a token is needed; the token cache above it sees to it that this is seldom, and that one
-/// call serves everybody who waits. It says when the token ends, as that is when the next one is fetched.
+/// Use it for your own token broker, for a mounted file or in a test. The token cache calls the closure only when it
+/// needs a token, and concurrent requests share one call. The closure also returns the expiry of the token, which
+/// determines when the cache refreshes it.
 ///
 /// # Errors
 ///
-/// Whatever the closure returns by `?`. Its text is shown and logged, after words that look like a secret are left out
-/// of it; what led to it is not. It may pass by itself where a [`std::io::Error`] of a connection that broke or of a
-/// time-out led to it: see [`Error::is_transient`](crate::Error::is_transient). [`CredentialUnavailableError`] lets a
-/// [chain](super::ChainedTokenCredential) go on to its next member.
+/// The closure may return any error with `?`. Its message is shown and logged after each word that may be a secret is
+/// redacted; its sources are not. The failure is [transient](crate::Error::is_transient) if the error or one of its
+/// sources is a [`std::io::Error`] for a broken connection or a timeout. After a [`CredentialUnavailableError`], a
+/// [chain](super::ChainedTokenCredential) continues with its next member.
+///
+/// # Examples
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,26 +34,30 @@ use crate::scope;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
-/// # async fn ask_broker(_resource: &str) -> std::io::Result<(String, Duration)> {
+/// # async fn call_broker(_resource: &str) -> std::io::Result<(String, Duration)> {
 /// #     Ok(("from-the-broker".to_owned(), Duration::from_secs(3600)))
 /// # }
 /// let credential = from_fn(|request| async move {
-///     let (token, life) = ask_broker(request.resource()).await?;
-///     Ok(AccessToken::new(token, OffsetDateTime::now_utc() + life))
+///     let (token, lifetime) = call_broker(request.resource()).await?;
+///     Ok(AccessToken::new(token, OffsetDateTime::now_utc() + lifetime))
 /// });
 /// let auth = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, credential);
 /// assert_eq!(auth.authorization().await?, "Bearer from-the-broker");
 /// # Ok(()) }
 /// ```
-pub fn from_fn<F, Fut>(get: F) -> Arc<dyn TokenCredential>
+pub fn from_fn<F, Fut>(get_token: F) -> Arc<dyn TokenCredential>
 where
     F: Fn(TokenRequest) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<AccessToken, Box<dyn StdError + Send + Sync>>> + Send + 'static,
 {
-    Arc::new(FromFn(get))
+    Arc::new(FromFn(get_token))
 }
 
-/// What a closure is asked for.
+/// A request for a token, passed to the closure of [`from_fn`].
+///
+/// # Examples
+///
+/// Skip the broker's cache after the service rejected a token:
 ///
 /// ```
 /// use std::time::Duration;
@@ -61,46 +68,45 @@ where
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
-/// # async fn ask_broker(scope: &str, anew: bool) -> std::io::Result<(String, Duration)> {
+/// # async fn call_broker(scope: &str, skip_cache: bool) -> std::io::Result<(String, Duration)> {
 /// #     assert_eq!(scope, "https://contoso-records.fhir.azurehealthcareapis.com/.default");
-/// #     Ok((if anew { "new" } else { "kept" }.to_owned(), Duration::from_secs(3600)))
+/// #     Ok((if skip_cache { "new" } else { "cached" }.to_owned(), Duration::from_secs(3600)))
 /// # }
 /// let credential = from_fn(|request: TokenRequest| async move {
-///     println!("a token for {}", request.resource());
-///     // The broker keeps tokens, and is told where the one that it has was refused.
-///     let (token, life) = ask_broker(request.scope(), request.force_refresh()).await?;
-///     Ok(AccessToken::new(token, OffsetDateTime::now_utc() + life))
+///     let (token, lifetime) = call_broker(request.scope(), request.force_refresh()).await?;
+///     Ok(AccessToken::new(token, OffsetDateTime::now_utc() + lifetime))
 /// });
 /// let auth = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, credential);
-/// let refused = auth.authorization().await?;
-/// assert_eq!(refused, "Bearer kept");
-/// assert_eq!(auth.refresh_rejected(&refused).await?.unwrap(), "Bearer new");
+/// let rejected = auth.authorization().await?;
+/// assert_eq!(rejected, "Bearer cached");
+/// assert_eq!(auth.refresh_rejected(&rejected).await?.unwrap(), "Bearer new");
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenRequest {
     scope: String,
-    forced: bool,
+    force_refresh: bool,
 }
 
 impl TokenRequest {
-    /// What the v2 endpoint of Microsoft Entra takes as `scope`: the resource with `/.default`.
+    /// Returns the scope: the resource followed by `/.default`. It is the `scope` parameter of Microsoft Entra's v2
+    /// endpoint.
     #[must_use]
     pub fn scope(&self) -> &str {
         &self.scope
     }
 
-    /// What `az account get-access-token` takes as `--resource`, and what stands in the token's `aud` claim: the scope
-    /// without its `/.default`.
+    /// Returns the resource: the scope without `/.default`. It is the `--resource` of `az account get-access-token` and
+    /// the `aud` claim of the token.
     #[must_use]
     pub fn resource(&self) -> &str {
         scope::resource(&self.scope).unwrap_or(&self.scope)
     }
 
-    /// Whether the service refused the token of the call before: one that is kept somewhere should not be given again.
+    /// Returns `true` if the service rejected the previous token, so that a cached token should not be returned.
     #[must_use]
     pub fn force_refresh(&self) -> bool {
-        self.forced
+        self.force_refresh
     }
 }
 
@@ -125,14 +131,14 @@ where
     ) -> azure_core::Result<AccessToken> {
         let request = TokenRequest {
             scope: scope::only(scopes)?.to_owned(),
-            forced: ForceRefresh::is_in(options.as_ref()),
+            force_refresh: ForceRefresh::is_in(options.as_ref()),
         };
-        (self.0)(request).await.map_err(told)
+        (self.0)(request).await.map_err(to_credential_error)
     }
 }
 
-/// The closure's error as that of a credential, which keeps what it is known to be.
-fn told(error: Box<dyn StdError + Send + Sync>) -> Error {
+/// Converts the closure's error and preserves its type if it has a meaning for the caller.
+fn to_credential_error(error: Box<dyn StdError + Send + Sync>) -> Error {
     match error.downcast::<Error>() {
         Ok(error) => *error,
         Err(error) => match error.downcast::<CredentialUnavailableError>() {

@@ -1,20 +1,23 @@
-//! What gets tokens, and what it and the token cache say to each other.
+//! Credentials, which get access tokens.
 //!
 //! A credential is anything that implements [`TokenCredential`](azure_core::credentials::TokenCredential): those of
-//! `azure_identity`, those below, and your own. Those below serve other Azure clients as well.
+//! `azure_identity`, those of this module, and your own. The credentials of this module also work with other Azure
+//! clients.
 //!
-//! | where it runs | credential | what to set |
+//! | environment | credential | configuration |
 //! |---|---|---|
-//! | on a laptop | [`developer_tools()`] | `az login`, `Connect-AzAccount` or `azd auth login` |
-//! | on a laptop and in the cloud | [`from_env()`] | as below; on the laptop nothing |
-//! | App Service, Functions, Container Apps, a virtual machine | [`from_env()`] | an identity of the machine; for a user-assigned one `AZURE_CLIENT_ID` |
-//! | Kubernetes with workload identity | [`from_env()`] | nothing: its webhook sets `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_FEDERATED_TOKEN_FILE` |
+//! | a developer's machine | [`developer_tools()`] | `az login`, `Connect-AzAccount` or `azd auth login` |
+//! | a developer's machine and the cloud | [`from_env()`] | as below; none on the developer's machine |
+//! | App Service, Functions, Container Apps, a virtual machine | [`from_env()`] | a managed identity; for a user-assigned one `AZURE_CLIENT_ID` |
+//! | Kubernetes with workload identity | [`from_env()`] | none: its webhook sets `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_FEDERATED_TOKEN_FILE` |
 //! | elsewhere, as an app registration | [`from_env()`] | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH` (PKCS #12 with an RSA key; the feature `client-certificate`) |
-//! | beside a broker of one's own | [`from_fn`] | |
-//! | with a token at hand | [`StaticTokenCredential`] | |
-//! | in tests | `testing::FakeCredential` | |
+//! | your own token broker | [`from_fn()`] | |
+//! | an existing token | [`StaticTokenCredential`] | |
+//! | tests | `testing::FakeCredential` | |
 //!
-//! [`ChainedTokenCredential`] asks several in turn.
+//! [`ChainedTokenCredential`] tries several credentials in order.
+//!
+//! # Examples
 //!
 //! ```
 //! # #[cfg(feature = "identity")]
@@ -25,13 +28,13 @@
 //! use azure_healthcare_auth::credentials::{StaticTokenCredential, developer_tools};
 //! use azure_healthcare_auth::{Authenticator, DicomAudience, FhirAudience};
 //!
-//! # let given: Option<String> = None;
-//! // A token from the environment, or whoever is signed in on this machine.
-//! let credential: Arc<dyn TokenCredential> = match given {
+//! # let token: Option<String> = None;
+//! // An existing token, or the user who is signed in to a developer tool.
+//! let credential: Arc<dyn TokenCredential> = match token {
 //!     Some(token) => Arc::new(StaticTokenCredential::new(&token)?),
 //!     None => developer_tools()?,
 //! };
-//! // One credential for both services. It is asked when the first token is needed.
+//! // One credential serves both services. It is called when the first token is needed.
 //! let fhir = Authenticator::new(FhirAudience::workspace("contoso", "records").build()?, credential);
 //! let dicom = fhir.for_audience(DicomAudience::workspace("contoso", "imaging").build()?);
 //! assert!(fhir.expires_on().is_none() && dicom.expires_on().is_none());
@@ -40,7 +43,7 @@
 //! # fn main() {}
 //! ```
 
-mod availability;
+mod azure_identity_errors;
 mod chain;
 #[cfg(feature = "identity")]
 mod from_env;
@@ -51,9 +54,8 @@ mod powershell;
 mod process;
 #[cfg(any(feature = "client", feature = "identity"))]
 mod static_token;
+mod to_error;
 mod unavailable_error;
-
-use azure_core::credentials::TokenRequestOptions;
 
 pub use chain::ChainedTokenCredential;
 #[cfg(feature = "identity")]
@@ -71,29 +73,4 @@ pub use process::ProcessExecutor;
 pub use static_token::StaticTokenCredential;
 pub use unavailable_error::CredentialUnavailableError;
 
-/// Marks a call that was made because the service refused the token of the call before.
-///
-/// It stands in the context of [`TokenRequestOptions`]. A credential that keeps tokens should then fetch a new one; one
-/// that cannot may ignore it, and the refusal reaches the caller.
-///
-/// ```
-/// use azure_core::credentials::TokenRequestOptions;
-/// use azure_healthcare_auth::credentials::ForceRefresh;
-///
-/// /// In a `TokenCredential` that keeps its tokens in a file.
-/// fn may_read_the_file(options: Option<&TokenRequestOptions<'_>>) -> bool {
-///     !ForceRefresh::is_in(options)
-/// }
-/// assert!(may_read_the_file(None));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ForceRefresh;
-
-impl ForceRefresh {
-    /// Whether a call carries the mark. Never panics.
-    #[must_use]
-    pub fn is_in(options: Option<&TokenRequestOptions<'_>>) -> bool {
-        options.is_some_and(|options| options.method_options.context.value::<Self>().is_some())
-    }
-}
+pub use crate::token::force_refresh::ForceRefresh;

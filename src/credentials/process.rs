@@ -1,4 +1,4 @@
-//! [`ProcessExecutor`]: runs a tool, and ends it with all that it started when its answer is no longer wanted.
+//! [`ProcessExecutor`]: runs command-line tools and kills those that are canceled, with their child processes.
 
 use std::{
     ffi::OsStr,
@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use azure_core::error::{Error, ErrorKind};
 use azure_identity::Executor;
 use process_wrap::tokio::{ChildWrapper, CommandWrap};
@@ -17,16 +18,35 @@ use tokio::{
     time::timeout,
 };
 
-/// The bytes that a tool may write to its output, and as many to its error output. A token has a few thousand.
-const LIMIT: u64 = 1024 * 1024;
+/// The limit, in bytes, for the standard output of a tool and for its standard error. A token has a few thousand bytes.
+const MAX_OUTPUT: u64 = 1024 * 1024;
 
-/// Runs the tools of `azure_identity`'s credentials, and ends those whose answer nobody waits for any more.
+/// An executor for the tools of `azure_identity`'s credentials that kills a tool if the call is canceled.
 ///
-/// `az` is a script that starts Python. `azure_identity`'s own executor leaves both running when a call is given up:
-/// when its time is over, say, or the service shuts down. This one leaves neither:
+/// `az` is a script that starts Python. If a call is canceled, for example because of a timeout, the default executor
+/// of `azure_identity` leaves both processes running. This executor kills them.
+///
+/// Each tool runs in its own process group (on Windows, in a job object), with empty standard input and with the
+/// environment and working directory of this process. If the future is dropped before the tool has exited, the whole
+/// group is killed. A process that has left the group, such as a daemon, is not killed. Background processes of a tool
+/// that has exited continue to run. A Ctrl-C in the terminal does not reach the tool.
+///
+/// The behavior on Windows has not been tested there.
+///
+/// # Errors
+///
+/// Returns an error if the tool cannot be started, if it writes more than 1 MiB to its standard output or standard
+/// error (the tool is then killed), or if no Tokio runtime is running.
+///
+/// # Panics
+///
+/// Tokio panics if its runtime was built without I/O.
+///
+/// # Examples
 ///
 /// ```
 /// use std::sync::Arc;
+///
 /// use azure_healthcare_auth::credentials::ProcessExecutor;
 /// use azure_identity::{AzureCliCredential, AzureCliCredentialOptions};
 ///
@@ -38,30 +58,19 @@ const LIMIT: u64 = 1024 * 1024;
 /// # Ok(()) }
 /// # assert!(credential().is_ok());
 /// ```
-///
-/// A tool runs in a process group of its own (on Windows, a job object), with nothing to read, and with this program's
-/// environment and working folder. Where the future is dropped before the tool has ended, the whole group is killed.
-/// A process that has left the group, as a daemon does, is not found; what a tool that came to its end has left in the
-/// background goes on. A Ctrl-C typed at a terminal does not reach the tool.
-///
-/// What it does on Windows has not been run there.
-///
-/// # Errors
-///
-/// The tool cannot be started, or it writes more than 1 MiB to its output or its error output: it is ended then. Also
-/// outside a Tokio runtime; in one that was built without I/O, Tokio panics.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct ProcessExecutor;
 
 impl ProcessExecutor {
-    /// As described above.
+    /// Creates an executor.
+    #[must_use]
     pub const fn new() -> Self {
         Self
     }
 }
 
-#[async_trait::async_trait]
+#[async_trait]
 impl Executor for ProcessExecutor {
     async fn run(&self, program: &OsStr, args: &[&OsStr]) -> io::Result<Output> {
         let mut command = Command::new(program);
@@ -70,9 +79,9 @@ impl Executor for ProcessExecutor {
     }
 }
 
-/// Runs `command` as [`ProcessExecutor`] does.
+/// Runs `command` as described for [`ProcessExecutor`] and returns its output.
 pub(super) async fn output(mut command: Command) -> io::Result<Output> {
-    // Without a runtime, Tokio panics.
+    // Checked first, because Tokio panics without a runtime.
     Handle::try_current().map_err(io::Error::other)?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut command = CommandWrap::from(command);
@@ -80,56 +89,58 @@ pub(super) async fn output(mut command: Command) -> io::Result<Output> {
     command.wrap(process_wrap::tokio::ProcessGroup::leader());
     #[cfg(windows)]
     command.wrap(process_wrap::tokio::JobObject);
-    let mut group = Group { leader: command.spawn()?, ended: false };
+    let mut group = ProcessGroup { leader: command.spawn()?, exited: false };
 
-    // Not before both are at their end is the leader waited for: until then its id is the group's, and nobody else's.
+    // The output is read before the leader is waited for, because the id of the group may be reused after that.
     let (stdout, stderr) = (group.leader.stdout().take(), group.leader.stderr().take());
     let (stdout, stderr) = tokio::try_join!(read(stdout), read(stderr))?;
-    // And it alone: where orphans fall to this program, as to the first of a container, the group would be waited for
-    // until all that the tool has left in the background is at its end.
+    // Waits for the leader only. If this process adopts orphans, as the first process of a container does, waiting for
+    // the group would also wait for the background processes that the tool started.
     let status = group.leader.inner_mut().wait().await?;
-    group.ended = true;
+    group.exited = true;
     Ok(Output { status, stdout, stderr })
 }
 
-/// What the call gives that has started the tool, or an error that may pass: the tool is ended where it takes too long.
+/// Runs `call`, which starts a tool, for at most `limit`. A timeout is a transient error and kills the tool.
 pub(super) async fn in_time<T>(
     tool: &str,
     limit: Duration,
     call: impl Future<Output = T>,
 ) -> azure_core::Result<T> {
-    // Without a runtime, Tokio's clock panics.
+    // Checked first, because Tokio's timer panics without a runtime.
     Handle::try_current().map_err(|error| {
-        let why = format!("{tool} cannot be run: {error}");
-        Error::with_error(ErrorKind::Credential, error, why)
+        let message = format!("failed to run {tool}: {error}");
+        Error::with_error(ErrorKind::Credential, error, message)
     })?;
     timeout(limit, call).await.map_err(|_| {
-        let why = format!("{tool} was ended: it gave no answer within {} s", limit.as_secs_f64());
-        // It may be faster the next time.
-        Error::with_error(ErrorKind::Credential, Error::from(io::Error::from(io::ErrorKind::TimedOut)), why)
+        let message = format!("{tool} did not exit within {} s and was killed", limit.as_secs_f64());
+        // The source makes the error transient.
+        let source = Error::from(io::Error::from(io::ErrorKind::TimedOut));
+        Error::with_error(ErrorKind::Credential, source, message)
     })
 }
 
 async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe {
-        let read = pipe.take(LIMIT + 1).read_to_end(&mut bytes).await?;
-        if read as u64 > LIMIT {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the tool writes more than 1 MiB"));
+        let read = pipe.take(MAX_OUTPUT + 1).read_to_end(&mut bytes).await?;
+        if read as u64 > MAX_OUTPUT {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the tool wrote more than 1 MiB"));
         }
     }
     Ok(bytes)
 }
 
-struct Group {
+/// Kills the group when it is dropped, unless the leader has exited.
+struct ProcessGroup {
     leader: Box<dyn ChildWrapper>,
-    ended: bool,
+    exited: bool,
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        if !self.ended {
-            // It can only fail where there is nothing left to end.
+        if !self.exited {
+            // Fails only if no process is left.
             let _ = self.leader.start_kill();
         }
     }

@@ -1,4 +1,4 @@
-//! [`StaticTokenCredential`]: a token that somebody else got.
+//! [`StaticTokenCredential`]: an existing token as a credential.
 
 use std::{
     fmt,
@@ -14,9 +14,12 @@ use azure_core::{
 
 use crate::{Error, ErrorKind, Result, UnverifiedClaims, token::bearer};
 
-/// A token from elsewhere, such as the `$token` of a shell. It is used as it is until it ends, and cannot be renewed.
+/// A credential that returns an existing token, such as the value of a shell variable, until it expires.
 ///
-/// It is for one service: whatever a token is asked for, this is the answer, and a service that it is not for says 401.
+/// The token cannot be refreshed. It is for one service: the credential returns it for every scope, and a service for
+/// which it was not issued rejects it with 401.
+///
+/// # Examples
 ///
 /// ```
 /// use std::{sync::Arc, time::{Duration, SystemTime}};
@@ -30,51 +33,59 @@ use crate::{Error, ErrorKind, Result, UnverifiedClaims, token::bearer};
 /// # let token = "e30.eyJleHAiOjE3MDAwMDAwMDB9.c2ln";
 /// let credential = Arc::new(StaticTokenCredential::new(token)?);
 /// let auth = Authenticator::new(records.clone(), credential);
-/// // That was in November 2023:
-/// assert!(auth.authorization().await.unwrap_err().to_string().contains("and cannot be renewed: get another"));
+/// // This token expired in November 2023:
+/// assert!(auth.authorization().await.unwrap_err().to_string().contains("cannot be refreshed (get a new token"));
 ///
-/// // One that does not say when it ends, as an emulator of the service may take it:
+/// // A token without an `exp` claim, for example for an emulator:
 /// assert!(StaticTokenCredential::new("for-the-emulator").is_err());
-/// let ends = SystemTime::now() + Duration::from_secs(60 * 60);
-/// let auth = Authenticator::new(records, Arc::new(StaticTokenCredential::with_expiry("for-the-emulator", ends)?));
+/// let expires_on = SystemTime::now() + Duration::from_secs(60 * 60);
+/// let credential = StaticTokenCredential::with_expiry("for-the-emulator", expires_on)?;
+/// let auth = Authenticator::new(records, Arc::new(credential));
 /// assert_eq!(auth.authorization().await?, "Bearer for-the-emulator");
 /// # Ok(()) }
 /// ```
 pub struct StaticTokenCredential {
     token: Secret,
-    ends: SystemTime,
+    expires_on: SystemTime,
 }
 
 impl StaticTokenCredential {
-    /// A token that says when it ends, in its `exp` claim (RFC 7519 section 4.1.4), as all of Microsoft Entra do.
+    /// Creates a credential from a JSON Web Token, which expires at the time of its `exp` claim (RFC 7519 section
+    /// 4.1.4). All tokens of Microsoft Entra for these services have this claim.
     ///
-    /// White space around it and a leading `Bearer` are left out, so that it may come from a file or from a header.
+    /// Whitespace around the token and a leading `Bearer` are removed, so that the token may come from a file or a
+    /// header.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Credential`] for what cannot stand in a header, and for a token that does not say when it ends:
-    /// see [`ending`](Self::ending). One that has ended is an error when it is needed, not here.
+    /// Returns [`ErrorKind::Credential`] if the token is not valid in a header, or if it has no `exp` claim: use
+    /// [`with_expiry`](Self::with_expiry) for such a token. An expired token is not an
+    /// error here: the later token requests fail.
     pub fn new(token: &str) -> Result<Self> {
-        let token = bare(token)?;
-        let ends = UnverifiedClaims::from_token(token).and_then(|claims| claims.expires_on()).ok_or_else(|| {
-            let message = "the token does not say when it ends: give its end with `StaticTokenCredential::with_expiry`";
-            Error::new(ErrorKind::Credential, message)
-        })?;
-        Ok(Self { token: token.to_owned().into(), ends })
+        let token = trim(token)?;
+        let expires_on =
+            UnverifiedClaims::from_token(token).and_then(|claims| claims.expires_on()).ok_or_else(|| {
+                let message =
+                    "the static token has no `exp` claim (use `StaticTokenCredential::with_expiry`)";
+                Error::new(ErrorKind::Credential, message)
+            })?;
+        Ok(Self { token: token.to_owned().into(), expires_on })
     }
 
-    /// A token of any form and when it ends.
+    /// Creates a credential from a token of any format that expires at `expires_on`.
+    ///
+    /// Whitespace around the token and a leading `Bearer` are removed. An `exp` claim of the token is ignored.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Credential`] for what cannot stand in a header.
-    pub fn with_expiry(token: &str, ends: SystemTime) -> Result<Self> {
-        Ok(Self { token: bare(token)?.to_owned().into(), ends })
+    /// Returns [`ErrorKind::Credential`] if the token is not valid in a header.
+    pub fn with_expiry(token: &str, expires_on: SystemTime) -> Result<Self> {
+        Ok(Self { token: trim(token)?.to_owned().into(), expires_on })
     }
 }
 
-/// The token without what is around it in a file or a header.
-fn bare(token: &str) -> Result<&str> {
+/// Removes whitespace and a leading `Bearer`, and checks that the token is valid in a header.
+fn trim(token: &str) -> Result<&str> {
     const SCHEME: &str = "Bearer ";
     let token = token.trim();
     let token = match token.split_at_checked(SCHEME.len()) {
@@ -92,28 +103,33 @@ impl TokenCredential for StaticTokenCredential {
         _scopes: &[&str],
         _options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        if let Ok(past) = SystemTime::now().duration_since(self.ends) {
+        if let Ok(age) = SystemTime::now().duration_since(self.expires_on) {
             let message = format!(
-                "the token that was given ended {} s ago by this machine's clock, and cannot be renewed: get another",
-                past.as_secs()
+                "the static token expired {} s ago and cannot be refreshed (get a new token, or check this machine's \
+                 clock)",
+                age.as_secs()
             );
             return Err(CoreError::with_message(CoreKind::Credential, message));
         }
-        Ok(AccessToken::new(self.token.clone(), date(self.ends)?))
+        Ok(AccessToken::new(self.token.clone(), to_offset_date_time(self.expires_on)?))
     }
 }
 
-fn date(time: SystemTime) -> azure_core::Result<OffsetDateTime> {
-    // `OffsetDateTime::from` panics where a date is too far off.
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+/// Converts a time without the panic of `OffsetDateTime::from` for dates out of range.
+fn to_offset_date_time(time: SystemTime) -> azure_core::Result<OffsetDateTime> {
+    let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let seconds = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
     OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| {
-        CoreError::with_message(CoreKind::Credential, "the end given for the token lies behind the year 9999")
+        let message = "the expiry of the static token is after the year 9999 (pass an earlier one)";
+        CoreError::with_message(CoreKind::Credential, message)
     })
 }
 
 impl fmt::Debug for StaticTokenCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StaticTokenCredential").field("token", &"[elided]").field("ends", &self.ends).finish()
+        f.debug_struct("StaticTokenCredential")
+            .field("token", &"[redacted]")
+            .field("expires_on", &self.expires_on)
+            .finish()
     }
 }

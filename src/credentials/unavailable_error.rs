@@ -1,37 +1,43 @@
-//! [`CredentialUnavailableError`]: a credential that is not there, as against one that was refused.
+//! [`CredentialUnavailableError`]: the error of a credential that cannot be used on this machine.
 
 use std::borrow::Cow;
 
 use azure_core::error::{Error, ErrorKind};
 
-/// Why a credential is not available where this program runs: nothing is installed, set up or signed in that it could
-/// ask. A [chain](super::ChainedTokenCredential) goes on to its next member then, while it stops at one
-/// that was refused.
+/// The error of a credential that is unavailable on this machine: nothing is installed, configured or signed in that it
+/// could use.
 ///
-/// A credential of one's own returns it as the cause of its error:
+/// A [chain](super::ChainedTokenCredential) continues with its next member after this error and stops at any other.
+///
+/// # Examples
+///
+/// Return it from your own credential:
 ///
 /// ```
 /// use azure_healthcare_auth::credentials::CredentialUnavailableError;
 ///
-/// fn broker() -> azure_core::Result<()> {
-///     Err(CredentialUnavailableError::new("no token broker runs here: start it by `brokerd`").into())
+/// fn connect_to_broker() -> azure_core::Result<()> {
+///     Err(CredentialUnavailableError::new("the token broker is not running (start it with `brokerd`)").into())
 /// }
-/// assert!(broker().unwrap_err().to_string().contains("brokerd"));
+/// assert!(connect_to_broker().unwrap_err().to_string().contains("brokerd"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{0}")]
 pub struct CredentialUnavailableError(Cow<'static, str>);
 
 impl CredentialUnavailableError {
-    /// What is missing, and what to do about it. It is shown and logged: no secret may be in it.
-    pub fn new(why: impl Into<Cow<'static, str>>) -> Self {
-        Self(why.into())
+    /// Creates an error from a message: what is missing, and how to fix it.
+    ///
+    /// The message must not contain secrets, because it is shown and logged.
+    #[must_use]
+    pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
+        Self(message.into())
     }
 }
 
 impl From<CredentialUnavailableError> for Error {
-    fn from(unavailable: CredentialUnavailableError) -> Self {
-        let why = unavailable.to_string();
-        Self::with_error(ErrorKind::Credential, unavailable, why)
+    fn from(error: CredentialUnavailableError) -> Self {
+        let message = error.to_string();
+        Self::with_error(ErrorKind::Credential, error, message)
     }
 }

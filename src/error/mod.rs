@@ -1,17 +1,23 @@
-//! [`Error`]: what happened, to what, and what to do next.
+//! [`Error`]: the error type of this crate.
 
+pub(crate) mod chain;
 mod kind;
+pub(crate) mod transient;
 
 use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
 
-pub use kind::ErrorKind;
-
 #[cfg(feature = "client")]
-use crate::{denial::Denial, token::complaint::is_busy};
+use self::transient::is_transient_status;
+#[cfg(feature = "client")]
+use crate::denial::Denial;
 
-/// The result of everything in this crate that can fail.
+pub use kind::{ErrorKind, ParseErrorKindError};
+
+/// The result type of this crate.
 ///
-/// The second parameter leaves room for an error of one's own, where this one is imported by its name.
+/// The error type can be overridden, so that importing this alias does not prevent the use of other errors.
+///
+/// # Examples
 ///
 /// ```
 /// use azure_healthcare_auth::{DicomAudience, FhirAudience, Result};
@@ -31,11 +37,13 @@ use crate::{denial::Denial, token::complaint::is_busy};
 /// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, in a form that can be cloned, sent to another thread and logged.
+/// An error of this crate: cheap to clone, and safe to log.
 ///
-/// The text holds no token, no secret and nothing about a patient: no path below a service's base URL, no query
-/// and no body. Neither does [`source`](StdError::source), which is why not every underlying error is kept there:
-/// one that cannot be stripped is told by its kind alone.
+/// Neither the message nor the [`source`](StdError::source) contains a token, a secret or patient data: no path below
+/// the base URL of a service, no query and no body. For this reason, underlying errors that cannot be redacted are not
+/// kept as sources.
+///
+/// # Examples
 ///
 /// ```
 /// use azure_healthcare_auth::{ErrorKind, FhirAudience};
@@ -46,7 +54,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert!(!error.is_transient());
 /// ```
 ///
-/// What a worker asks of one:
+/// Decide whether a background job should retry:
 ///
 /// ```
 /// # #[cfg(not(feature = "client"))]
@@ -59,8 +67,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// use azure_healthcare_auth::{Error, HealthcareClient};
 /// # use azure_healthcare_auth::testing::{Fault, FakeServer};
 ///
-/// /// How long a job that only reads rests before it is tried again. `None` where somebody has to look at it.
-/// fn rest(error: &Error) -> Option<Duration> {
+/// /// Returns the time after which a job that only reads should retry, or `None` if an operator must fix the cause.
+/// fn backoff(error: &Error) -> Option<Duration> {
 ///     if let Some(denial) = error.denial() {
 ///         eprintln!("{}: {}", denial.cause(), denial.help());
 ///     }
@@ -70,21 +78,21 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// # let fake_server = FakeServer::start().await;
 /// # let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
 /// # fake_server.inject_fault(1, Fault::Throttled(Duration::from_secs(60)));
-/// // The service is busy, and says for how long:
+/// // The service throttles the request and sends a `Retry-After` header:
 /// let error = fhir.get("Patient").send().await?.error_for_status().unwrap_err();
 /// assert_eq!(error.status().map(|status| status.as_u16()), Some(429));
-/// assert!(rest(&error) > Some(Duration::from_secs(5)));
+/// assert!(backoff(&error) > Some(Duration::from_secs(5)));
 ///
 /// # fake_server.inject_fault(1, Fault::MissingRole);
-/// // The service says no:
+/// // The service denies the request:
 /// let error = fhir.get("Patient").send().await.unwrap_err();
 /// assert_eq!(error.status().map(|status| status.as_u16()), Some(403));
-/// assert_eq!(rest(&error), None);
+/// assert_eq!(backoff(&error), None);
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
 pub struct Error {
-    // One pointer: an error is copied to every request that waited for the same token.
+    // Shared, because every request that waits for the same token gets a clone.
     inner: Arc<Inner>,
     retry_after: Option<Duration>,
 }
@@ -117,7 +125,7 @@ impl Error {
         Self { inner: Arc::new(inner), retry_after: None }
     }
 
-    /// For an error that was just made; one that is already shared stays as it is.
+    /// Changes an error that has no clones yet. An error that is already shared is returned unchanged.
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
             change(inner);
@@ -144,60 +152,61 @@ impl Error {
     }
 
     #[cfg(feature = "client")]
-    pub(crate) fn status_of(status: http::StatusCode, message: String) -> Self {
+    pub(crate) fn from_status(status: http::StatusCode, message: String) -> Self {
         Self::new(ErrorKind::Status, message)
-            .transient(is_busy(status.as_u16()))
+            .transient(is_transient_status(status.as_u16()))
             .with(|inner| inner.status = Some(status))
     }
 
-    /// For an answer of which no more than the head was read.
+    /// Adds the status and the `Retry-After` of a response whose body could not be read.
     #[cfg(feature = "client")]
-    pub(crate) fn after_head(
+    pub(crate) fn with_response_head(
         self,
         status: http::StatusCode,
         transient: bool,
-        wait: Option<Duration>,
+        retry_after: Option<Duration>,
     ) -> Self {
-        self.transient(transient).with(|inner| inner.status = Some(status)).with_retry_after(wait)
+        self.transient(transient).with(|inner| inner.status = Some(status)).with_retry_after(retry_after)
     }
 
-    pub(crate) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
-        self.retry_after = wait;
+    pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        self.retry_after = retry_after;
         self
     }
 
-    /// What kind of error this is.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind
     }
 
-    /// Whether the same call may succeed later with nothing changed: a connection that broke, a time-out, a
-    /// service that is busy (408, 429, 5xx), an Entra that is.
+    /// Returns `true` if the same call may succeed later: the connection broke, a timeout elapsed, or the service or
+    /// Microsoft Entra returned 408, 429 or 5xx.
     ///
-    /// It does not say that a request can be *repeated* without harm. One that may have acted is safe to repeat
-    /// only where its method is: see [`RequestBuilder::idempotent`](crate::RequestBuilder::idempotent).
+    /// This does not mean that the request is safe to send again. If it may have been processed, it is safe to send
+    /// again only if it is idempotent: see [`RequestBuilder::idempotent`](crate::RequestBuilder::idempotent).
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.inner.transient
     }
 
-    /// How long to wait before trying again, where that is known: the service's own word, or the time until the
-    /// credential is asked again after a failure.
+    /// Returns the time to wait before the next attempt, if it is known.
+    ///
+    /// It comes from the service's `Retry-After` header, or is the remaining backoff after a failed token request.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// The status the service answered with, where it did: also where the body behind it was too long or broke off.
+    /// Returns the status of the response, if the service sent one, even if the body was too long or incomplete.
     ///
-    /// A `POST` that failed with a status in 2xx has acted.
+    /// A `POST` that failed with a 2xx status was processed.
     #[must_use]
     pub fn status(&self) -> Option<http::StatusCode> {
         self.inner.status
     }
 
-    /// Why the service said no, for [`ErrorKind::Denied`].
+    /// Returns why the service rejected or denied the request, if the kind is [`ErrorKind::Denied`].
     #[cfg(feature = "client")]
     #[must_use]
     pub fn denial(&self) -> Option<&Denial> {
@@ -241,48 +250,49 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_can_be_shared_between_threads_and_tasks() {
-        fn shareable<T: Clone + Send + Sync + 'static>() {}
-        shareable::<Error>();
+    fn error_is_clone_send_sync_and_static() {
+        fn assert_shareable<T: Clone + Send + Sync + 'static>() {}
+        assert_shareable::<Error>();
     }
 
     #[test]
-    fn the_time_until_the_next_try_is_told() {
+    fn display_ends_with_retry_after() {
         let error = Error::new(ErrorKind::Credential, "no token");
-        assert_eq!(error.to_string(), "no token");
-        let told = error.clone().with_retry_after(Some(Duration::from_millis(3_900)));
-        assert_eq!(told.to_string(), "no token; retry in 3 s");
-        let told = error.clone().with_retry_after(Some(Duration::from_secs(1)));
-        assert_eq!(told.to_string(), "no token; retry in 1 s");
-        let soon = error.with_retry_after(Some(Duration::from_millis(40)));
-        assert_eq!(soon.to_string(), "no token; retry in under 1 s");
+        for (retry_after, message) in [
+            (None, "no token"),
+            (Some(Duration::from_millis(3_900)), "no token; retry in 3 s"),
+            (Some(Duration::from_secs(1)), "no token; retry in 1 s"),
+            (Some(Duration::from_millis(40)), "no token; retry in under 1 s"),
+        ] {
+            assert_eq!(error.clone().with_retry_after(retry_after).to_string(), message);
+        }
     }
 
     #[cfg(feature = "client")]
     #[test]
-    fn an_error_tells_its_cause_and_its_status() {
+    fn error_returns_its_source_and_status() {
         let error = Error::new(ErrorKind::Connection, "broken").caused_by(std::io::Error::other("reset"));
         assert_eq!(error.source().unwrap().to_string(), "reset");
-        let shown = format!("{error:?}");
+        let debug = format!("{error:?}");
         assert!(
-            shown.contains("Connection") && shown.contains("broken") && shown.contains("reset"),
-            "{shown}"
+            debug.contains("Connection") && debug.contains("broken") && debug.contains("reset"),
+            "{debug}"
         );
         assert_eq!((error.status(), error.retry_after()), (None, None));
-        let wait = Some(Duration::from_secs(2));
-        let error = error.after_head(http::StatusCode::BAD_GATEWAY, true, wait);
-        assert_eq!((error.status(), error.retry_after()), (Some(http::StatusCode::BAD_GATEWAY), wait));
+        let retry_after = Some(Duration::from_secs(2));
+        let error = error.with_response_head(http::StatusCode::BAD_GATEWAY, true, retry_after);
+        assert_eq!((error.status(), error.retry_after()), (Some(http::StatusCode::BAD_GATEWAY), retry_after));
     }
 
     #[test]
-    fn only_what_may_pass_by_itself_is_transient() {
+    fn only_connection_timeout_and_some_statuses_are_transient() {
         assert!(Error::new(ErrorKind::Connection, "").is_transient());
         assert!(Error::new(ErrorKind::Timeout, "").is_transient());
         assert!(!Error::new(ErrorKind::UrlNotAllowed, "").is_transient());
         #[cfg(feature = "client")]
         for (status, transient) in [(404, false), (408, true), (412, false), (429, true), (503, true)] {
             let status = http::StatusCode::from_u16(status).unwrap();
-            assert_eq!(Error::status_of(status, String::new()).is_transient(), transient, "{status}");
+            assert_eq!(Error::from_status(status, String::new()).is_transient(), transient, "{status}");
         }
     }
 }

@@ -15,8 +15,8 @@ use azure_core::{
 };
 use tokio::sync::Semaphore;
 
-use super::complaint;
-use crate::{Error, ErrorKind, Result, clock::Clock, credentials::ForceRefresh};
+use super::force_refresh::ForceRefresh;
+use crate::{Error, ErrorKind, Result, clock::Clock};
 
 /// At most two calls run at once, because concurrent calls to a credential of `azure_identity` wait for its lock in a
 /// loop that uses the CPU.
@@ -62,7 +62,7 @@ impl Fetcher {
         // The time limit does not include the wait for the permit.
         match tokio::time::timeout(self.timeout, self.credential.get_token(&scopes, options)).await {
             Ok(Ok(token)) => Ok(token),
-            Ok(Err(error)) => Err(complaint::error(scope, &error)),
+            Ok(Err(error)) => Err(Error::from_credential(scope, &error)),
             Err(_) => {
                 let seconds = self.timeout.as_secs_f32();
                 let message =

@@ -6,18 +6,14 @@
 
 pub(crate) mod bearer;
 mod cache;
-pub(crate) mod complaint;
 mod entry;
 mod fetched_token;
 mod fetcher;
+pub(crate) mod force_refresh;
 mod in_flight;
-mod machine_refusal;
 #[cfg(test)]
 mod scenarios;
 mod state;
 
 pub(crate) use cache::{DEFAULT_TIMEOUT, TokenCache};
-#[cfg(feature = "identity")]
-pub(crate) use complaint::clean;
 pub(crate) use entry::CacheEntry;
-pub(crate) use machine_refusal::machine_refusal;

@@ -24,6 +24,10 @@ impl Error {
         Self { kind, message: message.into() }
     }
 
+    pub(crate) fn from_credential(scope: &str, error: &azure_core::Error) -> Self {
+        Self::new(ErrorKind::Credential, format!("no token for {scope}: {error}"))
+    }
+
     pub(crate) fn transient(self, _: bool) -> Self {
         self
     }

@@ -1,7 +1,6 @@
 //! Substitutes for the types that the files of `src/token` import.
 
 pub(crate) mod clock;
-pub(crate) mod credentials;
 mod error;
 pub(crate) mod runtime;
 pub(crate) mod swap;

@@ -49,7 +49,7 @@ impl Head {
         });
         let id = id.map(|id| format!(" (request {id})")).unwrap_or_default();
         let Self { service, status, .. } = self;
-        Error::status_of(*status, format!("the {} service returned {status}{id}", service.label()))
+        Error::from_status(*status, format!("the {} service returned {status}{id}", service.label()))
             .with_retry_after(self.retry_after())
     }
 }

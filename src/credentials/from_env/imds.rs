@@ -21,7 +21,7 @@ use azure_core::{
 use super::patience::is_page;
 use crate::{
     credentials::CredentialUnavailableError,
-    token::complaint::{is_busy, kinds},
+    error::{chain::azure_core_kinds as kinds, transient::is_transient_status as is_busy},
 };
 
 const ENDPOINT: &str = "http://169.254.169.254/metadata/identity/oauth2/token";

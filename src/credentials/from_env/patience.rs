@@ -17,7 +17,7 @@ use azure_core::{
     time::Duration as CoreDuration,
 };
 
-use crate::token::complaint::{causes, is_busy};
+use crate::error::{chain::error_chain as causes, transient::is_transient_status as is_busy};
 
 /// For one token, with all that is tried again: well below the time that a request waits for a credential.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);

@@ -9,7 +9,7 @@ use azure_core::{
 };
 use serde_json::{Deserializer, Value};
 
-use crate::{credentials::CredentialUnavailableError, token::clean};
+use crate::{credentials::CredentialUnavailableError, redact::redact as clean};
 
 /// What the script writes before its answer, to tell it from what else is written: notes of modules, control sequences
 /// of the terminal.

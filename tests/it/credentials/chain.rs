@@ -1,5 +1,4 @@
-//! A chain goes on from a credential that is not there, stops at one that was refused, and stays with the first that
-//! gave a token.
+//! Tests of `ChainedTokenCredential`.
 
 #[cfg(unix)]
 use std::os::unix::process::ExitStatusExt;
@@ -7,6 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::os::windows::process::ExitStatusExt;
 use std::{
     ffi::OsStr,
+    future::ready,
     io,
     process::{ExitStatus, Output},
     sync::{
@@ -15,7 +15,6 @@ use std::{
     },
 };
 
-use crate::support::{HOUR, fhir};
 use azure_core::{
     credentials::{AccessToken, TokenCredential},
     error::{Error, ErrorKind},
@@ -27,24 +26,32 @@ use azure_healthcare_auth::{
 };
 use azure_identity::{AzureCliCredential, AzureCliCredentialOptions, Executor};
 
-const SCOPE: &str = "https://contoso-records.fhir.azurehealthcareapis.com/.default";
+use crate::support::{HOUR, fhir};
 
-/// What a member does when it is asked.
+const SCOPE: &str = "https://contoso-records.fhir.azurehealthcareapis.com/.default";
+const NAMES: [&str; 3] = ["first", "second", "third"];
+
+/// The result of a member's `get_token`.
 #[derive(Clone, Copy, Debug)]
-enum Does {
-    Gives,
-    /// Says by [`CredentialUnavailableError`] that it is not there.
-    IsAbsent,
-    /// Is Azure CLI in which nobody is signed in, asked by `azure_identity`.
-    NeedsLogin,
-    IsRefused,
-    /// Is one of another's, whose refusal reads like that of Azure CLI.
-    SaysLogin,
-    Breaks,
+enum Behavior {
+    Token,
+    /// A `CredentialUnavailableError`.
+    Unavailable,
+    /// The error of `AzureCliCredential` if no user is signed in.
+    CliLoggedOut,
+    /// A rejection by Entra.
+    Rejected,
+    /// The error of another crate's credential that mentions `az login`.
+    MentionsAzLogin,
+    ConnectionReset,
 }
 
-use Does::{Breaks, Gives, IsAbsent, IsRefused, NeedsLogin, SaysLogin};
+use Behavior::{CliLoggedOut, ConnectionReset, MentionsAzLogin, Rejected, Token, Unavailable};
 
+/// The names of the members that were called, in order.
+type Calls = Arc<Mutex<Vec<&'static str>>>;
+
+/// Runs `az` as if no user is signed in.
 #[derive(Debug)]
 struct LoggedOut;
 
@@ -52,170 +59,173 @@ struct LoggedOut;
 impl Executor for LoggedOut {
     async fn run(&self, _: &OsStr, _: &[&OsStr]) -> io::Result<Output> {
         let stderr = b"ERROR: Please run 'az login' to setup account.".to_vec();
-        // On Unix a code of 1, on Windows another that is no success.
+        // Exit code 1 on Unix and 256 on Windows: a failure on both.
         Ok(Output { status: ExitStatus::from_raw(256), stdout: Vec::new(), stderr })
     }
 }
 
-fn logged_out() -> Arc<AzureCliCredential> {
+fn logged_out_cli() -> Arc<AzureCliCredential> {
     let executor = Some(Arc::new(LoggedOut) as _);
     AzureCliCredential::new(Some(AzureCliCredentialOptions { executor, ..Default::default() })).unwrap()
 }
 
-/// A member whose name is its token, and that writes down each call.
-fn member(name: &'static str, does: Does, asked: &Arc<Mutex<Vec<&'static str>>>) -> Arc<dyn TokenCredential> {
-    let asked = asked.clone();
+/// A member that records its calls and whose token is its name.
+fn member(name: &'static str, behavior: Behavior, calls: &Calls) -> Arc<dyn TokenCredential> {
+    let calls = calls.clone();
     from_fn(move |_| {
-        asked.lock().unwrap().push(name);
+        calls.lock().unwrap().push(name);
         async move {
-            match does {
-                Gives => Ok(AccessToken::new(name, OffsetDateTime::now_utc() + HOUR)),
-                IsAbsent => Err(CredentialUnavailableError::new("no broker runs here").into()),
-                NeedsLogin => Ok(logged_out().get_token(&[SCOPE], None).await?),
-                IsRefused => Err("AADSTS7000215: Invalid client secret provided.".into()),
-                SaysLogin => Err("the broker refuses: run `az login` as somebody who may".into()),
-                Breaks => Err(Error::with_message(ErrorKind::Io, "connection reset").into()),
+            match behavior {
+                Token => Ok(AccessToken::new(name, OffsetDateTime::now_utc() + HOUR)),
+                Unavailable => Err(CredentialUnavailableError::new("no broker is running").into()),
+                CliLoggedOut => Ok(logged_out_cli().get_token(&[SCOPE], None).await?),
+                Rejected => Err("AADSTS7000215: Invalid client secret provided.".into()),
+                MentionsAzLogin => Err("the broker denied access: run `az login` as another user".into()),
+                ConnectionReset => Err(Error::with_message(ErrorKind::Io, "connection reset").into()),
             }
         }
     })
 }
 
-const NAMES: [&str; 3] = ["first", "second", "third"];
-
-fn chain(does: &[Does]) -> (Arc<ChainedTokenCredential>, Arc<Mutex<Vec<&'static str>>>) {
-    let asked = Arc::default();
-    let members = does.iter().zip(NAMES);
-    let chain = members.fold(ChainedTokenCredential::new(), |chain, (does, name)| {
-        chain.with(name, member(name, *does, &asked))
+fn chain(behaviors: &[Behavior]) -> (Arc<ChainedTokenCredential>, Calls) {
+    let calls = Calls::default();
+    let members = behaviors.iter().zip(NAMES);
+    let chain = members.fold(ChainedTokenCredential::new(), |chain, (behavior, name)| {
+        chain.with(name, member(name, *behavior, &calls))
     });
-    (Arc::new(chain), asked)
+    (Arc::new(chain), calls)
+}
+
+/// Returns the message of the authenticator's error for `credential`.
+async fn error_message(credential: Arc<dyn TokenCredential>) -> String {
+    Authenticator::new(fhir(), credential).authorization().await.unwrap_err().to_string()
 }
 
 #[tokio::test]
-async fn it_goes_on_from_what_is_not_there_and_stops_at_a_refusal() {
-    // What the members do, whom the chain asks, and who answers.
-    let rows: &[(&[Does], &[&str], Option<&str>)] = &[
-        (&[Gives, Gives], &["first"], Some("first")),
-        (&[IsAbsent, Gives], &["first", "second"], Some("second")),
-        (&[NeedsLogin, IsAbsent, Gives], &["first", "second", "third"], Some("third")),
-        (&[IsRefused, Gives], &["first"], None),
-        (&[IsAbsent, IsRefused, Gives], &["first", "second"], None),
-        (&[SaysLogin, Gives], &["first"], None),
-        (&[Breaks, Gives], &["first"], None),
-        (&[IsAbsent, NeedsLogin], &["first", "second"], None),
+async fn chain_skips_unavailable_members_and_stops_at_any_other_error() {
+    let cases: &[(&[Behavior], &[&str], Option<&str>)] = &[
+        (&[Token, Token], &["first"], Some("first")),
+        (&[Unavailable, Token], &["first", "second"], Some("second")),
+        (&[CliLoggedOut, Unavailable, Token], &["first", "second", "third"], Some("third")),
+        (&[Rejected, Token], &["first"], None),
+        (&[Unavailable, Rejected, Token], &["first", "second"], None),
+        (&[MentionsAzLogin, Token], &["first"], None),
+        (&[ConnectionReset, Token], &["first"], None),
+        (&[Unavailable, CliLoggedOut], &["first", "second"], None),
         (&[], &[], None),
     ];
-    for (does, whom, who) in rows {
-        let (chain, asked) = chain(does);
+    for (behaviors, called, selected) in cases {
+        let (chain, calls) = chain(behaviors);
         let token = chain.get_token(&[SCOPE], None).await;
-        assert_eq!(token.ok().as_ref().map(|token| token.token.secret()), *who, "{does:?}");
-        assert_eq!(chain.selected(), *who, "{does:?}");
-        assert_eq!(*asked.lock().unwrap(), *whom, "{does:?}");
+        assert_eq!(token.ok().as_ref().map(|token| token.token.secret()), *selected, "{behaviors:?}");
+        assert_eq!(chain.selected(), *selected, "{behaviors:?}");
+        assert_eq!(*calls.lock().unwrap(), *called, "{behaviors:?}");
     }
 }
 
 #[tokio::test]
-async fn the_first_that_worked_is_asked_from_then_on_a_forced_refresh_too() {
-    let (chain, asked) = chain(&[IsAbsent, Gives, Gives]);
+async fn selected_member_is_used_for_other_scopes_and_forced_refreshes() {
+    let (chain, calls) = chain(&[Unavailable, Token, Token]);
     let auth = Authenticator::new(fhir(), chain);
-    let value = auth.authorization().await.unwrap();
+    let authorization = auth.authorization().await.unwrap();
     auth.for_audience(FhirAudience::account("contoso").build().unwrap()).authorization().await.unwrap();
-    auth.refresh_rejected(&value).await.unwrap();
-    assert_eq!(*asked.lock().unwrap(), ["first", "second", "second", "second"]);
+    auth.refresh_rejected(&authorization).await.unwrap();
+    assert_eq!(*calls.lock().unwrap(), ["first", "second", "second", "second"]);
 }
 
 #[tokio::test]
-async fn a_member_that_fails_after_it_worked_is_not_passed_over() {
-    let calls = AtomicUsize::new(0);
-    let fickle = from_fn(move |_| {
-        let first = calls.fetch_add(1, Ordering::SeqCst) == 0;
-        async move {
-            match first {
-                true => Ok(AccessToken::new("first", OffsetDateTime::now_utc() + HOUR)),
-                false => Err(CredentialUnavailableError::new("signed out").into()),
-            }
-        }
+async fn selected_member_is_not_skipped_if_it_becomes_unavailable() {
+    let call_count = AtomicUsize::new(0);
+    let signs_out = from_fn(move |_| {
+        ready(match call_count.fetch_add(1, Ordering::SeqCst) {
+            0 => Ok(AccessToken::new("first", OffsetDateTime::now_utc() + HOUR)),
+            _ => Err(CredentialUnavailableError::new("signed out").into()),
+        })
     });
-    let asked = Arc::default();
-    let chain =
-        ChainedTokenCredential::new().with("first", fickle).with("second", member("second", Gives, &asked));
+    let calls = Calls::default();
+    let chain = ChainedTokenCredential::new()
+        .with("first", signs_out)
+        .with("second", member("second", Token, &calls));
     chain.get_token(&[SCOPE], None).await.unwrap();
     let error = chain.get_token(&[SCOPE], None).await.unwrap_err();
     assert!(error.to_string().contains("first: signed out"), "{error}");
-    assert!(asked.lock().unwrap().is_empty());
+    assert!(calls.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn one_error_tells_what_each_said() {
-    let text = |does: &'static [Does]| async move {
-        let error = Authenticator::new(fhir(), chain(does).0).authorization().await.unwrap_err();
+async fn error_lists_the_message_of_each_member_that_was_tried() {
+    let fail = |behaviors: &'static [Behavior]| async move {
+        let error = Authenticator::new(fhir(), chain(behaviors).0).authorization().await.unwrap_err();
         (error.to_string(), error.is_transient())
     };
-    let (absent, transient) = text(&[IsAbsent, NeedsLogin]).await;
+    let (message, transient) = fail(&[Unavailable, CliLoggedOut]).await;
     for part in [
-        "no credential is available here",
-        "first: no broker runs here",
+        "no credential of the chain is available",
+        "first: no broker is running",
         "second: ERROR: Please run 'az login'",
     ] {
-        assert!(absent.contains(part), "{absent}");
+        assert!(message.contains(part), "{message}");
     }
     assert!(!transient);
-    let (refused, transient) = text(&[IsAbsent, IsRefused, Gives]).await;
-    for part in ["first: no broker runs here", "second: AADSTS7000215"] {
-        assert!(refused.contains(part), "{refused}");
+    let (message, transient) = fail(&[Unavailable, Rejected, Token]).await;
+    for part in ["first: no broker is running", "second: AADSTS7000215"] {
+        assert!(message.contains(part), "{message}");
     }
-    assert!(!refused.contains("third") && !transient);
-    assert!(text(&[Breaks]).await.1, "what may pass by itself is told to be so");
-    assert!(text(&[]).await.0.contains("has no members"));
+    assert!(!message.contains("third") && !transient);
+    let (_, transient) = fail(&[ConnectionReset]).await;
+    assert!(transient, "a failed connection is transient");
+    assert!(fail(&[]).await.0.contains("credential chain is empty"));
 }
 
 #[tokio::test]
-async fn what_many_members_say_stays_short_and_holds_no_secret() {
+async fn error_of_many_members_is_short_and_redacted() {
     let secret = "abc8Q~canary0123456789canary0123456789AB";
     let chain = (0..8).fold(ChainedTokenCredential::new(), |chain, _| {
-        let text = format!("client_secret={secret} {} the end; run az login", "word ".repeat(200));
-        let absent = CredentialUnavailableError::new(text);
-        chain.with("member", from_fn(move |_| std::future::ready(Err(absent.clone().into()))))
+        let message = format!("client_secret={secret} {} the end; run az login", "word ".repeat(200));
+        let unavailable = CredentialUnavailableError::new(message);
+        chain.with("member", from_fn(move |_| ready(Err(unavailable.clone().into()))))
     });
     let error = chain.get_token(&[SCOPE], None).await.unwrap_err();
     let shown = format!("{error} {error:?} {chain:?}");
     assert!(!shown.contains("canary"), "{shown}");
-    let told = Authenticator::new(fhir(), Arc::new(chain)).authorization().await.unwrap_err().to_string();
-    assert_eq!(told.matches("member: client_secret=[left out]").count(), 8, "{told}");
-    assert_eq!(told.matches("run az login").count(), 8, "{told}");
-    assert!(told.len() < 1_000, "{}", told.len());
+    let message = error_message(Arc::new(chain)).await;
+    assert_eq!(message.matches("member: client_secret=[redacted]").count(), 8, "{message}");
+    assert_eq!(message.matches("run az login").count(), 8, "{message}");
+    assert!(message.len() < 1_000, "{}", message.len());
 }
 
 #[tokio::test]
-async fn what_one_of_many_members_says_is_told_whole() {
+async fn error_of_one_member_is_not_truncated() {
     let text = format!("AADSTS700213: No matching federated identity: {}the end", "word ".repeat(80));
-    let (said, asked) = (text.clone(), Arc::default());
-    let refused = from_fn(move |_| std::future::ready(Err(said.clone().into())));
-    let chain = NAMES.iter().fold(ChainedTokenCredential::new().with("refused", refused), |chain, name| {
-        chain.with(*name, member(name, Gives, &asked))
+    let (error, calls) = (text.clone(), Calls::default());
+    let rejected = from_fn(move |_| ready(Err(error.clone().into())));
+    let chain = NAMES.iter().fold(ChainedTokenCredential::new().with("rejected", rejected), |chain, name| {
+        chain.with(*name, member(name, Token, &calls))
     });
-    let told = Authenticator::new(fhir(), Arc::new(chain)).authorization().await.unwrap_err().to_string();
-    assert!(told.contains(&format!("refused: {text}")), "{told}");
+    let message = error_message(Arc::new(chain)).await;
+    assert!(message.contains(&format!("rejected: {text}")), "{message}");
 }
 
 #[tokio::test]
-async fn a_chain_that_has_nothing_is_passed_over_in_another() {
-    let (inner, _) = chain(&[IsAbsent, NeedsLogin]);
-    let asked = Arc::default();
+async fn nested_chain_without_available_members_is_skipped() {
+    let (inner, _) = chain(&[Unavailable, CliLoggedOut]);
+    let calls = Calls::default();
     let outer =
-        ChainedTokenCredential::new().with("tools", inner).with("last", member("last", Gives, &asked));
+        ChainedTokenCredential::new().with("tools", inner).with("last", member("last", Token, &calls));
     assert_eq!(outer.get_token(&[SCOPE], None).await.unwrap().token.secret(), "last");
 }
 
 #[tokio::test]
-async fn a_chain_that_stopped_is_not_passed_over_in_another() {
-    for does in [[NeedsLogin, Breaks], [NeedsLogin, IsRefused], [IsAbsent, SaysLogin]] {
-        let (inner, _) = chain(&does);
-        let asked = Arc::default();
+async fn nested_chain_that_stopped_is_not_skipped() {
+    for behaviors in
+        [[CliLoggedOut, ConnectionReset], [CliLoggedOut, Rejected], [Unavailable, MentionsAzLogin]]
+    {
+        let (inner, _) = chain(&behaviors);
+        let calls = Calls::default();
         let outer =
-            ChainedTokenCredential::new().with("tools", inner).with("last", member("last", Gives, &asked));
+            ChainedTokenCredential::new().with("tools", inner).with("last", member("last", Token, &calls));
         let error = outer.get_token(&[SCOPE], None).await.unwrap_err();
-        assert!(error.to_string().starts_with("tools: first: "), "{does:?}: {error}");
-        assert!(asked.lock().unwrap().is_empty(), "{does:?}");
+        assert!(error.to_string().starts_with("tools: first: "), "{behaviors:?}: {error}");
+        assert!(calls.lock().unwrap().is_empty(), "{behaviors:?}");
     }
 }

@@ -1,11 +1,11 @@
-//! A closure is told what the token is for, is called no more often than needed, and its error is told without secrets.
+//! Tests of `from_fn`.
 
 use std::{
+    future::ready,
     io,
     sync::{Arc, Mutex},
 };
 
-use crate::support::{HOUR, bearer, fhir};
 use azure_core::{
     credentials::AccessToken,
     error::{Error, ErrorKind},
@@ -16,74 +16,70 @@ use azure_healthcare_auth::{
     credentials::{ChainedTokenCredential, CredentialUnavailableError, TokenRequest, from_fn},
 };
 
+use crate::support::{HOUR, bearer, fhir};
+
 #[tokio::test]
-async fn it_is_told_what_the_token_is_for_and_whether_the_last_was_refused() {
-    let calls: Arc<Mutex<Vec<TokenRequest>>> = Arc::default();
-    let written = calls.clone();
+async fn closure_receives_scope_resource_and_forced_refresh() {
+    let requests: Arc<Mutex<Vec<TokenRequest>>> = Arc::default();
+    let recorded = requests.clone();
     let auth = Authenticator::new(
         fhir(),
         from_fn(move |request| {
-            let mut calls = written.lock().unwrap();
-            calls.push(request);
-            let token = format!("token-{}", calls.len());
-            async move { Ok(AccessToken::new(token, OffsetDateTime::now_utc() + HOUR)) }
+            let mut requests = recorded.lock().unwrap();
+            requests.push(request);
+            let token = format!("token-{}", requests.len());
+            ready(Ok(AccessToken::new(token, OffsetDateTime::now_utc() + HOUR)))
         }),
     );
     for _ in 0..3 {
         assert_eq!(auth.authorization().await.unwrap(), bearer("token-1"));
     }
     assert_eq!(auth.refresh_rejected(&bearer("token-1")).await.unwrap(), Some(bearer("token-2")));
-    let calls = calls.lock().unwrap();
-    let seen: Vec<_> =
-        calls.iter().map(|call| (call.scope(), call.resource(), call.force_refresh())).collect();
+    let requests = requests.lock().unwrap();
+    let received: Vec<_> = requests
+        .iter()
+        .map(|request| (request.scope(), request.resource(), request.force_refresh()))
+        .collect();
     let (scope, resource) = (auth.audience().scope(), auth.audience().resource());
-    assert_eq!(seen, [(scope, resource, false), (scope, resource, true)]);
+    assert_eq!(received, [(scope, resource, false), (scope, resource, true)]);
 }
 
 #[tokio::test]
-async fn any_error_is_told_without_what_looks_like_a_secret() {
-    #[derive(Debug)]
-    enum Fails {
-        Words,
+async fn error_message_is_kept_and_redacted() {
+    #[derive(Clone, Copy, Debug)]
+    enum Failure {
+        Text,
         Io,
         Azure,
         Unavailable,
     }
-    // How it fails, what is told of it, and whether it may pass by itself.
-    for (fails, told, transient) in [
-        (Fails::Words, "the broker said: key=[left out]", false),
-        (Fails::Io, "No such file or directory", false),
-        (Fails::Azure, "connection reset", true),
-        (Fails::Unavailable, "start it by `brokerd`", false),
+    for (failure, message, transient) in [
+        (Failure::Text, "the broker failed: key=[redacted]", false),
+        (Failure::Io, "No such file or directory", false),
+        (Failure::Azure, "connection reset", true),
+        (Failure::Unavailable, "start it with `brokerd`", false),
     ] {
-        let fails = Arc::new(fails);
-        let get = {
-            let fails = fails.clone();
-            move |_: TokenRequest| {
-                let fails = fails.clone();
-                async move {
-                    match *fails {
-                        Fails::Words => Err("the broker said: key=abc8Q~canary0123456789canary0123456789AB")?,
-                        Fails::Io => drop(std::fs::read("/nowhere/token")?),
-                        Fails::Azure => Err(Error::with_message(ErrorKind::Io, "connection reset"))?,
-                        Fails::Unavailable => Err(CredentialUnavailableError::new("start it by `brokerd`"))?,
-                    }
-                    Ok(AccessToken::new("never", OffsetDateTime::now_utc() + HOUR))
-                }
+        let get_token = move |_: TokenRequest| async move {
+            match failure {
+                Failure::Text => Err("the broker failed: key=abc8Q~canary0123456789canary0123456789AB")?,
+                Failure::Io => drop(std::fs::read("/nowhere/token")?),
+                Failure::Azure => Err(Error::with_message(ErrorKind::Io, "connection reset"))?,
+                Failure::Unavailable => Err(CredentialUnavailableError::new("start it with `brokerd`"))?,
             }
+            Ok(AccessToken::new("unused", OffsetDateTime::now_utc() + HOUR))
         };
-        let error = Authenticator::new(fhir(), from_fn(get)).authorization().await.unwrap_err();
+        let error = Authenticator::new(fhir(), from_fn(get_token)).authorization().await.unwrap_err();
         let shown = format!("{error} {error:?}");
-        assert!(shown.contains(told) && !shown.contains("canary"), "{fails:?}: {shown}");
-        assert_eq!(error.is_transient(), transient, "{fails:?}");
+        assert!(shown.contains(message) && !shown.contains("canary"), "{failure:?}: {shown}");
+        assert_eq!(error.is_transient(), transient, "{failure:?}");
     }
 }
 
 #[tokio::test]
-async fn a_connection_that_broke_may_pass_and_a_file_that_is_not_there_does_not() {
+async fn only_io_errors_of_broken_connections_are_transient() {
     #[derive(Debug, thiserror::Error)]
-    #[error("the broker cannot be asked")]
-    struct Broker(#[source] io::Error);
+    #[error("the request to the broker failed")]
+    struct BrokerError(#[source] io::Error);
 
     for (kind, transient) in [
         (io::ErrorKind::ConnectionRefused, true),
@@ -100,10 +96,10 @@ async fn a_connection_that_broke_may_pass_and_a_file_that_is_not_there_does_not(
         (io::ErrorKind::InvalidData, false),
         (io::ErrorKind::Other, false),
     ] {
-        let bare = from_fn(move |_| std::future::ready(Err(io::Error::from(kind).into())));
-        let inside = from_fn(move |_| std::future::ready(Err(Broker(kind.into()).into())));
-        for credential in [bare.clone(), inside, Arc::new(ChainedTokenCredential::new().with("broker", bare))]
-        {
+        let direct = from_fn(move |_| ready(Err(io::Error::from(kind).into())));
+        let as_source = from_fn(move |_| ready(Err(BrokerError(kind.into()).into())));
+        let in_chain = Arc::new(ChainedTokenCredential::new().with("broker", direct.clone()));
+        for credential in [direct, as_source, in_chain] {
             let error = Authenticator::new(fhir(), credential).authorization().await.unwrap_err();
             assert_eq!(error.is_transient(), transient, "{kind:?}: {error}");
         }
@@ -111,9 +107,8 @@ async fn a_connection_that_broke_may_pass_and_a_file_that_is_not_there_does_not(
 }
 
 #[tokio::test]
-async fn nothing_of_a_closure_is_shown() {
+async fn debug_does_not_contain_captured_values() {
     let token = "canary".to_owned();
-    let credential =
-        from_fn(move |_| std::future::ready(Ok(AccessToken::new(token.clone(), OffsetDateTime::now_utc()))));
+    let credential = from_fn(move |_| ready(Ok(AccessToken::new(token.clone(), OffsetDateTime::now_utc()))));
     assert_eq!(format!("{credential:?}"), "FromFn");
 }

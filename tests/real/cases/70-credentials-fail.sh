@@ -197,9 +197,9 @@ case_a_token_at_hand_that_is_no_good_is_told() {
   sign_in
   AZURE_HEALTHCARE_TOKEN=$(token "$FHIR_RESOURCE")
   export AZURE_HEALTHCARE_TOKEN
-  tells static 2 'ended'
+  tells static 2 'expired'
   AZURE_HEALTHCARE_TOKEN=opaque
-  tells static 2 'does not say when it ends'
+  tells static 2 'has no .exp. claim'
   unset AZURE_HEALTHCARE_TOKEN
   example access_token "$FHIR_URL" --resource "$FHIR_RESOURCE" --credential static
   expect_status 2

@@ -71,7 +71,7 @@ async fn no_secret_assertion_or_token_is_traced_or_shown() {
         }
     }
     let traced = recorder.0.lock().unwrap();
-    assert!(traced.contains("gives the tokens from now on"), "{traced}");
+    assert!(traced.contains("credential selected"), "{traced}");
     let leak = traced.lines().find(|line| line.contains("canary"));
     assert_eq!(leak, None);
 }

@@ -1,4 +1,0 @@
-//! The marker of a forced refresh.
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ForceRefresh;
