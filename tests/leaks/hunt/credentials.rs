@@ -25,7 +25,7 @@ use azure_identity::Executor;
 use super::{
     canary::{SECRET, TOKEN},
     providers::Provider,
-    tool::Folder,
+    tool::TempDir,
     wire::{fhir, service},
     witness::{displayed, failed, met, shown, told},
 };
@@ -113,9 +113,9 @@ async fn tools() {
         (TOKEN.clone(), 1),
         (format!("secret={SECRET}"), 1),
         (format!("azure_healthcare_auth: {{\"token\":\"{}\",\"expires_on\":null}}", *TOKEN), 0),
-        (format!("azure_healthcare_auth: {{\"said\":\"{}\"}}", *TOKEN), 0),
+        (format!("azure_healthcare_auth: {{\"message\":\"{}\"}}", *TOKEN), 0),
     ] {
-        let folder = Folder::new();
+        let folder = TempDir::new();
         let answer = format!("#!/bin/sh\necho '{says}'; echo '{says}' >&2; exit {status}\n");
         fs::write(folder.join("pwsh"), answer).unwrap();
         fs::set_permissions(folder.join("pwsh"), fs::Permissions::from_mode(0o755)).unwrap();

@@ -13,7 +13,7 @@ use wiremock::ResponseTemplate;
 use super::{
     canary::{ASSERTION, SECRET, TOKEN},
     tls,
-    tool::Folder,
+    tool::TempDir,
     wire::{answering, count},
     witness::{Print, failed, join, keep, met, shown, take},
 };
@@ -56,7 +56,7 @@ pub(crate) async fn called() -> bool {
 }
 
 /// Starts this program again, with these variables and no others, and joins what it has seen.
-async fn call(folder: &Folder, variables: &[(&str, &str)]) {
+async fn call(folder: &TempDir, variables: &[(&str, &str)]) {
     let report = folder.join("report");
     let mut command = Command::new(env::current_exe().unwrap());
     // No tool is found but those in the folder.
@@ -73,7 +73,7 @@ async fn call(folder: &Folder, variables: &[(&str, &str)]) {
 }
 
 pub(crate) async fn drive() {
-    let folder = Folder::new();
+    let folder = TempDir::new();
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let certificate = STANDARD.encode(tls::CERTIFICATE);
     fs::write(path("ca"), format!("-----BEGIN CERTIFICATE-----\n{certificate}\n-----END CERTIFICATE-----\n"))

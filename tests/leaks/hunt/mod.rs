@@ -11,7 +11,7 @@ mod providers;
 mod refusals;
 mod requests;
 mod tls;
-#[path = "../../tools/folder/mod.rs"]
+#[path = "../../tools/support/mod.rs"]
 mod tool;
 mod transport;
 #[path = "../../it/wire/mod.rs"]
