@@ -17,7 +17,7 @@ pub(super) const IDENTITY_HEADER: &str = "IDENTITY_HEADER";
 pub(super) const IMDS_ENDPOINT: &str = "IMDS_ENDPOINT";
 pub(super) const MSI_ENDPOINT: &str = "MSI_ENDPOINT";
 
-/// The variables that tell `azure_identity` which kind of managed identity this machine has.
+/// The variables by which `azure_identity` recognizes the kind of managed identity.
 ///
 /// `azure_identity` reads them itself, and treats an empty one as set.
 pub(super) const MANAGED_IDENTITY_VARS: [&str; 6] = [

@@ -27,7 +27,7 @@ use crate::{
 const ENDPOINT: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
 const VIA: HeaderName = HeaderName::from_static("via");
 
-/// How long the probe waits for a response.
+/// The time limit for the response to the probe.
 ///
 /// On an Azure machine the endpoint is link-local and fast. Elsewhere packets to it are often dropped.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
