@@ -41,7 +41,7 @@ case_dicom_file_is_retrieved_unchanged() {
 
 # ----- a gateway that restarts during a request: started by the case, because other cases use the shared one
 
-# within SECONDS COMMAND...: repeats the command until it succeeds, for at most that time
+# within SECONDS COMMAND...: the command succeeds within that time; it is retried until then
 within() {
   local deadline=$((SECONDS + $1))
   until "${@:2}"; do

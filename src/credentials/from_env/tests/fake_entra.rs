@@ -37,7 +37,7 @@ pub(super) enum FakeResponse {
     Hang,
 }
 
-/// Returns one response per attempt, and repeats the last one.
+/// Returns the responses in order, one per attempt. The last one is for all further attempts.
 pub(super) struct FakeEntra {
     responses: Mutex<Vec<FakeResponse>>,
     requests: Mutex<Vec<(String, String)>>,

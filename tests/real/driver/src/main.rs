@@ -6,9 +6,9 @@
 //!
 //! | command | action | output after `ok` |
 //! |---|---|---|
-//! | `get [<path> [<seconds>]]` | sends a request, which `parts/fhir.cjs` executes at once and answers after the delay | `<status>` |
+//! | `get [<path> [<seconds>]]` | sends a request; `parts/fhir.cjs` executes it at once and delays the response | `<status>` |
 //! | `pages <path>` | reads the page and follows its `next` links | `<n> pages: <id> <id> …` |
-//! | `create <identifier> <seconds>` | posts a transaction with one Patient, answered after the delay | `<status>` |
+//! | `create <identifier> <seconds>` | posts a transaction with one Patient; the response is delayed | `<status>` |
 //! | `store <file>` | posts a DICOM file (STOW-RS) | `<status> <retrieve URL>` |
 //! | `retrieve <path> <file>` | writes a DICOM instance (WADO-RS) to the file | `<n> bytes` |
 //! | `traffic <seconds> <milliseconds>` | sends a request at each interval, even if earlier ones are pending | `sent <n> failed <n> slow <n> first: <error>`, without `ok` |
