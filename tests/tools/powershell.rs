@@ -258,7 +258,7 @@ async fn invalid_output_is_not_in_error() {
 
 // The paused clock does not advance while the test reads the pipe, so both processes have started before the timeout.
 #[tokio::test(start_paused = true)]
-async fn timeout_ends_powershell_and_its_processes() {
+async fn timeout_kills_powershell_and_its_processes() {
     let hang = "exec 3>\"$here/open\"; echo ready >&3; exec sleep 60";
     let pwsh = FakePwsh::with_script(&format!("({hang}) & {hang}"));
     let reader = PipeReader::open(pwsh.0.pipe("open"));

@@ -1,4 +1,4 @@
-//! `ProcessExecutor` runs command-line tools and ends them when the call is dropped.
+//! `ProcessExecutor` runs command-line tools and kills them when the call is dropped.
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 use std::{env, process::Command};
@@ -51,7 +51,7 @@ async fn missing_tool_is_an_error() {
 }
 
 #[tokio::test]
-async fn dropping_the_call_ends_all_its_processes() {
+async fn dropping_the_call_kills_all_its_processes() {
     let dir = TempDir::new();
     let pipe = dir.pipe("open");
     let reader = PipeReader::open(pipe.clone());

@@ -68,7 +68,7 @@ use crate::Result;
 ///   response of an Azure metadata service, the chain continues with the next credential. Otherwise, or if
 ///   `IDENTITY_ENDPOINT` is set, a slow, busy or unreachable managed identity is a transient error, and the chain does
 ///   not continue.
-/// - Each command-line tool is ended after 20 s, together with all processes that it started.
+/// - Each command-line tool is killed after 20 s, together with all processes that it started.
 ///
 /// Token requests need a Tokio runtime with time and I/O enabled. Without one they fail or, for credentials that use
 /// the network, Tokio panics.
@@ -135,7 +135,7 @@ pub fn by_name(choice: &str) -> Result<Arc<ChainedTokenCredential>> {
 
 /// Returns the credentials of the developer tools: Azure CLI, Azure PowerShell and Azure Developer CLI, in this order.
 ///
-/// Same as [`by_name("dev")`](by_name). A tool is ended if its call is dropped or takes longer than 20 s.
+/// Same as [`by_name("dev")`](by_name). A tool is killed if its call is dropped or takes longer than 20 s.
 ///
 /// The chain continues after a tool that is not installed or not signed in. It stops at a tool that Entra rejected, for
 /// example because multi-factor authentication is required, and at a tool that hangs, because the next one may be signed

@@ -10,7 +10,7 @@ use crate::credentials::process;
 /// The time limit for each tool. Three of them in a row take no longer than a request waits for a token (60 s).
 pub(super) const TOOL_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Drops the call of a tool that takes too long, so that its executor ends the process.
+/// Drops the call of a tool that takes too long, so that its executor kills the process.
 ///
 /// The credentials of `azure_identity` wait without a limit.
 #[derive(Debug)]

@@ -25,7 +25,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Each call starts a PowerShell process, which takes seconds. An [`Authenticator`](crate::Authenticator) calls it
 /// rarely, because it caches tokens. The module has its own token cache, and has no way to get another token before the
 /// cached one expires: a forced refresh returns the same token. If a call is dropped or times out, PowerShell and all
-/// processes that it started are ended.
+/// processes that it started are killed.
 ///
 /// The tests run fakes that write the output of the supported versions, and parse the script with a PowerShell grammar.
 /// This type has not been tested with a real PowerShell or on Windows.
@@ -95,7 +95,7 @@ impl AzurePowerShellCredential {
         Ok(Self { tenant: Some(tenant.to_owned()), ..self })
     }
 
-    /// Sets how long a call may take before PowerShell is ended. The default is 30 s.
+    /// Sets how long a call may take before PowerShell is killed. The default is 30 s.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
@@ -150,12 +150,12 @@ impl TokenCredential for AzurePowerShellCredential {
         match process::in_time("PowerShell", self.timeout, self.run(&script)).await? {
             Ok(output) => output::parse(&output),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(output::not_installed()),
-            Err(error) => Err(cannot_run(error)),
+            Err(error) => Err(failed_to_run(error)),
         }
     }
 }
 
-fn cannot_run(error: io::Error) -> Error {
-    let message = format!("cannot run PowerShell: {error}");
+fn failed_to_run(error: io::Error) -> Error {
+    let message = format!("failed to run PowerShell: {error}");
     Error::with_error(ErrorKind::Credential, error, message)
 }
