@@ -19,9 +19,7 @@ mod support;
 
 use std::time::Instant;
 
-use azure_healthcare_auth::{
-    Authenticator, FhirAudience, HealthcareClient, Result, testing::FakeServer,
-};
+use azure_healthcare_auth::{Authenticator, FhirAudience, HealthcareClient, Result, testing::FakeServer};
 use serde_json::Value;
 use support::{Credential, Options, log};
 

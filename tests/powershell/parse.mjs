@@ -1,4 +1,4 @@
-// Parses the PowerShell script on its input. Ends with 1 and says where, if it is none.
+// Parses the PowerShell script on standard input. Prints syntax errors with their positions and exits with 1 if there are any.
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Language, Parser } from 'web-tree-sitter'
@@ -11,8 +11,8 @@ const { rootNode } = parser.parse(readFileSync(0, 'utf8'))
 function check(node) {
   if (node.isError || node.isMissing) {
     const { row, column } = node.startPosition
-    const what = node.isMissing ? `without its ${node.type}` : 'not to be read'
-    console.error(`${row + 1}:${column + 1}: ${what}`)
+    const problem = node.isMissing ? `missing ${node.type}` : 'syntax error'
+    console.error(`${row + 1}:${column + 1}: ${problem}`)
     process.exitCode = 1
   }
   node.children.forEach(check)

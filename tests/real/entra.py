@@ -1,42 +1,42 @@
 #!/usr/bin/env python3
-"""A stand-in for Microsoft Entra on loopback: real signed tokens, and bad ones on request.
+"""A fake Microsoft Entra on loopback that issues real signed tokens, and invalid ones on request.
 
-It knows one tenant. It listens twice on 127.0.0.1: https for those that talk to Entra itself, plain http for those
-that talk to a machine's own identity endpoint or cannot be given a CA. Both ports serve every route.
+It has one tenant and listens on two ports of 127.0.0.1: https for clients of Entra, plain http for clients of a
+machine's identity endpoint and for those that accept no custom CA. Both ports serve all routes.
 
   Entra        GET  /{tenant}/v2.0/.well-known/openid-configuration
                GET  /{tenant}/discovery/v2.0/keys
                POST /{tenant}/oauth2/v2.0/token        client secret, client assertion, device code, refresh token
                POST /{tenant}/oauth2/v2.0/devicecode   approved at once, for one synthetic user
-               POST /{tenant}/oauth2/token             v1: takes a resource where v2 takes a scope
-  ARM          GET  /subscriptions, /tenants           as Azure CLI asks for them at login
-  App Service  GET  /msi/token                         X-IDENTITY-HEADER is the secret of the app that it stands for,
-                                                       which is asked unless client_id names another
-  IMDS         GET  /metadata/identity/oauth2/token    client_id names the app, else it is the first one
-  control      PUT  /control/apps/{client id}          JSON with any of the fields below; makes the app if it is new
-               GET  /control/apps/{client id}/assertion   what a platform would put into AZURE_FEDERATED_TOKEN_FILE
-               POST /control/reset                     forgets settings, added apps and the log
-  log          GET  /log?client_id={client id}         what was asked: route, grant, scope, resource, status, time
+               POST /{tenant}/oauth2/token             v1: takes a resource instead of a scope
+  ARM          GET  /subscriptions, /tenants           requested by Azure CLI during the login
+  App Service  GET  /msi/token                         X-IDENTITY-HEADER is the secret of an app; the token is for that
+                                                       app, or for the one that client_id names
+  IMDS         GET  /metadata/identity/oauth2/token    the token is for the app that client_id names, or for the first
+  control      PUT  /control/apps/{client id}          JSON with any of the fields below; creates the app if necessary
+               GET  /control/apps/{client id}/assertion   the content of AZURE_FEDERATED_TOKEN_FILE
+               POST /control/reset                     deletes settings, added apps and the log
+  log          GET  /log?client_id={client id}         all requests: route, grant, scope, resource, status, time
 
-An app's fields, with what they are for a new one:
+The fields of an app, with their defaults:
 
-  secret     "<client id>-secret"
-  object_id  a UUID made from the client id: who the token is for, "oid" and "sub"
-  roles      ["Data.Reader", "system/*.cruds"]
-  life       3600   seconds until the token ends; negative: it ended already
-  told_life  null   seconds that the answer speaks of, where that is to differ from the token's own
-  key        "own"  or "foreign": signed with a key that the key set does not hold
-  audience   null   the token's audience, where it is to differ from the resource that was asked for
-  tenant     null   the tenant that the token names, where it is to differ from the one that was asked
-  status     200    any other: each request of this app is refused with it
-  delay      0      seconds before each answer to this app
+  secret             "<client id>-secret"
+  object_id          a UUID derived from the client id; the claims "oid" and "sub"
+  roles              ["Data.Reader", "system/*.cruds"]
+  lifetime           3600   seconds until the token expires; negative for an expired token
+  reported_lifetime  null   seconds that the response reports, if different from the lifetime
+  key                "own"  or "unknown": signs with a key that is not in the published key set
+  audience           null   the audience of the token, if different from the requested resource
+  tenant             null   the tenant in the token, if different from the requested tenant
+  status             200    any other status fails all requests of this app
+  delay              0      seconds before each response to this app
 
-For the resource "https://more-proof.example" a user has to prove more than signing in, so that there is no token for it.
+For the resource "https://requires-mfa.example", user sign-ins fail because multi-factor authentication is required.
 
-Settings belong to an app, so cases that use an app each can run at the same time.
+Settings belong to an app, so that test cases with different apps can run at the same time.
 
-Tokens are of version 1.0, as the services get them: the audience is the resource, the issuer ends in "/{tenant}/".
-Prints one line of JSON with both base URLs when it is ready, and runs until it is ended.
+Tokens are of version 1.0, as the services receive them: the audience is the resource, the issuer ends in "/{tenant}/".
+When it is ready, the program prints one line of JSON with both base URLs. It runs until it is stopped.
 """
 
 import argparse
@@ -60,7 +60,7 @@ DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 OPENID_SCOPES = {"openid", "profile", "offline_access", "email"}
 EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"
 USER = "synthetic.user@contoso.example"
-MORE_PROOF = "https://more-proof.example"
+REQUIRES_MFA = "https://requires-mfa.example"
 
 
 @dataclass
@@ -69,8 +69,8 @@ class App:
     secret: str = ""
     object_id: str = ""
     roles: list = field(default_factory=lambda: ["Data.Reader", "system/*.cruds"])
-    life: int = 3600
-    told_life: int | None = None
+    lifetime: int = 3600
+    reported_lifetime: int | None = None
     key: str = "own"
     audience: str | None = None
     tenant: str | None = None
@@ -82,8 +82,8 @@ class App:
         self.object_id = self.object_id or str(uuid.uuid5(uuid.NAMESPACE_OID, self.client_id))
 
 
-class Refused(Exception):
-    """An answer in Entra's JSON error form."""
+class EntraError(Exception):
+    """An error response in the JSON format of Entra."""
 
     def __init__(self, status, error, code, text):
         super().__init__(text)
@@ -109,16 +109,16 @@ class Key:
         return jwt.encode(claims, self.private, algorithm="RS256", headers={"kid": self.id})
 
     def public(self):
-        shown = jwt.algorithms.RSAAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
-        return {**shown, "kid": self.id, "use": "sig", "alg": "RS256"}
+        jwk = jwt.algorithms.RSAAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
+        return {**jwk, "kid": self.id, "use": "sig", "alg": "RS256"}
 
 
 class Entra:
-    """The tenant: its apps, its keys and what it was asked."""
+    """The tenant with its apps, its keys and its request log."""
 
     def __init__(self, tenant, client_id):
         self.tenant, self.first = tenant, client_id
-        self.keys = {"own": Key(), "foreign": Key()}
+        self.keys = {"own": Key(), "unknown": Key()}
         self.lock = threading.Lock()
         self.reset()
 
@@ -135,7 +135,7 @@ class Entra:
     def app(self, client_id):
         app = self.apps.get(client_id)
         if not app:
-            raise Refused(400, "unauthorized_client", 700016, f"Application with identifier '{client_id}' was not found.")
+            raise EntraError(400, "unauthorized_client", 700016, f"Application with identifier '{client_id}' was not found.")
         return app
 
     def app_of_secret(self, secret):
@@ -143,19 +143,19 @@ class Entra:
 
     def check_tenant(self, tenant):
         if tenant not in (self.tenant, "common", "organizations"):
-            raise Refused(400, "invalid_request", 90002, f"Tenant '{tenant}' not found.")
+            raise EntraError(400, "invalid_request", 90002, f"Tenant '{tenant}' not found.")
 
     def check_client(self, app, form, issuer):
-        """The client proves itself by its secret, or by an assertion that this stand-in issued for it."""
+        """Checks the secret, or an assertion that this server issued for the app."""
         if form.get("client_assertion_type") == JWT_BEARER:
             try:
                 public = self.keys["own"].private.public_key()
                 checks = {"algorithms": ["RS256"], "audience": EXCHANGE_AUDIENCE, "issuer": issuer, "subject": app.client_id}
                 jwt.decode(form.get("client_assertion", ""), public, **checks)
             except jwt.InvalidTokenError as error:
-                raise Refused(401, "invalid_client", 700213, f"No matching federated identity: {error}.") from error
+                raise EntraError(401, "invalid_client", 700213, f"No matching federated identity: {error}.") from error
         elif form.get("client_secret") != app.secret:
-            raise Refused(401, "invalid_client", 7000215, "Invalid client secret provided.")
+            raise EntraError(401, "invalid_client", 7000215, "Invalid client secret provided.")
 
     def claims(self, app, issuer, resource, **more):
         now = int(time.time())
@@ -163,9 +163,9 @@ class Entra:
         return {
             "aud": app.audience or resource,
             "iss": f"{issuer}/{tenant}/",
-            "iat": now + min(app.life, 0),
-            "nbf": now + min(app.life, 0),
-            "exp": now + app.life,
+            "iat": now + min(app.lifetime, 0),
+            "nbf": now + min(app.lifetime, 0),
+            "exp": now + app.lifetime,
             "appid": app.client_id,
             "oid": app.object_id,
             "sub": app.object_id,
@@ -183,25 +183,25 @@ class Entra:
 
 
 def resource_of(form, version):
-    """The one resource that is asked for, without the "/.default" that makes it a scope."""
+    """Returns the only requested resource. For a scope, this is the part before "/.default"."""
     if version == 1:
         if "resource" not in form:
-            raise Refused(400, "invalid_request", 900144, "The request body must contain the parameter 'resource'.")
+            raise EntraError(400, "invalid_request", 900144, "The request body must contain the parameter 'resource'.")
         return form["resource"]
     if "resource" in form:
-        raise Refused(400, "invalid_request", 901002, "The 'resource' request parameter is not supported.")
+        raise EntraError(400, "invalid_request", 901002, "The 'resource' request parameter is not supported.")
     wanted = [scope for scope in form.get("scope", "").split() if scope not in OPENID_SCOPES]
     if len(wanted) != 1:
-        raise Refused(400, "invalid_scope", 70011, "The scope must name one resource.")
+        raise EntraError(400, "invalid_scope", 70011, "The scope must name one resource.")
     if not wanted[0].endswith("/.default"):
-        raise Refused(400, "invalid_scope", 1002012, f"The scope '{wanted[0]}' does not end in '/.default'.")
+        raise EntraError(400, "invalid_scope", 1002012, f"The scope '{wanted[0]}' does not end in '/.default'.")
     return wanted[0].removesuffix("/.default")
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     entra: Entra
-    issuer: str  # the https base URL, whichever port was asked
+    issuer: str  # the https base URL, for both ports
 
     def do_GET(self):
         self.serve()
@@ -212,17 +212,17 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         self.query = {name: values[0] for name, values in parse_qs(url.query).items()}
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        self.asked = {"route": url.path, "client_id": None, "grant": None, "scope": None, "resource": None}
+        self.log_entry = {"route": url.path, "client_id": None, "grant": None, "scope": None, "resource": None}
         try:
-            status, answer = self.route(self.command, url.path.strip("/").split("/"))
-        except Refused as refused:
-            status, answer = refused.status, refused.body
+            status, response = self.route(self.command, url.path.strip("/").split("/"))
+        except EntraError as error:
+            status, response = error.status, error.body
         except (TypeError, ValueError) as error:
-            status, answer = 400, {"error": "bad_request", "error_description": str(error)}
+            status, response = 400, {"error": "bad_request", "error_description": str(error)}
         if not url.path.startswith(("/control", "/log")):
             with self.entra.lock:
-                self.entra.log.append({**self.asked, "status": status, "time": time.time()})
-        text = json.dumps(answer).encode()
+                self.entra.log.append({**self.log_entry, "status": status, "time": time.time()})
+        text = json.dumps(response).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
@@ -240,7 +240,7 @@ class Handler(BaseHTTPRequestHandler):
             case ("GET", "log"):
                 wanted = self.query.get("client_id")
                 with self.entra.lock:
-                    return 200, [asked for asked in self.entra.log if wanted in (None, asked["client_id"])]
+                    return 200, [entry for entry in self.entra.log if wanted in (None, entry["client_id"])]
             case ("GET", "subscriptions"):
                 return 200, {"value": []}
             case ("GET", "tenants"):
@@ -263,7 +263,7 @@ class Handler(BaseHTTPRequestHandler):
         return 404, {"error": "not_found"}
 
     def log_message(self, *_):
-        """Keeps the console quiet: /log holds what was asked."""
+        """Logs nothing to the console, because /log returns all requests."""
 
     def discovery(self, tenant):
         self.entra.check_tenant(tenant)
@@ -281,28 +281,28 @@ class Handler(BaseHTTPRequestHandler):
 
     def form(self):
         form = {name: values[0] for name, values in parse_qs(self.body).items()}
-        self.note(form.get("client_id"), form.get("grant_type"), form.get("scope"), form.get("resource"))
+        self.record(form.get("client_id"), form.get("grant_type"), form.get("scope"), form.get("resource"))
         return form
 
-    def note(self, client_id, grant, scope=None, resource=None):
-        self.asked.update(client_id=client_id, grant=grant, scope=scope, resource=resource)
+    def record(self, client_id, grant, scope=None, resource=None):
+        self.log_entry.update(client_id=client_id, grant=grant, scope=scope, resource=resource)
 
-    def let_pass(self, app):
-        """The app's delay, and its refusal if it is to have one."""
+    def apply_faults(self, app):
+        """Waits for the app's delay and raises an error if its status is not 200."""
         time.sleep(app.delay)
         if app.status != 200:
-            raise Refused(app.status, "temporarily_unavailable", 90033, "A transient error has occurred.")
+            raise EntraError(app.status, "temporarily_unavailable", 90033, "A transient error has occurred.")
 
     def device_code(self, tenant):
         self.entra.check_tenant(tenant)
         return 200, {
-            # The token request names the code only, so the code holds what it is for.
+            # The token request contains only the code, so the code contains the scope.
             "device_code": self.form().get("scope", ""),
             "user_code": "SYNTHETIC",
             "verification_uri": f"{self.issuer}/device",
             "expires_in": 900,
             "interval": 1,
-            "message": "Nothing to do: the synthetic user approves at once.",
+            "message": "The synthetic user approves automatically.",
         }
 
     def token(self, tenant, version):
@@ -310,31 +310,32 @@ class Handler(BaseHTTPRequestHandler):
         self.entra.check_tenant(tenant)
         grant = form.get("grant_type")
         if grant in (DEVICE_CODE, "device_code", "refresh_token"):
-            # A public client: any tool may sign the synthetic user in, and needs no app of its own.
+            # A public client: any tool can sign in the synthetic user without a registered app.
             app = self.entra.apps.get(form["client_id"]) or App(form["client_id"])
-            return 200, self.user_answer(app, {"scope": form.get("device_code", ""), **form}, version)
+            return 200, self.user_token_response(app, {"scope": form.get("device_code", ""), **form}, version)
         if grant != "client_credentials":
-            raise Refused(400, "unsupported_grant_type", 70003, f"The grant type '{grant}' is not supported.")
+            raise EntraError(400, "unsupported_grant_type", 70003, f"The grant type '{grant}' is not supported.")
         app = self.entra.app(form.get("client_id"))
-        self.let_pass(app)
+        self.apply_faults(app)
         self.entra.check_client(app, form, self.issuer)
-        return 200, self.answer(app, resource_of(form, version), version)
+        return 200, self.token_response(app, resource_of(form, version), version)
 
-    def answer(self, app, resource, version, **claims):
+    def token_response(self, app, resource, version, **claims):
         token = self.entra.keys[app.key].sign(self.entra.claims(app, self.issuer, resource, **claims))
-        told = app.life if app.told_life is None else app.told_life
-        answer = {"token_type": "Bearer", "expires_in": told, "ext_expires_in": told, "access_token": token}
+        lifetime = app.lifetime if app.reported_lifetime is None else app.reported_lifetime
+        response = {"token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime, "access_token": token}
         if version == 1:
             now = int(time.time())
-            times = {"expires_in": str(told), "ext_expires_in": str(told), "expires_on": str(now + told), "not_before": str(now)}
-            answer.update(times, resource=resource)
-        return answer
+            expires_in, expires_on = str(lifetime), str(now + lifetime)
+            times = {"expires_in": expires_in, "ext_expires_in": expires_in, "expires_on": expires_on, "not_before": str(now)}
+            response.update(times, resource=resource)
+        return response
 
-    def user_answer(self, app, form, version):
-        self.let_pass(app)
+    def user_token_response(self, app, form, version):
+        self.apply_faults(app)
         resource = resource_of(form, version)
-        if resource == MORE_PROOF:
-            raise Refused(400, "interaction_required", 50076, "You must use multi-factor authentication.")
+        if resource == REQUIRES_MFA:
+            raise EntraError(400, "interaction_required", 50076, "You must use multi-factor authentication.")
         user = {"oid": str(uuid.uuid5(uuid.NAMESPACE_DNS, USER)), "upn": USER, "scp": "user_impersonation"}
         now = int(time.time())
         id_token = self.entra.keys["own"].sign({
@@ -351,7 +352,7 @@ class Handler(BaseHTTPRequestHandler):
         })
         client_info = json.dumps({"uid": user["oid"], "utid": self.entra.tenant}).encode()
         return {
-            **self.answer(app, resource, version, **user),
+            **self.token_response(app, resource, version, **user),
             "scope": form.get("scope", ""),
             "refresh_token": "synthetic",
             "id_token": id_token,
@@ -362,24 +363,24 @@ class Handler(BaseHTTPRequestHandler):
         resource = self.query.get("resource", "")
         app = self.entra.app_of_secret(self.headers.get("X-IDENTITY-HEADER"))
         client_id = self.query.get("client_id", app and app.client_id)
-        self.note(client_id, "app_service", None, resource)
+        self.record(client_id, "app_service", None, resource)
         if not app:
             return 401, {"statusCode": 401, "message": "X-IDENTITY-HEADER does not match"}
         app = self.entra.app(client_id)
-        self.let_pass(app)
-        answer = self.answer(app, resource, 1)
-        return 200, {name: answer[name] for name in ("access_token", "expires_on", "resource", "token_type")} | {
+        self.apply_faults(app)
+        response = self.token_response(app, resource, 1)
+        return 200, {name: response[name] for name in ("access_token", "expires_on", "resource", "token_type")} | {
             "client_id": app.client_id
         }
 
     def imds(self):
         resource, client_id = self.query.get("resource", ""), self.query.get("client_id", self.entra.first)
-        self.note(client_id, "imds", None, resource)
+        self.record(client_id, "imds", None, resource)
         if self.headers.get("Metadata") != "true":
             return 400, {"error": "invalid_request", "error_description": "Required metadata header not specified"}
         app = self.entra.app(client_id)
-        self.let_pass(app)
-        return 200, self.answer(app, resource, 1) | {"client_id": client_id}
+        self.apply_faults(app)
+        return 200, self.token_response(app, resource, 1) | {"client_id": client_id}
 
 
 class Server(ThreadingHTTPServer):
@@ -387,7 +388,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request, client_address):
-        """A client that hangs up is its own affair; anything else is worth a line."""
+        """Ignores clients that disconnect, and reports all other errors."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -401,8 +402,8 @@ def main():
     parser.add_argument("--cert-key", required=True, help="PEM key of the certificate")
     parser.add_argument("--tenant", required=True, help="id of the tenant")
     parser.add_argument("--client-id", required=True, help="id of the first app; its secret is <id>-secret")
-    parser.add_argument("--https-port", type=int, default=0, help="default: any free one")
-    parser.add_argument("--http-port", type=int, default=0, help="default: any free one")
+    parser.add_argument("--https-port", type=int, default=0, help="default: a free port")
+    parser.add_argument("--http-port", type=int, default=0, help="default: a free port")
     options = parser.parse_args()
 
     Handler.entra = Entra(options.tenant, options.client_id)
@@ -410,7 +411,7 @@ def main():
     http = Server(("127.0.0.1", options.http_port), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(options.cert, options.cert_key)
-    # The handshake is left to the request's own thread: a client that never speaks must not hold up the others.
+    # The request's thread does the handshake, because a client that sends nothing must not block the others.
     https.socket = context.wrap_socket(https.socket, server_side=True, do_handshake_on_connect=False)
     Handler.issuer = f"https://localhost:{https.server_port}"
     print(json.dumps({"https": Handler.issuer, "http": f"http://127.0.0.1:{http.server_port}"}), flush=True)

@@ -1,11 +1,12 @@
-//! Tests that start processes. They have a program of their own, because a test that writes an executable while another
-//! test forks can fail with "text file busy".
+//! Tests that start processes. They have their own program, because a forked child briefly holds the open files and
+//! sockets of all other tests.
 
 #![cfg(all(unix, feature = "identity"))]
 
 mod environment;
-mod folder;
 mod powershell;
 mod process;
+mod rerun;
+mod support;
 #[path = "../it/wire/mod.rs"]
 mod wire;

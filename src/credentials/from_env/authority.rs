@@ -1,32 +1,29 @@
-//! [`Authority`]: which Entra is asked, and whether the service is in its cloud.
+//! [`Authority`]: the Entra endpoint that issues tokens, and the clouds it serves.
 
 use azure_core::error::{Error as CoreError, ErrorKind as CoreKind};
 use url::Url;
 
-use super::plan::Env;
+use super::env::{AUTHORITY_HOST, EnvVars, env_error};
 use crate::{
-    Cloud, Error, ErrorKind, Result,
+    Cloud, Result,
     audience::{PUBLIC_DICOM, host_kind},
 };
 
-pub(super) const NAME: &str = "AZURE_AUTHORITY_HOST";
 const PUBLIC: &str = "https://login.microsoftonline.com";
+const US_GOVERNMENT: &str = "https://login.microsoftonline.us";
 
-/// Where tokens are asked for: `AZURE_AUTHORITY_HOST`, or the public cloud's Entra.
+/// The Entra endpoint that issues tokens: `AZURE_AUTHORITY_HOST`, or that of the public cloud.
 #[derive(Clone, Debug)]
 pub(super) struct Authority {
     url: Url,
 }
 
 impl Authority {
-    pub(super) fn read(env: &Env<'_>) -> Result<Self> {
-        let given = env.get(NAME);
-        match Url::parse(given.as_deref().unwrap_or(PUBLIC)) {
+    pub(super) fn from_env(env: &EnvVars<'_>) -> Result<Self> {
+        let value = env.get(AUTHORITY_HOST);
+        match Url::parse(value.as_deref().unwrap_or(PUBLIC)) {
             Ok(url) if url.scheme() == "https" && url.has_host() => Ok(Self { url }),
-            _ => {
-                let message = format!("{NAME} has to be an https URL, such as {PUBLIC}");
-                Err(Error::new(ErrorKind::Credential, message))
-            }
+            _ => Err(env_error(format!("{AUTHORITY_HOST} must be an https URL, for example {PUBLIC}"))),
         }
     }
 
@@ -34,22 +31,24 @@ impl Authority {
         self.url.as_str()
     }
 
-    /// An error if the scope's service is known to be in another cloud. Hosts and resources that are not known are not
-    /// judged.
-    pub(super) fn check_url(&self, scope: &str) -> azure_core::Result<()> {
-        let host = self.url.host_str().unwrap_or_default();
+    /// Returns an error if the scope's service is known to be in a cloud that this authority does not serve.
+    ///
+    /// Unknown hosts and resources pass.
+    pub(super) fn check_scope(&self, scope: &str) -> azure_core::Result<()> {
+        let authority = self.url.host_str().unwrap_or_default();
         let service = Url::parse(scope).ok();
         let service = service.as_ref().and_then(Url::host_str).unwrap_or_default();
-        match (clouds_of_authority(host), cloud_of_service(service)) {
-            (Some(ours), Some(theirs)) if !ours.contains(&theirs) => {
-                let right = match theirs {
-                    Cloud::UsGovernment => "https://login.microsoftonline.us",
+        match (clouds_of_authority(authority), cloud_of_service(service)) {
+            (Some(served), Some(cloud)) if !served.contains(&cloud) => {
+                let expected = match cloud {
+                    Cloud::UsGovernment => US_GOVERNMENT,
                     Cloud::Public => PUBLIC,
                 };
                 Err(CoreError::with_message(
                     CoreKind::Credential,
                     format!(
-                        "{service} is in another cloud than {host}, which is asked for tokens: set {NAME} to {right}"
+                        "{service} and the authority {authority} are in different clouds: \
+                         set {AUTHORITY_HOST} to {expected}"
                     ),
                 ))
             }
@@ -58,7 +57,7 @@ impl Authority {
     }
 }
 
-/// The clouds whose services this crate knows and this Entra gives tokens for, where the host is known.
+/// Returns the clouds of [`Cloud`] that a known authority serves, or `None` for an unknown host.
 fn clouds_of_authority(host: &str) -> Option<&'static [Cloud]> {
     match host {
         "login.microsoftonline.com" | "login.microsoft.com" | "login.windows.net" => Some(&[Cloud::Public]),
@@ -80,15 +79,15 @@ mod tests {
     use super::*;
 
     fn authority(host: Option<&str>) -> Result<Authority> {
-        Authority::read(&Env(&|name| host.filter(|_| name == NAME).map(str::to_owned)))
+        Authority::from_env(&EnvVars::new(&|name| host.filter(|_| name == AUTHORITY_HOST).map(str::to_owned)))
     }
 
     #[test]
-    fn an_authority_and_a_service_of_two_clouds_do_not_agree() {
+    fn service_in_another_cloud_is_an_error() {
         const COM: &str = "https://contoso-records.fhir.azurehealthcareapis.com/.default";
         const US: &str = "https://contoso-records.fhir.azurehealthcareapis.us/.default";
         const DICOM: &str = "https://dicom.healthcareapis.azure.com/.default";
-        for (host, scope, right) in [
+        for (host, scope, expected) in [
             (None, COM, None),
             (None, DICOM, None),
             (None, "https://contoso.azurehealthcareapis.com/.default", None),
@@ -105,11 +104,11 @@ mod tests {
             (None, "https://azurehealthcareapis.us.contoso.example/.default", None),
             (None, "no url", None),
         ] {
-            let outcome = authority(host).unwrap().check_url(scope).map_err(|error| error.to_string());
-            match (outcome, right) {
+            let outcome = authority(host).unwrap().check_scope(scope).map_err(|error| error.to_string());
+            match (outcome, expected) {
                 (Ok(()), None) => {}
-                (Err(text), Some(right)) => {
-                    assert!(text.ends_with(&format!("set AZURE_AUTHORITY_HOST to {right}")), "{text}");
+                (Err(text), Some(expected)) => {
+                    assert!(text.ends_with(&format!("set AZURE_AUTHORITY_HOST to {expected}")), "{text}");
                 }
                 (outcome, _) => panic!("{host:?} {scope}: {outcome:?}"),
             }
@@ -117,10 +116,10 @@ mod tests {
     }
 
     #[test]
-    fn an_authority_is_an_https_url() {
+    fn authority_must_be_an_https_url() {
         for host in ["login.microsoftonline.us", "http://login.microsoftonline.us", "https://", "x y"] {
             let error = authority(Some(host)).unwrap_err().to_string();
-            assert!(error.contains("has to be an https URL"), "{host}: {error}");
+            assert!(error.contains("must be an https URL"), "{host}: {error}");
         }
         assert_eq!(authority(Some(" ")).unwrap().url(), "https://login.microsoftonline.com/");
     }

@@ -1,4 +1,4 @@
-//! The credential of a client certificate in a file.
+//! The credential for a client certificate in a file.
 
 use std::sync::Arc;
 
@@ -9,26 +9,29 @@ use azure_core::{
 };
 use azure_identity::{ClientCertificateCredential, ClientCertificateCredentialOptions};
 
-use super::plan::App;
+use super::selection::AppRegistration;
 
 pub(super) fn credential(
-    app: &App,
+    app: &AppRegistration,
     path: &str,
     password: Option<Secret>,
     client_options: ClientOptions,
 ) -> azure_core::Result<Arc<dyn TokenCredential>> {
-    let wrong = |what: String| {
-        let message = format!("the certificate at AZURE_CLIENT_CERTIFICATE_PATH cannot be used: {what}");
+    let invalid = |reason: String| {
+        let message = format!("cannot load the certificate from AZURE_CLIENT_CERTIFICATE_PATH: {reason}");
         Error::with_message(ErrorKind::Credential, message)
     };
-    let certificate = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let certificate = std::fs::read(path).map_err(|error| invalid(error.to_string()))?;
     let options = ClientCertificateCredentialOptions { client_options, password };
-    let (tenant, client) = (app.tenant.clone(), app.client.clone());
-    // What is wrong with the file, OpenSSL says in words that are of no use to a reader.
+    let (tenant, client) = (app.tenant_id.clone(), app.client_id.clone());
     let credential =
         ClientCertificateCredential::new(tenant, client, SecretBytes::new(certificate), Some(options))
             .map_err(|error| {
-                wrong(format!("{error}; it has to be PKCS #12 with an RSA key, and its password right"))
+                // OpenSSL's own message does not say what to do.
+                invalid(format!(
+                    "{error} (the file must be PKCS #12 with an RSA key; check \
+                     AZURE_CLIENT_CERTIFICATE_PASSWORD)"
+                ))
             })?;
     Ok(credential)
 }

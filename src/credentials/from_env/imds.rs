@@ -1,4 +1,4 @@
-//! [`ImdsProbe`]: a managed identity that is asked only where something listens, and is then not passed over.
+//! [`ImdsProbe`]: probes for a managed identity before requesting a token from it.
 
 use std::{
     sync::{
@@ -18,22 +18,25 @@ use azure_core::{
     },
 };
 
-use super::patience::is_page;
+use super::http_policy::is_html;
 use crate::{
     credentials::CredentialUnavailableError,
-    error::{chain::azure_core_kinds as kinds, transient::is_transient_status as is_busy},
+    error::{chain::azure_core_kinds, transient::is_transient_status},
 };
 
 const ENDPOINT: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
 const VIA: HeaderName = HeaderName::from_static("via");
-/// The address is in the machine's own network, where it is there at all. Elsewhere packets to it are often lost.
-const WAIT: Duration = Duration::from_secs(1);
 
-/// Looks whether the Instance Metadata Service is there before it is asked for a token: `azure_identity` tries for
-/// more than a minute, and a chain has other members.
+/// The time limit for the response to the probe.
 ///
-/// Only the look may find that there is none. From what was found, and then is busy or cannot be reached, a chain would
-/// go on to another identity than the machine's.
+/// On an Azure machine the endpoint is link-local and fast. Elsewhere packets to it are often dropped.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Probes the Instance Metadata Service once before the first token request.
+///
+/// `azure_identity` retries for more than a minute, which would delay the other credentials of a chain. Only the probe
+/// may report the managed identity as unavailable. Later errors must not, because the chain would continue with another
+/// identity while the machine's own is only busy or unreachable.
 #[derive(Debug)]
 pub(super) struct ImdsProbe {
     credential: Arc<dyn TokenCredential>,
@@ -42,7 +45,7 @@ pub(super) struct ImdsProbe {
 }
 
 impl ImdsProbe {
-    /// One that is known to be there need not be looked for.
+    /// Creates a probe that sends no request if the identity is known to exist.
     pub(super) fn new(
         credential: Arc<dyn TokenCredential>,
         transport: Option<Transport>,
@@ -51,30 +54,30 @@ impl ImdsProbe {
         Self { credential, transport, found: AtomicBool::new(is_known) }
     }
 
-    async fn look(&self) -> azure_core::Result<()> {
+    async fn probe(&self) -> azure_core::Result<()> {
         let transport = self.transport.clone().unwrap_or_default();
-        // Without the header `Metadata: true` it gives no token and answers 400, or that it is busy or being updated.
-        // A proxy answers 502, 504, or 503 with a page for people; another cloud's machine 404.
+        // The service rejects a request without `Metadata: true` with 400, or reports that it is busy or updating.
+        // A proxy responds with 502, 504, or 503 and an HTML page; the metadata service of another cloud with 404.
         let mut request = Request::new(Url::parse(ENDPOINT)?, Method::Get);
         let context = Context::new();
-        match tokio::time::timeout(WAIT, transport.send(&context, &mut request)).await {
+        match tokio::time::timeout(PROBE_TIMEOUT, transport.send(&context, &mut request)).await {
             Ok(Ok(response))
                 if matches!(u16::from(response.status()), 400 | 408 | 410 | 429 | 500 | 503)
-                    && !is_proxys(response.headers()) =>
+                    && !is_from_proxy(response.headers()) =>
             {
                 Ok(())
             }
             _ => Err(CredentialUnavailableError::new(
-                "there is no managed identity here: 169.254.169.254 does not answer",
+                "no managed identity is available: 169.254.169.254 did not respond as a metadata service of Azure",
             )
             .into()),
         }
     }
 }
 
-/// Whether an answer is not the machine's own, to which a proxy has no way.
-fn is_proxys(headers: &Headers) -> bool {
-    is_page(headers) || headers.get_optional_str(&VIA).is_some()
+/// Returns `true` if a proxy wrote or forwarded the response. A proxy cannot reach the machine's link-local endpoint.
+fn is_from_proxy(headers: &Headers) -> bool {
+    is_html(headers) || headers.get_optional_str(&VIA).is_some()
 }
 
 #[async_trait]
@@ -85,29 +88,30 @@ impl TokenCredential for ImdsProbe {
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
         if !self.found.load(Ordering::Relaxed) {
-            self.look().await?;
+            self.probe().await?;
             self.found.store(true, Ordering::Relaxed);
         }
-        self.credential.get_token(scopes, options).await.map_err(of_one_that_is_there)
+        self.credential.get_token(scopes, options).await.map_err(mark_as_found)
     }
 }
 
-/// The error, which does not read as if there were no managed identity, unless the machine says that it has not this
-/// one.
-fn of_one_that_is_there(error: Error) -> Error {
-    let may_pass = kinds(&error).any(|kind| match kind {
+/// Rewords a transient error so that a chain does not treat the identity as unavailable.
+///
+/// Other errors stay as they are, because the machine may report that it does not have the requested identity.
+fn mark_as_found(error: Error) -> Error {
+    let is_transient = azure_core_kinds(&error).any(|kind| match kind {
         ErrorKind::Connection | ErrorKind::Io => true,
         ErrorKind::HttpResponse { status, .. } => {
-            // 404 and 410 are answered while it is updated.
-            matches!(u16::from(*status), 404 | 410) || is_busy(u16::from(*status))
+            // The service returns 404 and 410 while it is updated.
+            matches!(u16::from(*status), 404 | 410) || is_transient_status(u16::from(*status))
         }
         _ => false,
     });
-    match may_pass {
+    match is_transient {
         true => {
-            // What begins with the credential's own name can be read as that there is none.
-            let said = format!("the machine's {error}");
-            Error::with_error(ErrorKind::Io, error, said)
+            // The chain recognizes unavailability by a message that starts with the credential's name.
+            let message = format!("a managed identity is available, but {error}");
+            Error::with_error(ErrorKind::Io, error, message)
         }
         false => error,
     }

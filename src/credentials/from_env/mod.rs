@@ -1,76 +1,95 @@
-//! [`from_env`]: the credentials that the environment names, and [`developer_tools`].
+//! [`from_env`], [`by_name`] and [`developer_tools`]: credentials that the environment selects.
 
 mod authority;
+mod builder;
 #[cfg(feature = "client-certificate")]
 mod certificate;
+mod env;
+mod http_policy;
 mod imds;
-mod member;
-mod patience;
-mod plan;
-mod rebuilt;
+mod rebuildable;
+mod selection;
 #[cfg(test)]
 mod tests;
-mod tool;
+mod timeout;
 
 use std::sync::Arc;
 
-use plan::Env;
+use env::EnvVars;
 
 use super::ChainedTokenCredential;
 use crate::Result;
 
-/// The credentials that the environment names, by the variables and in the order of the other Azure SDKs: one line for
-/// a laptop and for the cloud.
+/// Returns the credentials that the environment selects.
 ///
-/// | in this order | if these are set |
+/// It reads the variables of the other Azure SDKs and tries the credentials in the same order, so that the same code
+/// works on a laptop and in the cloud:
+///
+/// | credential, in this order | included if |
 /// |---|---|
-/// | client secret | `AZURE_CLIENT_SECRET`, with `AZURE_TENANT_ID` and `AZURE_CLIENT_ID` |
-/// | client certificate (PKCS #12 with an RSA key; the feature `client-certificate`) | `AZURE_CLIENT_CERTIFICATE_PATH`, with the same two and, where it has one, `AZURE_CLIENT_CERTIFICATE_PASSWORD`; not beside a secret |
-/// | workload identity | `AZURE_FEDERATED_TOKEN_FILE`, with the same two |
-/// | managed identity | always tried: by `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` in App Service, else at 169.254.169.254; the identity of `AZURE_CLIENT_ID`, or the machine's own |
-/// | Azure CLI, Azure PowerShell, Azure Developer CLI | always tried |
+/// | client secret | `AZURE_CLIENT_SECRET`, `AZURE_TENANT_ID` and `AZURE_CLIENT_ID` are set |
+/// | client certificate (PKCS #12 with an RSA key; feature `client-certificate`) | `AZURE_CLIENT_CERTIFICATE_PATH`, `AZURE_TENANT_ID` and `AZURE_CLIENT_ID` are set, and no client secret; `AZURE_CLIENT_CERTIFICATE_PASSWORD` if the file has a password |
+/// | workload identity | `AZURE_FEDERATED_TOKEN_FILE`, `AZURE_TENANT_ID` and `AZURE_CLIENT_ID` are set |
+/// | managed identity | always; with `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` it uses App Service, otherwise 169.254.169.254; `AZURE_CLIENT_ID` selects a user-assigned identity |
+/// | Azure CLI, Azure PowerShell, Azure Developer CLI | always |
 ///
-/// `AZURE_TOKEN_CREDENTIALS` chooses among them: `prod` takes those down to managed identity, `dev` the last three, and
-/// one name takes one: `EnvironmentCredential` (secret or certificate), `WorkloadIdentityCredential`,
-/// `ManagedIdentityCredential`, `AzureCliCredential`, `AzurePowerShellCredential` or `AzureDeveloperCliCredential`.
-/// Case does not matter. Where it is known where a service runs, choose, here or by [`by_name`]: a misspelt variable
-/// then is an error, and not somebody else's token.
+/// The chain uses the first credential that returns a token for all later tokens; see [`ChainedTokenCredential`].
 ///
-/// `AZURE_AUTHORITY_HOST` is whom an app registration's tokens are asked from, `https://login.microsoftonline.com` by
-/// default. A FHIR or DICOM service that is known to be in another cloud is an error.
+/// # Selecting credentials
 ///
-/// An empty variable counts as unset, and white space around a value is left out. Those of a managed identity
-/// (`IDENTITY_…`, `IMDS_ENDPOINT`, `MSI_…`) may not be empty: `azure_identity` reads them again, and takes an empty one
-/// for set. `AZURE_TENANT_ID` and `AZURE_CLIENT_ID` by themselves are no half of anything: they stand beside a managed
-/// identity in many deployments. The other variables are read once, here, and files when a token is needed: again after
-/// a call that failed, so that a certificate may be replaced in its file.
+/// `AZURE_TOKEN_CREDENTIALS` restricts the chain. Case does not matter.
 ///
-/// # Time
+/// | value | credentials |
+/// |---|---|
+/// | `prod` | client secret, client certificate, workload identity, managed identity |
+/// | `dev` | Azure CLI, Azure PowerShell, Azure Developer CLI |
+/// | `EnvironmentCredential` | client secret or client certificate |
+/// | `WorkloadIdentityCredential`, `ManagedIdentityCredential`, `AzureCliCredential`, `AzurePowerShellCredential`, `AzureDeveloperCliCredential` | that one |
 ///
-/// - A credential that asks over the network gives up after 15 s, retries included, and is built anew where a service
-///   refuses its token.
-/// - Where managed identity is not the only choice, the first call waits up to 1 s to see whether 169.254.169.254
-///   answers as a machine of Azure does. If it does not, the next is tried. If it does, or `IDENTITY_ENDPOINT` is set, there is a
-///   managed identity: one that is then slow, busy or out of reach is an error that may pass, and no other is tried in
-///   its place.
-/// - Each of the three tools is waited for 20 s at most, and ended then, with all that it started.
+/// If you know where a service runs, select its credential with this variable or with [`by_name`]: then a misspelled
+/// variable is an error instead of a token of another identity.
 ///
-/// A call for a token needs a Tokio runtime with time and I/O: without one it is an error or, where the network is
-/// asked, a panic of Tokio.
+/// # Variables
 ///
-/// The chain stays with the first that gave a token, as [`ChainedTokenCredential`] tells.
+/// `AZURE_AUTHORITY_HOST` is the Entra endpoint for app registrations, `https://login.microsoftonline.com` by default.
+/// A token request for a FHIR or DICOM service that is known to be in another cloud is an error.
+///
+/// An empty variable counts as unset, and surrounding white space is ignored. The variables of a managed identity
+/// (`IDENTITY_…`, `IMDS_ENDPOINT`, `MSI_…`) must not be empty, because `azure_identity` reads them again and treats an
+/// empty one as set. `AZURE_TENANT_ID` and `AZURE_CLIENT_ID` may be set without a secret, a certificate or a token file.
+///
+/// This function reads all other variables once. Files are read when a token is needed, and again after a failed call,
+/// so that a certificate can be replaced while the program runs.
+///
+/// # Time limits
+///
+/// - A credential that requests tokens over the network gives up after 15 s, retries included.
+/// - If managed identity is not the only credential, the first call waits up to 1 s for 169.254.169.254. Without a
+///   response of an Azure metadata service, the chain continues with the next credential. Otherwise, or if
+///   `IDENTITY_ENDPOINT` is set, a slow, busy or unreachable managed identity is a transient error, and the chain does
+///   not continue.
+/// - Each command-line tool is killed after 20 s, together with all processes that it started.
+///
+/// Token requests need a Tokio runtime with time and I/O enabled. Without one they fail or, for credentials that use
+/// the network, Tokio panics.
 ///
 /// # Proxies
 ///
-/// A managed identity is asked over plain `http`, as the machine offers it, and by the proxy that `HTTP_PROXY` names
-/// where that is set. A proxy sees the token, and cannot reach the machine's own address: set
-/// `NO_PROXY=169.254.169.254`, and in App Service the host of `IDENTITY_ENDPOINT` as well.
+/// The endpoint of a managed identity is plain `http`. If `HTTP_PROXY` is set, the request goes through that proxy,
+/// which can read the token and cannot reach the machine's own endpoint. Set `NO_PROXY=169.254.169.254`, and in App
+/// Service also add the host of `IDENTITY_ENDPOINT`.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Credential`](crate::ErrorKind::Credential) for a group of which only a part is set, naming what is
-/// missing; for an empty variable of a managed identity; for a choice that is not there; for an authority that is no
-/// `https` URL; for a variable that is not Unicode.
+/// Returns an error of kind [`ErrorKind::Credential`](crate::ErrorKind::Credential) that names the variable if:
+///
+/// - only some of the variables of a credential are set,
+/// - a variable of a managed identity is empty,
+/// - `AZURE_TOKEN_CREDENTIALS` is not one of the values above,
+/// - `AZURE_AUTHORITY_HOST` is not an `https` URL,
+/// - a variable is not valid Unicode.
+///
+/// # Examples
 ///
 /// ```
 /// use azure_healthcare_auth::{Authenticator, ErrorKind, FhirAudience, credentials::from_env};
@@ -80,23 +99,27 @@ use crate::Result;
 /// match from_env() {
 ///     Ok(credential) => {
 ///         let auth = Authenticator::new(records, credential.clone());
-///         // Nobody is asked before the first token is needed. From then on this names who gave it.
+///         // No credential is called until the first token is needed. Then `selected()` names the one in use.
 ///         assert_eq!((auth.expires_on(), credential.selected()), (None, None));
 ///     }
-///     // A variable is missing, empty or misspelt: the text names it, and a service should not start.
+///     // A variable is missing, empty or misspelled. A service should not start.
 ///     Err(error) => assert_eq!(error.kind(), ErrorKind::Credential, "{error}"),
 /// }
 /// # Ok(()) }
 /// ```
 pub fn from_env() -> Result<Arc<ChainedTokenCredential>> {
-    chosen(None)
+    build(None)
 }
 
-/// The same with a choice that is made in the code, by a name that `AZURE_TOKEN_CREDENTIALS` could hold.
+/// Returns the credentials that a name selects, instead of `AZURE_TOKEN_CREDENTIALS`.
+///
+/// The names are those of [`from_env`]. Case does not matter.
 ///
 /// # Errors
 ///
-/// As [`from_env`]. An empty name is one that is not there.
+/// Same as [`from_env`]. An unknown or empty name is an error.
+///
+/// # Examples
 ///
 /// ```
 /// use azure_healthcare_auth::credentials::by_name;
@@ -107,35 +130,37 @@ pub fn from_env() -> Result<Arc<ChainedTokenCredential>> {
 /// # Ok(()) }
 /// ```
 pub fn by_name(choice: &str) -> Result<Arc<ChainedTokenCredential>> {
-    chosen(Some(choice))
+    build(Some(choice))
 }
 
-/// Whoever is signed in on this machine: to Azure CLI, to Azure PowerShell or to Azure Developer CLI, in this order.
+/// Returns the credentials of the developer tools: Azure CLI, Azure PowerShell and Azure Developer CLI, in this order.
 ///
-/// It is [`by_name("dev")`](by_name). A tool whose call is given up, or that gives no answer within 20 s, is ended.
+/// Same as [`by_name("dev")`](by_name). A tool is killed if its call is dropped or takes longer than 20 s.
 ///
-/// The chain goes on from a tool that is not installed, or in which nobody is signed in. It stops at one that was
-/// refused, as by multi-factor authentication, or that hangs: the next one can be signed in as somebody else. The
-/// default chains of other Azure SDKs go on there. To get round a tool that does not work, name one that does, by
-/// [`by_name("AzurePowerShellCredential")`](by_name) or by `AZURE_TOKEN_CREDENTIALS=AzurePowerShellCredential` and
-/// [`from_env`].
+/// The chain continues after a tool that is not installed or not signed in. It stops at a tool that Entra rejected, for
+/// example because multi-factor authentication is required, and at a tool that hangs, because the next one may be signed
+/// in as another user. The default chains of other Azure SDKs continue there. To skip a tool that does not work, select
+/// another one with [`by_name("AzurePowerShellCredential")`](by_name), or set
+/// `AZURE_TOKEN_CREDENTIALS=AzurePowerShellCredential` and call [`from_env`].
 ///
 /// # Errors
 ///
-/// A variable that is not Unicode. The tools themselves are looked for when a token is needed.
+/// Returns an error if a variable is not valid Unicode. A missing tool is an error only when a token is needed.
+///
+/// # Examples
 ///
 /// ```
 /// # fn main() -> azure_healthcare_auth::Result<()> {
 /// let credential = azure_healthcare_auth::credentials::developer_tools()?;
-/// assert_eq!(credential.selected(), None); // nobody was asked yet
+/// assert_eq!(credential.selected(), None); // no tool has been called yet
 /// # Ok(()) }
 /// ```
 pub fn developer_tools() -> Result<Arc<ChainedTokenCredential>> {
     by_name("dev")
 }
 
-fn chosen(choice: Option<&str>) -> Result<Arc<ChainedTokenCredential>> {
-    plan::check(|name| std::env::var_os(name))?;
-    let env = |name: &str| std::env::var(name).ok();
-    member::chain(plan::plan(&Env(&env), choice)?, None)
+fn build(choice: Option<&str>) -> Result<Arc<ChainedTokenCredential>> {
+    env::check_unicode(|name| std::env::var_os(name))?;
+    let read = |name: &str| std::env::var(name).ok();
+    builder::build_chain(selection::select(&EnvVars::new(&read), choice)?, None)
 }

@@ -1,10 +1,10 @@
-# Asks Azure PowerShell for a token. The lines before this set $resource, and $tenant, which may be empty.
+# Gets a token from Azure PowerShell. The preceding lines set $resource and $tenant, which may be empty.
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
 $WarningPreference = 'SilentlyContinue'
 
-function Write-Answer($answer) {
-    Write-Output ('azure_healthcare_auth: ' + (ConvertTo-Json -InputObject $answer -Compress))
+function Write-Result($result) {
+    Write-Output ('azure_healthcare_auth: ' + (ConvertTo-Json -InputObject $result -Compress))
 }
 
 try {
@@ -13,12 +13,12 @@ try {
     if ($tenant) {
         $parameters['TenantId'] = $tenant
     }
-    # From 2.17.0. From 5.0.0 it changes nothing.
+    # Az.Accounts 2.17.0 added this parameter. Since 5.0.0 it has no effect.
     if ((Get-Command -Name Get-AzAccessToken).Parameters.ContainsKey('AsSecureString')) {
         $parameters['AsSecureString'] = $true
     }
-    $got = Get-AzAccessToken @parameters
-    $token = $got.Token
+    $response = Get-AzAccessToken @parameters
+    $token = $response.Token
     if ($token -is [System.Security.SecureString]) {
         if ($PSVersionTable.PSVersion.Major -ge 7) {
             $token = ConvertFrom-SecureString -SecureString $token -AsPlainText
@@ -31,7 +31,7 @@ try {
             }
         }
     }
-    Write-Answer @{ token = $token; expires_on = ([DateTimeOffset]$got.ExpiresOn).ToUnixTimeSeconds() }
+    Write-Result @{ token = $token; expires_on = ([DateTimeOffset]$response.ExpiresOn).ToUnixTimeSeconds() }
 } catch {
-    Write-Answer @{ id = $_.FullyQualifiedErrorId; said = $_.Exception.Message }
+    Write-Result @{ error_id = $_.FullyQualifiedErrorId; message = $_.Exception.Message }
 }

@@ -1,4 +1,4 @@
-//! What PowerShell is asked to run.
+//! Builds the script that PowerShell runs.
 
 use azure_core::error::{Error, ErrorKind, Result};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -7,34 +7,31 @@ use crate::scope;
 
 const GET_TOKEN: &str = include_str!("get_token.ps1");
 
-/// The resource that is meant by the scope, where PowerShell can be asked for it.
-pub(super) fn resource_of<'a>(scopes: &[&'a str]) -> Result<&'a str> {
+/// Returns the resource of the only scope, if it is safe to write into the script.
+pub(super) fn resource_from_scopes<'a>(scopes: &[&'a str]) -> Result<&'a str> {
     let resource = scope::only_resource(scopes)?;
-    if resource.is_empty() || !resource.bytes().all(|byte| is_plain(byte) || b":/_~".contains(&byte)) {
-        return Err(refused(
-            "Azure PowerShell cannot be asked for this scope: a resource is made of the letters a to z, digits, and \
+    if resource.is_empty() || !resource.bytes().all(|byte| is_safe(byte) || b":/_~".contains(&byte)) {
+        return Err(Error::with_message(
+            ErrorKind::Credential,
+            "Azure PowerShell does not support this scope: its resource may contain only ASCII letters, digits, and \
              the characters `.`, `-`, `:`, `/`, `_` and `~`",
         ));
     }
     Ok(resource)
 }
 
-/// Whether it can be a tenant: an id or a domain.
-pub(super) fn is_tenant(tenant: &str) -> bool {
-    !tenant.is_empty() && tenant.bytes().all(is_plain)
+/// Returns `true` if the characters are those of a tenant id or a domain.
+pub(super) fn is_valid_tenant(tenant: &str) -> bool {
+    !tenant.is_empty() && tenant.bytes().all(is_safe)
 }
 
-/// No quote, of which PowerShell knows nine, is among them, and nothing that it expands.
-fn is_plain(byte: u8) -> bool {
+/// Excludes everything that PowerShell expands, and all of the nine quotation marks that it accepts.
+fn is_safe(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b".-".contains(&byte)
 }
 
-fn refused(why: &'static str) -> Error {
-    Error::with_message(ErrorKind::Credential, why)
-}
-
-/// The script, in the form that `-EncodedCommand` takes. Both parameters were checked above.
-pub(super) fn encoded(resource: &str, tenant: Option<&str>) -> String {
+/// Encodes the script for `-EncodedCommand`. The functions above must have checked both parameters.
+pub(super) fn encode(resource: &str, tenant: Option<&str>) -> String {
     let script = script(resource, tenant);
     let bytes: Vec<u8> = script.encode_utf16().flat_map(u16::to_le_bytes).collect();
     STANDARD.encode(bytes)
@@ -49,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_default_is_taken_from_the_scope() {
+    fn resource_is_scope_without_one_default_suffix() {
         for (scope, resource) in [
             (
                 "https://contoso-records.fhir.azurehealthcareapis.com/.default",
@@ -60,61 +57,64 @@ mod tests {
             ("b0a1c2d3-0000-4000-8000-0123456789ab/.default", "b0a1c2d3-0000-4000-8000-0123456789ab"),
             ("https://localhost:8443/~fhir_r4/.default", "https://localhost:8443/~fhir_r4"),
         ] {
-            assert_eq!(resource_of(&[scope]).unwrap(), resource);
+            assert_eq!(resource_from_scopes(&[scope]).unwrap(), resource);
         }
     }
 
     #[test]
-    fn a_call_is_for_one_resource() {
+    fn exactly_one_default_scope_is_required() {
         for scopes in [&[][..], &["https://a.example/.default", "https://b.example/.default"]] {
-            assert!(resource_of(scopes).unwrap_err().to_string().contains("one scope"));
+            assert!(resource_from_scopes(scopes).unwrap_err().to_string().contains("one scope"));
         }
         for scope in ["", "https://a.example", "https://a.example/user_impersonation"] {
-            assert!(resource_of(&[scope]).unwrap_err().to_string().contains("end in `/.default`"));
+            assert!(resource_from_scopes(&[scope]).unwrap_err().to_string().contains("end in `/.default`"));
         }
-        assert!(resource_of(&["/.default"]).is_err());
+        assert!(resource_from_scopes(&["/.default"]).is_err());
     }
 
     #[test]
-    fn nothing_can_be_put_into_the_script() {
-        // Quotes, of which PowerShell takes typographic ones for its own, blanks, `$`, backticks and all the rest.
+    fn unsafe_characters_are_rejected() {
+        // This includes the typographic quotation marks that PowerShell accepts, white space, `$` and backticks.
         for c in '\0'..='\u{ffff}' {
             let text = format!("x{c}x");
-            let asked = resource_of(&[&format!("{text}/.default")]).is_ok();
-            assert_eq!(asked, c.is_ascii_alphanumeric() || ".-:/_~".contains(c), "{c:?}");
-            assert_eq!(is_tenant(&text), c.is_ascii_alphanumeric() || ".-".contains(c), "{c:?}");
+            let is_accepted = resource_from_scopes(&[&format!("{text}/.default")]).is_ok();
+            assert_eq!(is_accepted, c.is_ascii_alphanumeric() || ".-:/_~".contains(c), "{c:?}");
+            assert_eq!(is_valid_tenant(&text), c.is_ascii_alphanumeric() || ".-".contains(c), "{c:?}");
         }
         for hostile in ["'; calc; '", "\u{2018}; calc; \u{2019}", "\u{201a}\u{201b}", "$(calc)", "`", "a\nb"]
         {
-            assert!(resource_of(&[&format!("https://{hostile}/.default")]).is_err(), "{hostile:?}");
-            assert!(!is_tenant(hostile), "{hostile:?}");
+            assert!(resource_from_scopes(&[&format!("https://{hostile}/.default")]).is_err(), "{hostile:?}");
+            assert!(!is_valid_tenant(hostile), "{hostile:?}");
         }
     }
 
     #[test]
-    fn a_tenant_is_an_id_or_a_domain() {
+    fn tenant_is_an_id_or_a_domain() {
         for tenant in ["b0a1c2d3-0000-4000-8000-0123456789ab", "contoso.onmicrosoft.com"] {
-            assert!(is_tenant(tenant));
+            assert!(is_valid_tenant(tenant));
         }
         for tenant in ["", "contoso/records", "contoso:1", "contoso_1"] {
-            assert!(!is_tenant(tenant));
+            assert!(!is_valid_tenant(tenant));
         }
     }
 
     #[test]
-    fn the_parameters_come_first_and_quoted() {
-        let asked = "https://a.example";
+    fn script_starts_with_quoted_parameters() {
+        let resource = "https://a.example";
         for (tenant, start) in [
-            (None, "$resource = 'https://a.example'\n$tenant = ''\n# Asks"),
-            (Some("contoso.example"), "$resource = 'https://a.example'\n$tenant = 'contoso.example'\n# Asks"),
+            (None, "$resource = 'https://a.example'\n$tenant = ''\n# Gets a token"),
+            (
+                Some("contoso.example"),
+                "$resource = 'https://a.example'\n$tenant = 'contoso.example'\n# Gets a token",
+            ),
         ] {
-            let script = script(asked, tenant);
+            let script = script(resource, tenant);
             assert!(script.starts_with(start) && script.ends_with(GET_TOKEN), "{script}");
-            // PowerShell 5.1 would read anything else by the machine's code page, were it a file.
+            // PowerShell 5.1 decodes other characters in files by the machine's code page.
             assert!(script.is_ascii());
-            // Windows takes no longer command line than 32,767 characters.
-            assert!(encoded(asked, tenant).len() < 16_000);
+            // Windows limits a command line to 32,767 characters.
+            assert!(encode(resource, tenant).len() < 16_000);
         }
-        assert_eq!(&STANDARD.decode(encoded(asked, None)).unwrap()[..4], b"$\0r\0");
+        assert_eq!(&STANDARD.decode(encode(resource, None)).unwrap()[..4], b"$\0r\0");
     }
 }

@@ -7,7 +7,7 @@ use std::{error::Error as StdError, iter::successors, sync::Arc};
 
 use azure_core::http::{ClientOptions, Context, Method, Pipeline, Request, RetryOptions, Transport};
 use azure_healthcare_auth::{
-    Audience, Error, ErrorKind, FhirAudience,
+    Error, ErrorKind, FhirAudience,
     adapters::{BearerLayer, BearerMiddleware, BearerPolicy},
 };
 use bytes::Bytes;

@@ -26,7 +26,7 @@ use super::{
     capture::{capture_chain, capture_debug, capture_display, capture_error, cover},
     marker::{SECRET, TOKEN},
     test_credential::TestCredential,
-    tool::Folder,
+    tool::TempDir,
     wire::{fhir, service},
 };
 
@@ -114,9 +114,9 @@ async fn tools() {
         (TOKEN.clone(), 1),
         (format!("secret={SECRET}"), 1),
         (format!("azure_healthcare_auth: {{\"token\":\"{}\",\"expires_on\":null}}", *TOKEN), 0),
-        (format!("azure_healthcare_auth: {{\"said\":\"{}\"}}", *TOKEN), 0),
+        (format!("azure_healthcare_auth: {{\"message\":\"{}\"}}", *TOKEN), 0),
     ] {
-        let folder = Folder::new();
+        let folder = TempDir::new();
         let script = format!("#!/bin/sh\necho '{output}'; echo '{output}' >&2; exit {status}\n");
         fs::write(folder.join("pwsh"), script).unwrap();
         fs::set_permissions(folder.join("pwsh"), fs::Permissions::from_mode(0o755)).unwrap();

@@ -14,7 +14,7 @@ use super::{
     capture::{Output, capture_debug, capture_error, cover, merge, record, take},
     marker::{ASSERTION, SECRET, TOKEN},
     tls,
-    tool::Folder,
+    tool::TempDir,
     wire::{count, responding},
 };
 
@@ -57,7 +57,7 @@ pub(crate) async fn run_in_subprocess() -> bool {
 }
 
 /// Runs this program in a subprocess with only these variables, and merges what it has captured.
-async fn run_subprocess(folder: &Folder, variables: &[(&str, &str)]) {
+async fn run_subprocess(folder: &TempDir, variables: &[(&str, &str)]) {
     let report = folder.join("report");
     let mut command = Command::new(env::current_exe().unwrap());
     // Only the tools in the folder can be found.
@@ -74,7 +74,7 @@ async fn run_subprocess(folder: &Folder, variables: &[(&str, &str)]) {
 }
 
 pub(crate) async fn run() {
-    let folder = Folder::new();
+    let folder = TempDir::new();
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let certificate = STANDARD.encode(tls::CERTIFICATE);
     fs::write(path("ca"), format!("-----BEGIN CERTIFICATE-----\n{certificate}\n-----END CERTIFICATE-----\n"))

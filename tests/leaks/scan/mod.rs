@@ -13,7 +13,7 @@ mod marker;
 mod requests;
 mod test_credential;
 mod tls;
-#[path = "../../tools/folder/mod.rs"]
+#[path = "../../tools/support/mod.rs"]
 mod tool;
 mod transport;
 #[path = "../../it/wire/mod.rs"]

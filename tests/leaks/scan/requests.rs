@@ -2,11 +2,14 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, SystemTime},
 };
 
-use azure_healthcare_auth::{Body, Cloud, DicomAudience, DicomVersion, ErrorKind, FhirAudience, ServiceKind};
+use azure_healthcare_auth::{
+    Authenticator, Body, Cloud, DicomAudience, DicomVersion, ErrorKind, FhirAudience, ServiceKind,
+};
 use bytes::Bytes;
 use wiremock::ResponseTemplate;
 

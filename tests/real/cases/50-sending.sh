@@ -1,51 +1,51 @@
-# What the crate sends to real services, and how often.
-# shellcheck shell=bash disable=SC2153 # FHIR_PORT, FHIR_URL and the like are those of the parts
+# The requests that the crate sends to real services, and how often it sends them.
+# shellcheck shell=bash disable=SC2153 # FHIR_PORT, FHIR_URL and others are set by lib/services.sh
 
-case_next_links_are_followed_to_the_last_page() {
+case_next_links_lead_to_last_page() {
   local ids
   sign_in
-  driver
-  # By name: other cases store Patients meanwhile.
-  tell pages 'Patient?family=Synthetic&_count=1'
-  answer '^ok ([0-9]+) pages: (.*)'
-  ((BASH_REMATCH[1] >= 3)) || fail "not one Patient a page: $ANSWER"
+  start_driver
+  # By name, because other cases store Patients at the same time.
+  send_command pages 'Patient?family=Synthetic&_count=1'
+  expect_reply '^ok ([0-9]+) pages: (.*)'
+  ((BASH_REMATCH[1] >= 3)) || fail "not one Patient per page: $REPLY"
   ids=$(tr ' ' '\n' <<<"${BASH_REMATCH[2]}" | sort | tr '\n' ' ')
-  [[ $ids == "synthetic-1 synthetic-2 synthetic-3 " ]] || fail "not each Patient once: $ANSWER"
+  [[ $ids == "synthetic-1 synthetic-2 synthetic-3 " ]] || fail "not every Patient exactly once: $REPLY"
 }
 
-case_a_next_link_to_another_host_is_refused_before_a_token_is_asked_for() {
+case_next_link_to_other_host_fails_before_token_request() {
   local next
   sign_in
-  request "$FHIR_URL/Patient?_count=1" "$(token "$FHIR_RESOURCE")"
+  request "$FHIR_URL/Patient?_count=1" "$(az_token "$FHIR_RESOURCE")"
   next=$(jq -r '.link[] | select(.relation == "next").url' "$CASE/out")
-  [[ $next == http://127.0.0.1:* ]] || fail "not a next link: $next"
-  driver
-  # The same gateway by its other name: a request that is let through is answered by 200.
-  tell get "${next/127.0.0.1/localhost}"
-  answer '^err UrlNotAllowed: '
-  [[ $(tokens_asked_of_az) == 1 ]] || fail "a token was asked for"
-  tell get "$next"
-  answer '^ok 200'
+  [[ $next == http://127.0.0.1:* ]] || fail "unexpected next link: $next"
+  start_driver
+  # The same gateway under another name, so that a request that is not blocked would succeed.
+  send_command get "${next/127.0.0.1/localhost}"
+  expect_reply '^err UrlNotAllowed: '
+  [[ $(az_token_calls) == 1 ]] || fail "a token was requested"
+  send_command get "$next"
+  expect_reply '^ok 200'
 }
 
-case_a_dicom_file_comes_back_as_it_was_sent() {
+case_dicom_file_is_retrieved_unchanged() {
   local file=$DICOM_SAMPLES/waveform_ecg.dcm
   sign_in
-  driver
-  tell store "$file"
-  answer '^ok 200 .*/(studies/.*/instances/.*)'
-  tell retrieve "${BASH_REMATCH[1]}" "$CASE/back.dcm"
-  answer '^ok '
+  start_driver
+  send_command store "$file"
+  expect_reply '^ok 200 .*/(studies/.*/instances/.*)'
+  send_command retrieve "${BASH_REMATCH[1]}" "$CASE/back.dcm"
+  expect_reply '^ok '
   cmp "$file" "$CASE/back.dcm" >"$CASE/cmp" 2>&1 || fail "$(<"$CASE/cmp")"
 }
 
-# ----- a gateway that is restarted while a request is on its way: one of the case's own, others use the shared one
+# ----- a gateway that restarts during a request: started by the case, because other cases use the shared one
 
-# within SECONDS COMMAND...: the command succeeds in that time
+# within SECONDS COMMAND...: the command succeeds within that time; it is retried until then
 within() {
   local deadline=$((SECONDS + $1))
   until "${@:2}"; do
-    ((SECONDS < deadline)) || fail "not within $1 s: ${*:2}"
+    ((SECONDS < deadline)) || fail "no success within $1 s: ${*:2}"
     sleep 0.05
   done
 }
@@ -56,7 +56,7 @@ start_own_gateway() {
   OWN_GATEWAY=$!
 }
 
-# By force: asked to end, Apache waits for the answers that are due. Its group is there once it has really started.
+# Kills it, because otherwise Apache would wait for pending responses. Its process group exists only after its start.
 end_own_gateway() {
   kill -KILL -- "-$OWN_GATEWAY" || kill -KILL "$OWN_GATEWAY"
   wait "$OWN_GATEWAY" || true
@@ -72,54 +72,54 @@ restart_own_gateway() {
   start_own_gateway
 }
 
-# own_gateway: starts it, with the driver behind it
-own_gateway() {
-  [[ $FHIR_SERVER == medplum ]] || skip "$FHIR_SERVER cannot be told to answer late"
+# Starts a gateway, and the driver with its URL.
+start_driver_with_own_gateway() {
+  [[ $FHIR_SERVER == medplum ]] || skip "$FHIR_SERVER cannot delay responses"
   OWN_PORT=$(python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])')
   mkdir "$CASE/gateway"
   start_own_gateway
   trap end_own_gateway EXIT
   within 30 curl -sf -o "$CASE/metadata" "http://127.0.0.1:$OWN_PORT/fhir/metadata"
-  driver "http://127.0.0.1:$OWN_PORT/fhir"
+  start_driver "http://127.0.0.1:$OWN_PORT/fhir"
 }
 
-# The case's Patients, by the FHIR server's own word.
-patients() {
+# Prints how many of the case's Patients the FHIR server stores.
+stored_patients() {
   curl -sSf "http://127.0.0.1:$FHIR_PORT/Patient?identifier=$APP_ID" | jq .total
 }
 
 patient_is_stored() {
-  [[ $(patients) == 1 ]]
+  [[ $(stored_patients) == 1 ]]
 }
 
-# How often the FHIR server was asked for them, of those times that it answered late.
-late_reads() {
+# Prints how many searches for the case's Patients the FHIR server received with a delay.
+delayed_reads() {
   grep -cF "GET /Patient?identifier=$APP_ID" "$RUN/log/fhir" || true
 }
 
 patient_is_read() {
-  [[ $(late_reads) == 1 ]]
+  [[ $(delayed_reads) == 1 ]]
 }
 
-case_a_transaction_is_sent_once_while_the_gateway_is_restarted() {
+case_transaction_is_not_retried_after_gateway_restart() {
   sign_in
-  own_gateway
-  tell create "$APP_ID" 20
+  start_driver_with_own_gateway
+  send_command create "$APP_ID" 20
   within 30 patient_is_stored
   restart_own_gateway
-  answer ''
-  [[ $(patients) == 1 ]] || fail "$(patients) Patients: $ANSWER"
-  [[ $ANSWER == "err Connection: "* ]] || fail "$ANSWER"
-  tell get "Patient?identifier=$APP_ID"
-  answer '^ok 200'
+  expect_reply ''
+  [[ $(stored_patients) == 1 ]] || fail "$(stored_patients) Patients are stored: $REPLY"
+  [[ $REPLY == "err Connection: "* ]] || fail "$REPLY"
+  send_command get "Patient?identifier=$APP_ID"
+  expect_reply '^ok 200'
 }
 
-case_a_read_is_repeated_while_the_gateway_is_restarted() {
+case_read_is_retried_after_gateway_restart() {
   sign_in
-  own_gateway
-  tell get "Patient?identifier=$APP_ID" 5
+  start_driver_with_own_gateway
+  send_command get "Patient?identifier=$APP_ID" 5
   within 30 patient_is_read
   restart_own_gateway
-  answer '^ok 200'
-  [[ $(late_reads) == 2 ]] || fail "sent $(late_reads) times"
+  expect_reply '^ok 200'
+  [[ $(delayed_reads) == 2 ]] || fail "the request was sent $(delayed_reads) times"
 }

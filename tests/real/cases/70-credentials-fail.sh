@@ -1,154 +1,154 @@
-# What is said where a credential gives no token, and how soon: the cause, what to do, no secret, and not much later than
-# it is known.
-# shellcheck shell=bash disable=SC2153 # APP_ID and the like are those of lib/case.sh
+# Errors of credentials: they name the cause and what to do, contain no secret, and appear soon after the cause is known.
+# shellcheck shell=bash disable=SC2153 # APP_ID and others are set by lib/case.sh
 
 UNKNOWN_TENANT=99999999-0000-4000-8000-000000000000
 
-# tells WHICH SECONDS PATTERN...: without a token by that credential, it says all of that within that time
-tells() {
+# expect_no_token CREDENTIAL SECONDS PATTERN...: the request for a token fails within that time, and the error matches all
+# patterns
+expect_no_token() {
   example access_token "$FHIR_URL" --resource "$FHIR_RESOURCE" --credential "$1"
-  refused "${@:3}"
-  ! grep -qE 'eyJ|-secret' "$CASE/err" || fail "a secret on standard error: $(<"$CASE/err")"
-  ((TOOK < $2 * 1000)) || fail "it took $TOOK ms: $(<"$CASE/err")"
+  expect_error "${@:3}"
+  expect_no_secret
+  ((ELAPSED_MS < $2 * 1000)) || fail "it took $ELAPSED_MS ms: $(<"$CASE/err")"
 }
 
-entra_was_not_asked() {
-  [[ -z $(entra_log) ]] || fail "Entra was asked: $(entra_log)"
+expect_no_entra_requests() {
+  [[ -z $(entra_requests) ]] || fail "unexpected requests to Entra: $(entra_requests)"
 }
 
-# What Entra answered to the case's app: one status a line.
+# Prints the statuses that Entra returned to the case's app, one per line.
 entra_statuses() {
   curl -sSf "$ENTRA_HTTP/log?client_id=$APP_ID" | jq -r '.[].status'
 }
 
-# ----- Entra says no
+# ----- Entra rejects the request
 
-case_a_wrong_secret_is_told() {
-  client_secret wrong
-  tells env 5 AADSTS7000215
-  [[ $(entra_statuses) == 401 ]] || fail "asked again: $(entra_statuses)"
+case_wrong_secret_is_reported() {
+  use_client_secret wrong
+  expect_no_token env 5 AADSTS7000215
+  [[ $(entra_statuses) == 401 ]] || fail "unexpected retries: $(entra_statuses)"
   example doctor "$FHIR_URL" --resource "$FHIR_RESOURCE" --credential env --json
   expect_status 1
   expect_json '.steps[-1] | .step == "token" and .status == "FAIL" and (.detail | contains("AADSTS7000215"))'
 }
 
-case_an_unknown_tenant_is_told() {
-  client_secret
+case_unknown_tenant_is_reported() {
+  use_client_secret
   export AZURE_TENANT_ID=$UNKNOWN_TENANT
-  tells env 5 "AADSTS90002.*$UNKNOWN_TENANT"
+  expect_no_token env 5 "AADSTS90002.*$UNKNOWN_TENANT"
 }
 
-case_an_assertion_for_another_app_is_told() {
-  workload_identity "$CLIENT_ID"
-  tells env 5 AADSTS700213
+case_assertion_of_other_app_is_reported() {
+  use_workload_identity "$CLIENT_ID"
+  expect_no_token env 5 AADSTS700213
 }
 
-case_a_token_file_that_is_not_there_is_told() {
-  workload_identity
+case_missing_token_file_is_reported() {
+  use_workload_identity
   rm "$AZURE_FEDERATED_TOKEN_FILE"
-  tells env 5 "$AZURE_FEDERATED_TOKEN_FILE"
-  entra_was_not_asked
+  expect_no_token env 5 "$AZURE_FEDERATED_TOKEN_FILE"
+  expect_no_entra_requests
 }
 
-case_a_wrong_identity_header_is_told() {
-  app_service wrong
-  tells managed-identity 5 'managed identity: .*X-IDENTITY-HEADER'
+case_wrong_identity_header_is_reported() {
+  use_app_service wrong
+  expect_no_token managed-identity 5 'managed identity: .*X-IDENTITY-HEADER'
 }
 
-case_azure_cli_tells_that_entra_refused() {
+case_azure_cli_reports_rejection_by_entra() {
   sign_in
   entra_app secret='"rotated"'
-  tells cli 30 AADSTS7000215
+  expect_no_token cli 30 AADSTS7000215
 }
 
-case_azure_cli_tells_that_a_tenant_is_unknown() {
+case_azure_cli_reports_unknown_tenant() {
   sign_in
-  driver "$FHIR_URL" "cli:$UNKNOWN_TENANT"
-  tell get
-  answer "^err Credential: .*$UNKNOWN_TENANT"
+  start_driver "$FHIR_URL" "cli:$UNKNOWN_TENANT"
+  send_command get
+  expect_reply "^err Credential: .*$UNKNOWN_TENANT"
 }
 
-case_the_other_tools_tell_that_entra_refused() {
-  tools "$APP_ID"
+case_other_tools_report_rejection_by_entra() {
+  use_other_tools "$APP_ID"
   entra_app secret='"rotated"'
-  tells powershell 5 AADSTS7000215
-  tells azd 5 AADSTS7000215
+  expect_no_token powershell 5 AADSTS7000215
+  expect_no_token azd 5 AADSTS7000215
 }
 
-# ----- nobody is there to ask
+# ----- the credential is unavailable
 
-case_tools_that_nobody_is_signed_in_to_are_told() {
-  tools
-  tells cli 30 'az login'
-  tells powershell 5 Connect-AzAccount
-  tells azd 5 'azd auth login'
-  entra_was_not_asked
+case_tools_without_account_are_reported() {
+  use_other_tools
+  expect_no_token cli 30 'az login'
+  expect_no_token powershell 5 Connect-AzAccount
+  expect_no_token azd 5 'azd auth login'
+  expect_no_entra_requests
 }
 
-case_tools_that_are_not_installed_are_told() {
-  local which said
+case_missing_tools_are_reported() {
+  local credential expected
   mkdir "$CASE/empty"
-  while read -r which said; do
-    PATH=$CASE/empty example access_token "$FHIR_URL" --resource "$FHIR_RESOURCE" --credential "$which"
-    refused "$said"
+  while read -r credential expected; do
+    PATH=$CASE/empty example access_token "$FHIR_URL" --resource "$FHIR_RESOURCE" --credential "$credential"
+    expect_error "$expected"
   done <<<'cli az not found on PATH
 powershell PowerShell was not found: install PowerShell 7
 azd azd not found on PATH'
 }
 
-case_a_machine_without_an_identity_is_told() {
-  # One that only just starts has not begun to listen: it is waited for.
-  tells managed-identity 25 'managed identity: 169.254.169.254 gave no token within 15 s: .*refused'
+case_machine_without_identity_is_reported() {
+  # The connection is retried, because the service of a machine that has just started may not listen yet.
+  expect_no_token managed-identity 25 'managed identity: 169.254.169.254 returned no token within 15 s \(last attempt: .*refused'
   export IDENTITY_ENDPOINT=http://127.0.0.1:9/msi/token IDENTITY_HEADER=$APP_SECRET
-  tells managed-identity 15 'managed identity: .*refused'
+  expect_no_token managed-identity 15 'managed identity: .*refused'
 }
 
-# ----- Entra cannot be asked
+# ----- Entra is unreachable or fails
 
-# Its error took `azure_identity` 82 s.
-case_an_untrusted_certificate_is_told_at_once() {
-  client_secret
+# `azure_identity` alone retried for 82 s.
+case_untrusted_certificate_is_reported_without_retries() {
+  use_client_secret
   unset SSL_CERT_FILE
-  tells env 15 'client secret: .*localhost.*certificate.*UnknownIssuer'
+  expect_no_token env 15 'client secret: .*localhost.*certificate.*UnknownIssuer'
   unset AZURE_CLIENT_SECRET
-  workload_identity
+  use_workload_identity
   unset SSL_CERT_FILE
-  tells env 15 'workload identity: .*localhost.*certificate.*UnknownIssuer'
-  entra_was_not_asked
+  expect_no_token env 15 'workload identity: .*localhost.*certificate.*UnknownIssuer'
+  expect_no_entra_requests
 }
 
-case_azure_cli_tells_an_untrusted_certificate() {
+case_azure_cli_reports_untrusted_certificate() {
   sign_in
   unset REQUESTS_CA_BUNDLE
-  tells cli 60 'CERTIFICATE_VERIFY_FAILED'
+  expect_no_token cli 60 'CERTIFICATE_VERIFY_FAILED'
 }
 
-case_an_entra_that_is_not_there_is_told() {
-  client_secret
+case_unreachable_entra_is_reported() {
+  use_client_secret
   export AZURE_AUTHORITY_HOST=https://localhost:9
-  tells env 15 'localhost cannot be asked: .*refused'
+  expect_no_token env 15 'request to localhost failed: .*refused'
 }
 
-case_an_entra_that_answers_503_is_told() {
-  client_secret
+case_entra_returning_503_is_reported() {
+  use_client_secret
   entra_app status=503
-  tells env 15 'localhost answered 503'
-  # It tried more than once.
-  (($(entra_statuses | wc -l) > 1)) || fail "asked once"
+  expect_no_token env 15 'localhost returned HTTP status 503'
+  # The request is retried.
+  (($(entra_statuses | wc -l) > 1)) || fail "no retry"
 }
 
-# Azure CLI is another identity than the machine's.
-case_a_machine_that_answers_503_is_told_and_nobody_else_is_asked() {
-  imds
+# The chain must not continue, because Azure CLI may be signed in as another identity.
+case_chain_stops_if_imds_returns_503() {
+  use_imds
   sign_in
   export AZURE_CLIENT_ID=$APP_ID
   entra_app status=503
-  tells env 25 'managed identity: 169.254.169.254 gave no token within 15 s: it answered 503'
-  [[ $(tokens_asked_of_az) == 0 ]] || fail "went on to Azure CLI"
+  expect_no_token env 25 'managed identity: 169.254.169.254 returned no token within 15 s \(last attempt: HTTP status 503'
+  [[ $(az_token_calls) == 0 ]] || fail "the chain continued with Azure CLI"
 }
 
-case_an_entra_that_answers_503_and_then_well_is_waited_for() {
-  client_secret
+case_request_succeeds_if_entra_recovers_from_503() {
+  use_client_secret
   entra_app status=503
   {
     until [[ -n $(entra_statuses) ]]; do sleep 0.1; done
@@ -156,50 +156,50 @@ case_an_entra_that_answers_503_and_then_well_is_waited_for() {
   } &
   example fhir_patients "$FHIR_URL" --resource "$FHIR_RESOURCE" --credential env
   expect_status 0
-  [[ $(entra_statuses | uniq | paste -sd ' ') == "503 200" ]] || fail "Entra answered $(entra_statuses)"
+  [[ $(entra_statuses | uniq | paste -sd ' ') == "503 200" ]] || fail "statuses of Entra: $(entra_statuses)"
 }
 
-case_a_slow_entra_is_waited_for_and_one_that_hangs_is_told() {
-  client_secret
+case_slow_entra_succeeds_and_hanging_entra_is_reported() {
+  use_client_secret
   entra_app delay=4
   example fhir_patients "$FHIR_URL" --resource "$FHIR_RESOURCE" --credential env
   expect_status 0
-  ((TOOK > 4000)) || fail "Entra was not slow"
+  ((ELAPSED_MS > 4000)) || fail "Entra was not slow"
   entra_app delay=60
-  tells env 25 'localhost gave no token within 15 s: no answer'
+  expect_no_token env 25 'localhost returned no token within 15 s \(last attempt: no response'
 }
 
-# ----- before anybody is asked
+# ----- no request is sent
 
-case_half_set_variables_are_told() {
+case_incomplete_variables_are_reported() {
   local name
-  client_secret
+  use_client_secret
   for name in AZURE_TENANT_ID AZURE_CLIENT_ID; do
-    (unset "$name" && tells env 2 "AZURE_CLIENT_SECRET is set and $name is not")
+    (unset "$name" && expect_no_token env 2 "AZURE_CLIENT_SECRET is set but $name is not")
   done
   unset AZURE_CLIENT_SECRET
-  (IDENTITY_HEADER=x && export IDENTITY_HEADER && tells env 2 'IDENTITY_HEADER is set and IDENTITY_ENDPOINT is not')
-  (AZURE_TOKEN_CREDENTIALS=EnvironmentCredential && export AZURE_TOKEN_CREDENTIALS && tells env 2 AZURE_CLIENT_SECRET)
-  entra_was_not_asked
+  (IDENTITY_HEADER=x && export IDENTITY_HEADER && expect_no_token env 2 'IDENTITY_HEADER is set but IDENTITY_ENDPOINT is not')
+  (AZURE_TOKEN_CREDENTIALS=EnvironmentCredential && export AZURE_TOKEN_CREDENTIALS && expect_no_token env 2 AZURE_CLIENT_SECRET)
+  expect_no_entra_requests
 }
 
-case_an_authority_of_another_cloud_is_told() {
-  client_secret
+case_authority_of_other_cloud_is_reported() {
+  use_client_secret
   export AZURE_AUTHORITY_HOST=https://login.microsoftonline.us
-  tells env 2 'another cloud than login.microsoftonline.us.* set AZURE_AUTHORITY_HOST to https://login.microsoftonline.com'
+  expect_no_token env 2 'the authority login.microsoftonline.us are in different clouds: set AZURE_AUTHORITY_HOST to https://login.microsoftonline.com'
   unset AZURE_AUTHORITY_HOST
   FHIR_RESOURCE=https://contoso-records.fhir.azurehealthcareapis.us
-  tells env 2 'another cloud than login.microsoftonline.com.* set AZURE_AUTHORITY_HOST to https://login.microsoftonline.us'
+  expect_no_token env 2 'the authority login.microsoftonline.com are in different clouds: set AZURE_AUTHORITY_HOST to https://login.microsoftonline.us'
 }
 
-case_a_token_at_hand_that_is_no_good_is_told() {
-  entra_app life=-120
+case_unusable_static_token_is_reported() {
+  entra_app lifetime=-120
   sign_in
-  AZURE_HEALTHCARE_TOKEN=$(token "$FHIR_RESOURCE")
+  AZURE_HEALTHCARE_TOKEN=$(az_token "$FHIR_RESOURCE")
   export AZURE_HEALTHCARE_TOKEN
-  tells static 2 'expired'
+  expect_no_token static 2 'expired'
   AZURE_HEALTHCARE_TOKEN=opaque
-  tells static 2 'has no .exp. claim'
+  expect_no_token static 2 'no `exp` claim'
   unset AZURE_HEALTHCARE_TOKEN
   example access_token "$FHIR_URL" --resource "$FHIR_RESOURCE" --credential static
   expect_status 2

@@ -1,10 +1,10 @@
 # Finds, runs and counts the cases. A case is a function named case_… in cases/*.sh.
 # shellcheck shell=bash
 
-LIMIT=300 # seconds for one case
+TIME_LIMIT=300 # seconds per case
 RUNNERS=()
 
-# choose_cases [NAME...]: CASES becomes a list of FILE:NAME, all cases if none is named.
+# choose_cases [NAME...]: sets CASES to a list of FILE:NAME, with all cases if no name is given.
 choose_cases() {
   local file name wanted
   CASES=()
@@ -16,49 +16,50 @@ choose_cases() {
     done < <(sed -nE 's/^case_([a-z0-9_]+)\(\).*/\1/p' "$file")
   done
   for wanted; do
-    [[ " ${CASES[*]##*:} " == *" $wanted "* ]] || { echo "no case '$wanted', see --list" >&2 && exit 2; }
+    [[ " ${CASES[*]##*:} " == *" $wanted "* ]] || { echo "unknown case '$wanted' (see --list)" >&2 && exit 2; }
   done
 }
 
-# Builds the examples as a user does, and the driver with the same versions of everything: EXAMPLES and DRIVER say where
-# they are. What does not build is told here, once, and is left unset: the cases that need it fail.
+# Builds the examples in the same way as a user does, and the driver with the same dependency versions. Sets EXAMPLES and
+# DRIVER to their paths. A failed build is reported once here and leaves its variable unset, so that the cases that need it
+# fail.
 build_crate() {
   local target
   target=$(cargo metadata --manifest-path "$ROOT/Cargo.toml" --no-deps --format-version 1 | jq -r .target_directory) || return 0
-  builds examples --manifest-path "$ROOT/Cargo.toml" --examples && export EXAMPLES=$target/debug/examples
+  build examples --manifest-path "$ROOT/Cargo.toml" --examples && export EXAMPLES=$target/debug/examples
   [[ ! -e $ROOT/Cargo.lock ]] || cp "$ROOT/Cargo.lock" "$HERE/driver/Cargo.lock"
-  builds driver --manifest-path "$HERE/driver/Cargo.toml" --target-dir "$target" && export DRIVER=$target/debug/real-driver
+  build driver --manifest-path "$HERE/driver/Cargo.toml" --target-dir "$target" && export DRIVER=$target/debug/real-driver
   return 0
 }
 
-# builds NAME ARGUMENT...
-builds() {
+# build NAME ARGUMENT...
+build() {
   cargo build --quiet "${@:2}" 2>"$CACHE/build.log" || {
-    echo "the $1 did not build:" >&2
+    echo "building the $1 failed:" >&2
     tail -n 30 "$CACHE/build.log" >&2
     return 1
   }
 }
 
-# run_case FILE:NAME: prints its line, and notes it in $RUN/results.
+# run_case FILE:NAME: prints the result and appends it to $RUN/results
 run_case() {
   local name=${1##*:} status=0 started=$SECONDS
   local folder=$RUN/case/$name
   mkdir "$folder"
-  timeout --kill-after=5 "$LIMIT" "$HERE/lib/case.sh" "${1%:*}" "$name" >"$folder/log" 2>&1 &
+  timeout --kill-after=5 "$TIME_LIMIT" "$HERE/lib/case.sh" "${1%:*}" "$name" >"$folder/log" 2>&1 &
   echo $! >"$folder/pid"
   wait $! || status=$?
   rm "$folder/pid"
   case $status in
     0) echo "ok $name ($((SECONDS - started)) s)" ;;
     77) echo "SKIP $name: $(<"$folder/reason")" ;;
-    124 | 137) echo "FAIL $name: not done after $LIMIT s" ;;
+    124 | 137) echo "FAIL $name: timed out after $TIME_LIMIT s" ;;
     *) echo "FAIL $name: $(cat "$folder/reason" 2>/dev/null || tail -n 3 "$folder/log")" ;;
   esac | tee -a "$RUN/results"
 }
 
-# every N FIRST CASE...: runs each Nth of the cases, from the FIRST (0 …) on, one after the other.
-every() {
+# run_every STEP FIRST CASE...: runs each case whose index is FIRST plus a multiple of STEP, one after another
+run_every() {
   local step=$1 index
   local list=("${@:3}")
   for ((index = $2; index < ${#list[@]}; index += step)); do
@@ -66,7 +67,7 @@ every() {
   done
 }
 
-# $JOBS cases at a time. Those of *-long.sh mostly wait: they all start first and take no place from the others.
+# Runs $JOBS cases at a time. The cases of *-long.sh mostly wait, so they all start at once in addition.
 run_cases() {
   local found job short=()
   mkdir "$RUN/case"
@@ -80,7 +81,7 @@ run_cases() {
     fi
   done
   for ((job = 0; job < JOBS; job++)); do
-    every "$JOBS" "$job" "${short[@]}" &
+    run_every "$JOBS" "$job" "${short[@]}" &
     RUNNERS+=($!)
   done
   wait "${RUNNERS[@]}"
@@ -93,7 +94,7 @@ count() {
   grep -c "^$1 " "$RUN/results" || true
 }
 
-# For an interrupted run: first those who start cases, then the cases.
+# Ends an interrupted run: first the runners, so that they start no more cases, then the cases.
 end_cases() {
   local file
   ((${#RUNNERS[@]})) || return 0
@@ -103,7 +104,7 @@ end_cases() {
   done
 }
 
-# What an unsuccessful run leaves for who looks into it.
+# Keeps the logs of a failed run.
 keep_logs() {
   rm -rf "$CACHE/last"
   mkdir "$CACHE/last"

@@ -1,4 +1,4 @@
-# Puts the parts into $CACHE, once. Everything comes from the package registries that the machine is set up for.
+# Installs the components in $CACHE, once, from the package registries that this machine is configured for.
 # shellcheck shell=bash
 
 AZ_VERSION=2.91.0
@@ -6,8 +6,8 @@ MEDPLUM_VERSION=4.1.6
 HELIOS_VERSION=0.2.7
 DEBIAN_PACKAGES=(apache2-bin libapache2-mod-auth-openidc orthanc orthanc-dicomweb orthanc-python)
 
-# Prints why the parts cannot be had and ends with the status that callers can tell from a failed case.
-cannot() {
+# Prints why a component cannot be installed and exits with a status that differs from that of a failed case.
+fail_install() {
   echo "tests/real: $*" >&2
   exit 3
 }
@@ -18,29 +18,29 @@ check_tools() {
     command -v "$tool" >/dev/null || missing+=("$tool")
   done
   ((${#missing[@]} == 0)) ||
-    cannot "not found: ${missing[*]}. On Debian: apt-get install gcc curl jq nodejs npm openssl python3-venv iproute2 util-linux"
+    fail_install "missing commands: ${missing[*]} (on Debian: apt-get install gcc curl jq nodejs npm openssl python3-venv iproute2 util-linux)"
   python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
-    cannot "needs Python 3.10 or newer with venv. On Debian: apt-get install python3-venv"
-  node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || cannot "needs Node.js 20 or newer"
+    fail_install "Python 3.10 or newer with venv is required (on Debian: apt-get install python3-venv)"
+  node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || fail_install "Node.js 20 or newer is required"
 }
 
-# part NAME FUNCTION: makes $CACHE/NAME by FUNCTION, which works in that folder. A half-made one is made anew.
-part() {
+# install_component NAME FUNCTION: calls FUNCTION in $CACHE/NAME, unless a previous call succeeded.
+install_component() {
   local folder=$CACHE/$1
   [[ -e $folder/.complete ]] && return
   echo "installing $1 ..." >&2
   rm -rf "$folder"
   mkdir -p "$folder"
-  # Not "( ... ) || ...", which would switch set -e off inside.
+  # Not "( ... ) || ...", because that would disable set -e inside.
   (cd "$folder" || exit; "$2") >"$CACHE/$1.log" 2>&1 &
   wait $! || {
     tail -n 20 "$CACHE/$1.log" >&2
-    cannot "installing $1 failed, see $CACHE/$1.log"
+    fail_install "the installation of $1 failed (see $CACHE/$1.log)"
   }
   touch "$folder/.complete"
 }
 
-# The command modules that are not needed are most of the real CLI's size and start time.
+# Removes the command modules that are not needed. They account for most of the size and start time of Azure CLI.
 install_az() {
   local modules
   python3 -m venv .
@@ -55,10 +55,10 @@ install_medplum() {
   npm install --prefix . --no-audit --no-fund --ignore-scripts "@medplum/fhir-router@$MEDPLUM_VERSION"
 }
 
-# Unpacked beside the system, not installed into it: needs no root, and no service is enabled or started.
+# Unpacks the packages in $CACHE. This does not require root, and no system service is enabled or started.
 install_debian() {
   local packages
-  echo "If a package is not found, as root: apt-get update, or apt-get install ${DEBIAN_PACKAGES[*]}"
+  echo "If a package is not found, run as root: apt-get update, or apt-get install ${DEBIAN_PACKAGES[*]}"
   if ((EUID == 0)); then
     apt-get update
   fi
@@ -78,14 +78,14 @@ install_helios() {
   rm -r target
 }
 
-# A file of a Debian package: the unpacked one, or the installed one. The pattern is relative to the root.
+# debian_file PATTERN: prints the path of a file of a Debian package, unpacked or installed. PATTERN is relative to /.
 debian_file() {
-  compgen -G "$CACHE/debian/$1" || compgen -G "/$1" || cannot "/$1 is in none of ${DEBIAN_PACKAGES[*]}"
+  compgen -G "$CACHE/debian/$1" || compgen -G "/$1" || fail_install "/$1 is not in ${DEBIAN_PACKAGES[*]}"
 }
 
-# Where the parts are, once they are there.
-# shellcheck disable=SC2034 # used by parts.sh
-locate_parts() {
+# Sets the paths of the installed components.
+# shellcheck disable=SC2034 # used by services.sh
+locate_components() {
   PYTHON=$CACHE/az-$AZ_VERSION/bin/python
   REAL_AZ=$CACHE/az-$AZ_VERSION/bin/az
   ORTHANC=$(debian_file usr/sbin/Orthanc)
@@ -98,22 +98,22 @@ locate_parts() {
   export REAL_AZ APACHE APACHE_MODULES DEBIAN_LIBRARIES ORTHANC_DICOMWEB ORTHANC_PYTHON DCMDICTPATH
 }
 
-install_parts() {
+install_components() {
   check_tools
   mkdir -p "$CACHE"
   exec {lock}>"$CACHE/lock"
   flock "$lock"
-  part "az-$AZ_VERSION" install_az
-  part "medplum-$MEDPLUM_VERSION" install_medplum
+  install_component "az-$AZ_VERSION" install_az
+  install_component "medplum-$MEDPLUM_VERSION" install_medplum
   if command -v apt-get >/dev/null; then
-    part debian install_debian
+    install_component debian install_debian
   elif ! [[ -e /usr/sbin/Orthanc && -e /usr/lib/apache2/modules/mod_auth_openidc.so ]]; then
-    cannot "needs what Debian has as ${DEBIAN_PACKAGES[*]}"
+    fail_install "the software of these Debian packages is required: ${DEBIAN_PACKAGES[*]}"
   fi
-  part loopback install_loopback
+  install_component loopback install_loopback
   if [[ -n ${WITH_HELIOS:-} ]]; then
-    part "helios-$HELIOS_VERSION" install_helios
+    install_component "helios-$HELIOS_VERSION" install_helios
   fi
   exec {lock}>&-
-  locate_parts
+  locate_components
 }

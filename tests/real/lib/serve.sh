@@ -1,4 +1,4 @@
-# Leaves the parts running for use by hand, signed in to Azure CLI.
+# Keeps the services running for manual use, with Azure CLI signed in.
 # shellcheck shell=bash
 
 serve() {
@@ -10,9 +10,9 @@ serve() {
     HTTPS_PROXY HTTP_PROXY NO_PROXY https_proxy http_proxy no_proxy; do
     echo "export $name=${!name@Q}"
   done >"$RUN/env"
-  # shellcheck disable=SC2016 # $PATH is that of who sources the file
+  # shellcheck disable=SC2016 # expanded by the shell that sources the file
   echo "export PATH=${HERE@Q}/parts/bin:\$PATH" >>"$RUN/env"
   cat "$RUN/env"
-  echo "In another shell: source $RUN/env. Ctrl-C here ends everything." >&2
+  echo "In another shell: source $RUN/env. Press Ctrl-C here to stop all services." >&2
   while sleep 1; do :; done
 }

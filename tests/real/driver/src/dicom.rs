@@ -25,11 +25,11 @@ pub async fn store(client: &Client, file: &str) -> Outcome {
     // The Referenced SOP Sequence's Retrieve URL.
     let url = stored["00081199"]["Value"][0]["00081190"]["Value"][0]
         .as_str()
-        .ok_or("stored, but not told where")?;
+        .ok_or("the response has no retrieve URL")?;
     Ok(format!("{} {url}", response.status().as_str()))
 }
 
-/// The file as the only part, read while it is sent.
+/// Returns a multipart body with the file as its only part. The file is read while the body is sent.
 fn multipart(file: PathBuf) -> impl Stream<Item = io::Result<Bytes>> {
     let text = |text| stream::iter([Ok(Bytes::from_static(text))]);
     let content = stream::once(File::open(file)).map_ok(ReaderStream::new).try_flatten();
@@ -47,13 +47,14 @@ pub async fn retrieve(client: &Client, path: &str, file: &str) -> Outcome {
     while let Some(chunk) = response.chunk().await? {
         body.extend_from_slice(&chunk);
     }
-    let media_type = response.headers().get("content-type").ok_or("an answer without a type")?.to_str()?;
-    let part = only_part(&body, media_type).ok_or("not a whole multipart body")?;
+    let media_type =
+        response.headers().get("content-type").ok_or("the response has no content type")?.to_str()?;
+    let part = only_part(&body, media_type).ok_or("the multipart body is incomplete")?;
     fs::write(file, part).await?;
     Ok(format!("{} bytes", part.len()))
 }
 
-/// The content of a multipart body that has one part. A second one would be in it, with its boundary.
+/// Returns the content of a multipart body with one part.
 fn only_part<'a>(body: &'a [u8], media_type: &str) -> Option<&'a [u8]> {
     let boundary = media_type.split("boundary=").nth(1)?.split(';').next()?.trim_matches('"');
     let part = body.strip_prefix(format!("--{boundary}\r\n").as_bytes())?;

@@ -7,18 +7,18 @@ use crate::Outcome;
 
 pub type Client = HealthcareClient<FhirAudience>;
 
-/// The header by which `parts/fhir.cjs` is told to answer late.
-const LATE: &str = "answer-after";
+/// The header that makes `parts/fhir.cjs` delay its response, in seconds.
+const RESPONSE_DELAY: &str = "x-response-delay";
 
 pub async fn get(client: &Client, path: &str, seconds: Option<&str>) -> Result<String> {
     let mut request = client.get(path);
     if let Some(seconds) = seconds {
-        request = request.header(LATE, seconds);
+        request = request.header(RESPONSE_DELAY, seconds);
     }
     Ok(request.send().await?.status().as_str().to_owned())
 }
 
-/// Follows the `next` links, each of them as it came, and tells what was on the pages.
+/// Follows the `next` links verbatim and returns the ids of all resources.
 pub async fn pages(client: &Client, path: &str) -> Outcome {
     let (mut pages, mut ids) = (0, String::new());
     let mut next = Some(path.to_owned());
@@ -26,10 +26,10 @@ pub async fn pages(client: &Client, path: &str) -> Outcome {
         let page: Value = client.get(url).send().await?.json()?;
         pages += 1;
         if pages > 100 {
-            return Err("no end after 100 pages".into());
+            return Err("more than 100 pages".into());
         }
         for entry in page["entry"].as_array().into_iter().flatten() {
-            ids = ids + " " + entry["resource"]["id"].as_str().ok_or("a resource without an id")?;
+            ids = ids + " " + entry["resource"]["id"].as_str().ok_or("the resource has no id")?;
         }
         let links = page["link"].as_array().into_iter().flatten();
         let mut urls =
@@ -39,11 +39,11 @@ pub async fn pages(client: &Client, path: &str) -> Outcome {
     Ok(format!("{pages} pages:{ids}"))
 }
 
-/// Without `ifNoneExist`: sent twice, it makes two Patients.
+/// Creates a Patient. Without `ifNoneExist`, so that a request that is sent twice creates two.
 pub async fn create(client: &Client, identifier: &str, seconds: &str) -> Outcome {
     let patient = json!({ "resourceType": "Patient", "identifier": [{ "value": identifier }] });
     let entry = json!({ "request": { "method": "POST", "url": "Patient" }, "resource": patient });
     let transaction = json!({ "resourceType": "Bundle", "type": "transaction", "entry": [entry] });
-    let response = client.post("").header(LATE, seconds).json(&transaction).send().await?;
+    let response = client.post("").header(RESPONSE_DELAY, seconds).json(&transaction).send().await?;
     Ok(response.status().as_str().to_owned())
 }

@@ -1,21 +1,21 @@
-//! A long-lived client for the cases of `tests/real`: obeys one command a line on standard input, answers it with one.
+//! A program with one long-lived client for the cases of `tests/real`. For each command, one per line on standard input, it
+//! writes one line to standard output.
 //!
-//! `real-driver <FHIR URL> <resource> <DICOM URL> <credential>` uses one client for all requests. Its tokens come from
-//! Azure CLI (`cli`), from Azure CLI for another tenant than that of the sign-in (`cli:<tenant>`), or from what the
-//! environment chooses (`env`).
+//! `real-driver <FHIR URL> <resource> <DICOM URL> <credential>`: the credential is Azure CLI (`cli`), Azure CLI with another
+//! tenant than that of the sign-in (`cli:<tenant>`), or what the environment selects (`env`).
 //!
-//! | command | does | answers `ok` and |
+//! | command | action | output after `ok` |
 //! |---|---|---|
-//! | `get [<path> [<seconds>]]` | one request; `parts/fhir.cjs` does it at once and answers that late | `<status>` |
-//! | `pages <path>` | that page, and those that the `next` links lead to | `<n> pages: <id> <id> …` |
-//! | `create <identifier> <seconds>` | `POST` of a transaction with one Patient, answered that late | `<status>` |
-//! | `store <file>` | `POST` of a DICOM file (STOW) | `<status> <where it can be retrieved>` |
-//! | `retrieve <path> <file>` | `GET` of a DICOM instance (WADO) into the file | `<n> bytes` |
-//! | `traffic <seconds> <milliseconds>` | a request every so many ms, whether or not the last one is answered | `sent <n> failed <n> slow <n> first: <error>`, without the `ok` |
+//! | `get [<path> [<seconds>]]` | sends a request; `parts/fhir.cjs` executes it at once and delays the response | `<status>` |
+//! | `pages <path>` | reads the page and follows its `next` links | `<n> pages: <id> <id> …` |
+//! | `create <identifier> <seconds>` | posts a transaction with one Patient; the response is delayed | `<status>` |
+//! | `store <file>` | posts a DICOM file (STOW-RS) | `<status> <retrieve URL>` |
+//! | `retrieve <path> <file>` | writes a DICOM instance (WADO-RS) to the file | `<n> bytes` |
+//! | `traffic <seconds> <milliseconds>` | sends a request at each interval, even if earlier ones are pending | `sent <n> failed <n> slow <n> first: <error>`, without `ok` |
 //!
-//! What fails is answered by `err`, the error's kind if it is one of the crate, the error and its sources.
+//! A failed command writes `err`, the kind of an error of the crate, and the error with its sources.
 //!
-//! Slow is a request that took longer than 250 ms: Azure CLI takes longer for a token, the services take a few ms.
+//! A request is slow if it takes longer than 250 ms. Azure CLI takes longer to return a token; the services take a few ms.
 
 mod dicom;
 mod fhir;
@@ -50,20 +50,20 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", in_full(&*error));
+            eprintln!("{}", describe(&*error));
             ExitCode::FAILURE
         }
     }
 }
 
 async fn run() -> Outcome<()> {
-    let [url, resource, dicom_url, which] = env::args()
+    let [fhir_url, resource, dicom_url, credential_name] = env::args()
         .skip(1)
         .collect::<Vec<_>>()
         .try_into()
-        .map_err(|_| "give a FHIR URL, a resource, a DICOM URL and a credential")?;
-    let audience = FhirAudience::from_endpoint(&url).resource(&resource).build()?;
-    let client = HealthcareClient::new(audience, credential(&which)?);
+        .map_err(|_| "usage: real-driver <FHIR URL> <resource> <DICOM URL> <credential>")?;
+    let audience = FhirAudience::from_endpoint(&fhir_url).resource(&resource).build()?;
+    let client = HealthcareClient::new(audience, credential(&credential_name)?);
     let dicom = client.for_audience(dicom_url.parse::<DicomAudience>()?)?;
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await? {
@@ -83,22 +83,22 @@ async fn run() -> Outcome<()> {
         };
         match outcome {
             Ok(text) => println!("ok {text}"),
-            Err(error) => println!("err {}", in_full(&*error)),
+            Err(error) => println!("err {}", describe(&*error)),
         }
     }
     Ok(())
 }
 
-fn credential(which: &str) -> Outcome<Arc<dyn TokenCredential>> {
-    Ok(match which.split_once(':') {
-        None if which == "cli" => AzureCliCredential::new(None)?,
-        None if which == "env" => from_env()?,
+fn credential(name: &str) -> Outcome<Arc<dyn TokenCredential>> {
+    Ok(match name.split_once(':') {
+        None if name == "cli" => AzureCliCredential::new(None)?,
+        None if name == "env" => from_env()?,
         Some(("cli", tenant)) => AzureCliCredential::new(Some(AzureCliCredentialOptions {
             tenant_id: Some(tenant.to_owned()),
             executor: Some(Arc::new(ProcessExecutor::new())),
             ..Default::default()
         }))?,
-        _ => return Err(format!("unknown credential: {which}").into()),
+        _ => return Err(format!("unknown credential: {name}").into()),
     })
 }
 
@@ -122,17 +122,17 @@ async fn traffic(client: &fhir::Client, seconds: u64, milliseconds: u64) -> Stri
         match outcome {
             Ok(status) if status == "200" => {}
             Ok(status) => failures.push(format!("status {status}")),
-            Err(error) => failures.push(in_full(&error)),
+            Err(error) => failures.push(describe(&error)),
         }
     }
     let first = failures.first().map_or("none", String::as_str);
     format!("sent {sent} failed {} slow {slow} first: {first}", failures.len())
 }
 
-/// An error's kind, if it is one of the crate, the error and what caused it, in one line.
-fn in_full(error: &(dyn Error + 'static)) -> String {
+/// Returns the error with its sources in one line, with the kind of an error of the crate.
+fn describe(error: &(dyn Error + 'static)) -> String {
     let mut text = match error.downcast_ref::<azure_healthcare_auth::Error>() {
-        Some(told) => format!("{:?}: {told}", told.kind()),
+        Some(error) => format!("{:?}: {error}", error.kind()),
         None => error.to_string(),
     };
     let mut source = error.source();

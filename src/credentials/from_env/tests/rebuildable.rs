@@ -1,4 +1,4 @@
-//! A refusal, of a token or of the credential, builds it anew.
+//! A forced refresh or a failed call rebuilds the credential.
 
 use std::{
     sync::{
@@ -18,7 +18,7 @@ use azure_core::{
 use http::HeaderValue;
 use tokio::sync::Notify;
 
-use super::super::rebuilt::Rebuildable;
+use super::super::rebuildable::Rebuildable;
 use crate::{
     Authenticator, FhirAudience,
     credentials::{ForceRefresh, from_fn},
@@ -30,13 +30,14 @@ fn audience(workspace: &str) -> FhirAudience {
     FhirAudience::workspace(workspace, "records").build().unwrap()
 }
 
-/// Builds credentials that keep their token for ever, each one of its own.
-fn counted(fails_at: usize) -> (Authenticator<FhirAudience>, Arc<AtomicUsize>) {
+/// Returns an authenticator and its number of builds. Each build always returns the same token, and the build with the
+/// number `failing_build` fails.
+fn counted(failing_build: usize) -> (Authenticator<FhirAudience>, Arc<AtomicUsize>) {
     let builds = Arc::new(AtomicUsize::new(0));
     let counter = builds.clone();
-    let rebuilt = Rebuildable::new(move || {
+    let credential = Rebuildable::new(move || {
         let build = counter.fetch_add(1, Ordering::SeqCst) + 1;
-        if build == fails_at {
+        if build == failing_build {
             return Err(Error::with_message(ErrorKind::Credential, "the file is gone"));
         }
         Ok(from_fn(move |_| async move {
@@ -44,11 +45,11 @@ fn counted(fails_at: usize) -> (Authenticator<FhirAudience>, Arc<AtomicUsize>) {
             Ok(AccessToken::new(format!("of-build-{build}"), OffsetDateTime::now_utc() + hour))
         }))
     });
-    (Authenticator::new(audience("contoso"), Arc::new(rebuilt)), builds)
+    (Authenticator::new(audience("contoso"), Arc::new(credential)), builds)
 }
 
 #[tokio::test]
-async fn it_is_built_when_it_is_needed_and_anew_for_a_refused_token() {
+async fn credential_is_built_on_first_use_and_rebuilt_for_rejected_token() {
     let (auth, builds) = counted(0);
     assert_eq!(builds.load(Ordering::SeqCst), 0);
     let first = auth.authorization().await.unwrap();
@@ -61,7 +62,7 @@ async fn it_is_built_when_it_is_needed_and_anew_for_a_refused_token() {
 }
 
 #[tokio::test]
-async fn one_that_cannot_be_built_is_built_again_for_the_next_call() {
+async fn failed_build_is_retried_on_next_call() {
     let (auth, builds) = counted(1);
     let error = auth.authorization().await.unwrap_err();
     assert!(error.to_string().contains("the file is gone"), "{error}");
@@ -70,50 +71,50 @@ async fn one_that_cannot_be_built_is_built_again_for_the_next_call() {
 }
 
 #[tokio::test]
-async fn one_that_was_refused_is_built_again_for_the_next_call() {
+async fn credential_is_rebuilt_after_failed_call() {
     let builds = Arc::new(AtomicUsize::new(0));
     let counter = builds.clone();
-    // As of a certificate that was replaced in its file.
-    let rebuilt = Rebuildable::new(move || {
+    // For example, the certificate in the file was replaced.
+    let credential = Rebuildable::new(move || {
         let build = counter.fetch_add(1, Ordering::SeqCst) + 1;
         Ok(from_fn(move |_| async move {
             match build {
-                1 => Err("AADSTS700027: the certificate is over".into()),
+                1 => Err("AADSTS700027: the certificate has expired".into()),
                 _ => Ok(AccessToken::new("good", OffsetDateTime::now_utc() + Duration::from_secs(3_600))),
             }
         }))
     });
-    let auth = Authenticator::new(audience("contoso"), Arc::new(rebuilt));
+    let auth = Authenticator::new(audience("contoso"), Arc::new(credential));
     auth.authorization().await.unwrap_err();
     assert_eq!(auth.for_audience(audience("fabrikam")).authorization().await.unwrap(), "Bearer good");
     assert_eq!(builds.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
-async fn what_was_built_anew_meanwhile_is_kept() {
-    let (builds, go_on) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
-    let (counter, waits) = (builds.clone(), go_on.clone());
-    let rebuilt = Rebuildable::new(move || {
-        let (build, waits) = (counter.fetch_add(1, Ordering::SeqCst) + 1, waits.clone());
+async fn failed_call_does_not_discard_newer_credential() {
+    let (builds, fail) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+    let (counter, failure) = (builds.clone(), fail.clone());
+    let credential = Rebuildable::new(move || {
+        let (build, failure) = (counter.fetch_add(1, Ordering::SeqCst) + 1, failure.clone());
         Ok(from_fn(move |_| {
-            let waits = waits.clone();
+            let failure = failure.clone();
             async move {
                 if build == 1 {
-                    waits.notified().await;
-                    return Err("AADSTS700027: the certificate is over".into());
+                    failure.notified().await;
+                    return Err("AADSTS700027: the certificate has expired".into());
                 }
                 Ok(AccessToken::new("good", OffsetDateTime::now_utc() + Duration::from_secs(3_600)))
             }
         }))
     });
-    let mut early = rebuilt.get_token(&[SCOPE], None);
-    assert!(early.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let mut first_call = credential.get_token(&[SCOPE], None);
+    assert!(first_call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     let method_options =
         ClientMethodOptions { context: azure_core::http::Context::new().with_value(ForceRefresh) };
     let forced = TokenRequestOptions { method_options };
-    rebuilt.get_token(&[SCOPE], Some(forced)).await.unwrap();
-    go_on.notify_one();
-    early.await.unwrap_err();
-    rebuilt.get_token(&[SCOPE], None).await.unwrap();
+    credential.get_token(&[SCOPE], Some(forced)).await.unwrap();
+    fail.notify_one();
+    first_call.await.unwrap_err();
+    credential.get_token(&[SCOPE], None).await.unwrap();
     assert_eq!(builds.load(Ordering::SeqCst), 2);
 }

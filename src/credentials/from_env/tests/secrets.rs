@@ -1,4 +1,4 @@
-//! Nothing secret is traced, at any level, by whoever is on the way to Entra.
+//! No secret is in the `tracing` output of any crate at any level, in `Debug` output or in errors.
 
 use std::{
     fmt::{Debug, Write},
@@ -12,14 +12,14 @@ use tracing::{
 };
 
 use super::{
-    entra::{
-        Answer::{Broken, Page, Status, Token},
-        Entra,
+    fake_entra::{
+        FakeEntra,
+        FakeResponse::{ConnectionError, Html, Status, Token},
     },
-    http::{TokenFile, authenticator, credentials},
+    http_credentials::{TokenFile, authenticator, credentials},
 };
 
-/// Keeps all that is traced.
+/// Records all fields of events and spans.
 #[derive(Clone, Default)]
 struct Recorder(Arc<Mutex<String>>);
 
@@ -55,23 +55,26 @@ impl Subscriber for Recorder {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_secret_assertion_or_token_is_traced_or_shown() {
+async fn traces_errors_and_debug_output_contain_no_secret() {
     let recorder = Recorder::default();
-    // With a single one in the process, an event that is first come by on another thread is nobody's for good.
+    // With only one subscriber in the process, `tracing` caches that no one is interested in an event that another
+    // thread reaches first.
     let _second = tracing::Dispatch::new(Recorder::default());
     let _recording = tracing::subscriber::set_default(recorder.clone());
-    let file = TokenFile::new("quiet");
-    const REFUSAL: &str = "AADSTS7000215: not abc8Q~canary0123456789canary0123456789AB";
+    let file = TokenFile::new("secrets");
+    const DESCRIPTION: &str = "AADSTS7000215: not abc8Q~canary0123456789canary0123456789AB";
     for (name, variables) in credentials(&file) {
-        for answer in [Token("eyJ.canary"), Status(401, REFUSAL), Page(403), Broken("invalid certificate")] {
-            let auth = authenticator(&Entra::new(&[answer]), &variables);
-            let outcome = auth.authorization().await;
-            let shown = format!("{auth:?} {:?}", outcome.err());
+        for response in
+            [Token("eyJ.canary"), Status(401, DESCRIPTION), Html(403), ConnectionError("invalid certificate")]
+        {
+            let auth = authenticator(&FakeEntra::new(&[response]), &variables);
+            let result = auth.authorization().await;
+            let shown = format!("{auth:?} {:?}", result.err());
             assert!(!shown.contains("canary"), "{name}: {shown}");
         }
     }
     let traced = recorder.0.lock().unwrap();
-    assert!(traced.contains("credential selected"), "{traced}");
+    assert!(traced.contains("credential=client secret"), "{traced}");
     let leak = traced.lines().find(|line| line.contains("canary"));
     assert_eq!(leak, None);
 }

@@ -1,14 +1,14 @@
-# Starts the parts on 127.0.0.1, each with a log and a pid in $RUN, and ends them by that pid.
+# Starts the services on 127.0.0.1, each with a log and a pid file in $RUN, and stops them by that pid.
 # shellcheck shell=bash
 
-# start NAME COMMAND...: in a process group of its own, so that a Ctrl-C in the terminal leaves its end to end_parts,
-# and so that it ends with this script even where that is killed.
+# start NAME COMMAND...: starts a service in its own process group, so that Ctrl-C does not reach it before stop_services.
+# It also ends if this script is killed.
 start() {
   setsid setpriv --pdeathsig TERM "${@:2}" >"$RUN/log/$1" 2>&1 </dev/null &
   echo $! >"$RUN/pid/$1"
 }
 
-# wait_for NAME COMMAND...: until the command succeeds, at most 60 s, and no longer than the part lives.
+# wait_for NAME COMMAND...: waits until the command succeeds. Fails after 60 s or if the service exits.
 wait_for() {
   local name=$1 deadline=$((SECONDS + 60))
   shift
@@ -22,16 +22,16 @@ wait_for() {
   done
 }
 
-# Ends every part, by force with all that it started if that takes longer than 5 s.
-end_parts() {
-  local file pid left
+# Stops all services. Kills the process group of a service that does not stop within 5 s.
+stop_services() {
+  local file pid tries
   for file in "$RUN"/pid/*; do
     [[ ! -e $file ]] || kill "$(<"$file")" 2>/dev/null || true
   done
   for file in "$RUN"/pid/*; do
     [[ -e $file ]] || continue
     pid=$(<"$file")
-    for ((left = 50; left > 0; left--)); do
+    for ((tries = 50; tries > 0; tries--)); do
       kill -0 "$pid" 2>/dev/null || continue 2
       sleep 0.1
     done
@@ -39,15 +39,15 @@ end_parts() {
   done
 }
 
-answers() {
-  curl -sf -o "$RUN/answer" "$1"
+responds() {
+  curl -sf -o "$RUN/response" "$1"
 }
 
 free_ports() {
   python3 - "$1" <<'PYTHON'
 import socket, sys
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
-print(*(server.getsockname()[1] for server in held))
+servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
+print(*(server.getsockname()[1] for server in servers))
 PYTHON
 }
 
@@ -82,7 +82,7 @@ store_dicom() {
   DICOM_SAMPLES=$("$PYTHON" -c 'import pydicom.data as d; print(*d.__path__)')/test_files
   export DICOM_SAMPLES
   for sample in CT_small MR_small; do
-    curl -sSf -o "$RUN/answer" --data-binary @"$DICOM_SAMPLES/$sample.dcm" "http://127.0.0.1:$ORTHANC_PORT/instances"
+    curl -sSf -o "$RUN/response" --data-binary @"$DICOM_SAMPLES/$sample.dcm" "http://127.0.0.1:$ORTHANC_PORT/instances"
   done
 }
 
@@ -108,20 +108,20 @@ start_gateway() {
     start gateway "$APACHE" -f "$HERE/parts/gateway.conf" -DFOREGROUND
 }
 
-# Through the gateway with a token, as any other client: Helios checks it too.
+# Through the gateway with a token, because Helios checks tokens too.
 store_patients() {
   local token id
   token=$(curl -sSf "$ENTRA_HTTP/$TENANT_ID/oauth2/token" -d grant_type=client_credentials -d "client_id=$CLIENT_ID" \
     -d "client_secret=$CLIENT_SECRET" -d "resource=$FHIR_RESOURCE" | jq -r .access_token)
   for id in synthetic-1 synthetic-2 synthetic-3; do
     jq -n --arg id "$id" '{resourceType: "Patient", $id, name: [{family: "Synthetic", given: [$id]}]}' |
-      curl -sSf -o "$RUN/answer" -X PUT -H "Authorization: Bearer $token" -H "Content-Type: application/fhir+json" \
+      curl -sSf -o "$RUN/response" -X PUT -H "Authorization: Bearer $token" -H "Content-Type: application/fhir+json" \
         --data-binary @- "$FHIR_URL/Patient/$id"
   done
 }
 
-# Azure CLI's own cloud, in a configuration folder that the cases copy.
-lay_out_az() {
+# Registers the fake Entra as a cloud of Azure CLI, in a configuration directory that the cases copy.
+configure_az() {
   export AZURE_CONFIG_DIR=$RUN/azure REQUESTS_CA_BUNDLE=$CA_FILE
   {
     "$REAL_AZ" cloud register -n Loopback --skip-endpoint-discovery \
@@ -137,7 +137,7 @@ lay_out_az() {
   }
 }
 
-start_parts() {
+start_services() {
   local ports
   mkdir "$RUN/log" "$RUN/pid" "$RUN/tls"
   ports=$(free_ports 3)
@@ -150,10 +150,10 @@ start_parts() {
   start_orthanc
   start_fhir
   start_gateway
-  lay_out_az
-  wait_for orthanc answers "http://127.0.0.1:$ORTHANC_PORT/system"
-  wait_for fhir answers "http://127.0.0.1:$FHIR_PORT/metadata"
-  wait_for gateway answers "$FHIR_URL/metadata"
+  configure_az
+  wait_for orthanc responds "http://127.0.0.1:$ORTHANC_PORT/system"
+  wait_for fhir responds "http://127.0.0.1:$FHIR_PORT/metadata"
+  wait_for gateway responds "$FHIR_URL/metadata"
   store_dicom
   store_patients
 }
