@@ -146,8 +146,9 @@ pub use client::{
 };
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
-pub use denial::{Challenge, Denial, DenialCause, ParseDenialCauseError};
-pub use error::{Error, ErrorKind, ParseErrorKindError, Result};
+pub use denial::{Challenge, Denial, DenialCause};
+pub use error::{Error, ErrorKind, Result};
+pub use named::ParseNameError;
 
 /// Private functions for the fuzz targets.
 #[cfg(all(fuzzing, feature = "client", feature = "tower"))]

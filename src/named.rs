@@ -1,40 +1,65 @@
-//! The macro `named_values`: one text form for an enum in `as_str`, `Display`, `FromStr` and serde.
+//! [`ParseNameError`] and the macro `named_values`: one name per value of an enum, in `as_str`, `Display`, `FromStr` and
+//! serde.
+
+/// The error returned when a text is not the name of a value.
+///
+/// The message lists the names. It does not contain the text, because that may be a secret that was pasted by mistake.
+///
+/// # Examples
+///
+/// ```
+/// use azure_healthcare_auth::Cloud;
+///
+/// let error = "China".parse::<Cloud>().unwrap_err();
+/// assert_eq!(error.to_string(), "unknown cloud: write `public` or `us-government`");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {what}: write {}", list(.names))]
+pub struct ParseNameError {
+    pub(crate) what: &'static str,
+    pub(crate) names: &'static [&'static str],
+}
+
+fn list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ")
+}
 
 /// Implements `as_str`, `Display` and `FromStr` for an enum, and `Serialize` and `Deserialize` with the feature `serde`.
-///
-/// The error of `FromStr` does not contain the text, because it may be a secret that was pasted by mistake.
 macro_rules! named_values {
-    ($type:ident: $what:literal, $kind:expr, $($variant:ident => $name:literal),+ $(,)?) => {
+    ($type:ident: $what:literal, $($variant:ident => $name:literal),+ $(,)?) => {
         impl $type {
             pub(crate) const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// Returns the name that [`Display`](std::fmt::Display), [`FromStr`](std::str::FromStr) and serde use.
+            /// Returns the name that `Display`, `FromStr` and serde use.
             #[must_use]
-            pub fn as_str(self) -> &'static str {
+            pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name),+
                 }
             }
         }
 
+        /// Writes the name that `as_str` returns.
         impl std::fmt::Display for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
 
+        /// Parses the names that `as_str` returns.
         impl std::str::FromStr for $type {
-            type Err = crate::Error;
+            type Err = crate::named::ParseNameError;
 
-            fn from_str(name: &str) -> crate::Result<Self> {
-                Self::ALL.iter().copied().find(|value| value.as_str() == name).ok_or_else(|| {
-                    let names: Vec<_> = Self::ALL.iter().map(|value| format!("`{value}`")).collect();
-                    let message = format!(concat!("unknown ", $what, ": write {}"), names.join(" or "));
-                    crate::Error::new($kind, message)
-                })
+            fn from_str(name: &str) -> Result<Self, Self::Err> {
+                Self::ALL
+                    .iter()
+                    .copied()
+                    .find(|value| value.as_str() == name)
+                    .ok_or(crate::named::ParseNameError { what: $what, names: &[$($name),+] })
             }
         }
 
+        /// Serializes the name that `as_str` returns.
         #[cfg(feature = "serde")]
         #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
         impl serde::Serialize for $type {
@@ -43,6 +68,7 @@ macro_rules! named_values {
             }
         }
 
+        /// Deserializes the names that `as_str` returns.
         #[cfg(feature = "serde")]
         #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
         impl<'de> serde::Deserialize<'de> for $type {
@@ -55,3 +81,59 @@ macro_rules! named_values {
 }
 
 pub(crate) use named_values;
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fmt::{Debug, Display},
+        str::FromStr,
+    };
+
+    use super::ParseNameError;
+    use crate::{Cloud, DicomVersion, ErrorKind, ServiceKind};
+
+    fn check<T>(values: &[T], as_str: fn(T) -> &'static str)
+    where
+        T: Copy + Debug + Display + FromStr<Err = ParseNameError> + PartialEq,
+    {
+        for &value in values {
+            let name = as_str(value);
+            assert_eq!((value.to_string().as_str(), name.parse()), (name, Ok(value)));
+            for other in ["", "canary", &name.to_uppercase(), &format!("{name} ")] {
+                let message = other.parse::<T>().unwrap_err().to_string();
+                assert!(message.contains(&format!("`{name}`")) && !message.contains("canary"), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn display_and_from_str_use_the_same_names() {
+        check(Cloud::ALL, Cloud::as_str);
+        check(DicomVersion::ALL, DicomVersion::as_str);
+        check(ErrorKind::ALL, ErrorKind::as_str);
+        check(ServiceKind::ALL, ServiceKind::as_str);
+        #[cfg(feature = "client")]
+        check(crate::DenialCause::ALL, crate::DenialCause::as_str);
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn serde_uses_the_same_names() {
+        fn check<T>(values: &[T], as_str: fn(T) -> &'static str)
+        where
+            T: Copy + Debug + PartialEq + serde::Serialize + serde::de::DeserializeOwned,
+        {
+            for &value in values {
+                let json = serde_json::json!(as_str(value));
+                assert_eq!(serde_json::to_value(value).unwrap(), json);
+                assert_eq!(serde_json::from_value::<T>(json).unwrap(), value);
+            }
+        }
+        check(Cloud::ALL, Cloud::as_str);
+        check(DicomVersion::ALL, DicomVersion::as_str);
+        check(ErrorKind::ALL, ErrorKind::as_str);
+        check(ServiceKind::ALL, ServiceKind::as_str);
+        #[cfg(feature = "client")]
+        check(crate::DenialCause::ALL, crate::DenialCause::as_str);
+    }
+}

@@ -2,10 +2,10 @@
 
 /// The maximum length of an audience, issuer or resource in messages, in characters.
 #[cfg(any(feature = "client", feature = "identity"))]
-pub(crate) const LONG: usize = 200;
+pub(crate) const MAX_RESOURCE_LEN: usize = 200;
 /// The maximum length of an id in messages, in characters.
 #[cfg(any(feature = "client", feature = "identity"))]
-pub(crate) const SHORT: usize = 64;
+pub(crate) const MAX_ID_LEN: usize = 64;
 
 /// Returns `text` in a form that is safe in a log line: visible ASCII, at most `limit` characters, then `...`.
 ///

@@ -9,9 +9,13 @@ use serde::{
 };
 
 use super::{
-    Audience, Cloud, DicomAudience, DicomAudienceBuilder, DicomVersion, FhirAudience, FhirAudienceBuilder,
+    Audience,
+    cloud::Cloud,
+    dicom::{DicomAudience, DicomAudienceBuilder},
     endpoint::EndpointSpec,
+    fhir::{FhirAudience, FhirAudienceBuilder},
     invalid::{Field, InvalidAudience},
+    version::DicomVersion,
 };
 
 /// Deserializes a URL, or the settings of [`FhirAudienceBuilder`] as fields.

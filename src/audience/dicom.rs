@@ -5,15 +5,16 @@ use std::sync::Arc;
 use url::Url;
 
 use super::{
-    Cloud, audience,
-    endpoint::{self, EndpointSpec, HostKind, Target},
+    audience,
+    cloud::{Cloud, PUBLIC_DICOM},
+    endpoint::{self, EndpointSpec, Target},
+    host::{HostKind, host_kind},
     invalid::InvalidAudience,
     sealed,
+    service_kind::ServiceKind,
+    version::DicomVersion,
 };
-use crate::{ErrorKind, Result, ServiceKind, named::named_values};
-
-/// The resource of all DICOM services in the public cloud. It is not their host.
-pub(crate) const PUBLIC_DICOM: &str = "https://dicom.healthcareapis.azure.com";
+use crate::Result;
 
 /// The audience of a DICOM service, with the version of its API.
 ///
@@ -44,38 +45,6 @@ pub struct DicomAudience {
     target: Arc<Target>,
     version: DicomVersion,
 }
-
-/// The version of the DICOM service's API, which is the last segment of its base URL.
-///
-/// `Display`, `FromStr` and serde use `v1` and `v2`.
-///
-/// # Examples
-///
-/// ```
-/// use azure_healthcare_auth::{DicomAudience, DicomVersion};
-///
-/// # fn main() -> azure_healthcare_auth::Result<()> {
-/// let imaging = DicomAudience::workspace("contoso", "imaging");
-/// for (version, base_path) in [(DicomVersion::V1, "/v1/"), (DicomVersion::V2, "/v2/")] {
-///     assert_eq!(imaging.clone().version(version).build()?.endpoint().path(), base_path);
-/// }
-/// assert_eq!(imaging.build()?.version(), DicomVersion::V2);
-///
-/// assert_eq!("v1".parse::<DicomVersion>()?, DicomVersion::V1);
-/// assert_eq!(DicomVersion::V2.as_str(), "v2");
-/// # Ok(()) }
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum DicomVersion {
-    /// `/v1/`.
-    V1,
-    /// `/v2/`. The default.
-    #[default]
-    V2,
-}
-
-named_values!(DicomVersion: "version", ErrorKind::Audience, V1 => "v1", V2 => "v2");
 
 /// A builder for [`DicomAudience`]. [`build`](Self::build) checks all settings.
 ///
@@ -214,7 +183,7 @@ fn check_host(
     version: Option<DicomVersion>,
 ) -> Result<Option<Cloud>, InvalidAudience> {
     let host = url.host_str().unwrap_or_default();
-    let Some((found, kind)) = endpoint::host_kind(host) else { return Ok(None) };
+    let Some((found, kind)) = host_kind(host) else { return Ok(None) };
     let example = || format!("`https://contoso-imaging.dicom.{}/v2`", found.domain());
     let host = host.to_owned();
     let service = ServiceKind::Dicom;

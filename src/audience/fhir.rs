@@ -5,12 +5,15 @@ use std::sync::Arc;
 use url::Url;
 
 use super::{
-    Cloud, audience,
-    endpoint::{self, EndpointSpec, HostKind, Target},
+    audience,
+    cloud::Cloud,
+    endpoint::{self, EndpointSpec, Target},
+    host::{HostKind, host_kind},
     invalid::{Field, InvalidAudience},
     sealed,
+    service_kind::ServiceKind,
 };
-use crate::{Result, ServiceKind};
+use crate::Result;
 
 /// The audience of a FHIR service, or of an account of its predecessor Azure API for FHIR.
 ///
@@ -142,7 +145,7 @@ impl FhirAudienceBuilder {
 /// Checks that a host in a domain of Azure Health Data Services belongs to a FHIR service and has valid names.
 fn check_host(url: &Url, cloud: Option<Cloud>) -> Result<(), InvalidAudience> {
     let host = url.host_str().unwrap_or_default();
-    let Some((found, kind)) = endpoint::host_kind(host) else { return Ok(()) };
+    let Some((found, kind)) = host_kind(host) else { return Ok(()) };
     let example = || format!("`https://contoso-records.fhir.{}`", found.domain());
     let host = host.to_owned();
     let service = ServiceKind::Fhir;

@@ -1,7 +1,7 @@
 //! [`InvalidAudience`]: the errors of the audience builders.
 
-use super::{Cloud, DicomVersion};
-use crate::{Error, ErrorKind, ServiceKind};
+use super::{cloud::Cloud, service_kind::ServiceKind, version::DicomVersion};
+use crate::{Error, ErrorKind};
 
 /// A setting of an audience, which is also the name of a field in a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,34 +1,33 @@
 //! Endpoints and resources of the services: [`FhirAudience`] and [`DicomAudience`].
 
 mod boundary;
+pub(crate) mod cloud;
 #[cfg(feature = "serde")]
 mod config;
 mod dicom;
 mod endpoint;
 mod fhir;
+pub(crate) mod host;
 mod invalid;
+pub(crate) mod service_kind;
+mod version;
 
 use std::fmt;
 
 use url::Url;
 
-use crate::{ErrorKind, Result, named::named_values};
+use crate::Result;
 
 pub(crate) use boundary::check_host;
 #[cfg(any(feature = "client", feature = "reqwest-middleware", feature = "tower"))]
 pub(crate) use boundary::check_method;
 #[cfg(feature = "tower")]
 pub(crate) use boundary::check_uri;
-#[cfg(any(feature = "client", feature = "identity"))]
-pub(crate) use dicom::PUBLIC_DICOM;
-pub use dicom::{DicomAudience, DicomAudienceBuilder, DicomVersion};
-#[cfg(feature = "client")]
-pub(crate) use endpoint::HostKind;
-#[cfg(any(feature = "client", feature = "identity"))]
-pub(crate) use endpoint::host_kind;
-#[cfg(feature = "client")]
-pub(crate) use endpoint::is_loopback;
+pub use cloud::Cloud;
+pub use dicom::{DicomAudience, DicomAudienceBuilder};
 pub use fhir::{FhirAudience, FhirAudienceBuilder};
+pub use service_kind::ServiceKind;
+pub use version::DicomVersion;
 
 mod sealed {
     pub trait Sealed {
@@ -236,94 +235,3 @@ macro_rules! audience {
     };
 }
 use audience;
-
-/// The kind of a service of Azure Health Data Services.
-///
-/// `Display`, `FromStr` and serde use `fhir` and `dicom`.
-///
-/// # Examples
-///
-/// ```
-/// use azure_healthcare_auth::{Audience, DicomAudience, ServiceKind};
-///
-/// /// Returns the least privileged role that can read from the service.
-/// fn reader_role(audience: &impl Audience) -> Option<&'static str> {
-///     match audience.service() {
-///         ServiceKind::Fhir => Some("FHIR Data Reader"),
-///         ServiceKind::Dicom => Some("DICOM Data Reader"),
-///         _ => None,
-///     }
-/// }
-///
-/// # fn main() -> azure_healthcare_auth::Result<()> {
-/// let imaging = DicomAudience::workspace("contoso", "imaging").build()?;
-/// assert_eq!(reader_role(&imaging), Some("DICOM Data Reader"));
-/// assert_eq!(imaging.service().as_str(), "dicom");
-/// # Ok(()) }
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ServiceKind {
-    /// The FHIR service, and its predecessor Azure API for FHIR.
-    Fhir,
-    /// The DICOM service.
-    Dicom,
-}
-
-named_values!(ServiceKind: "service kind", ErrorKind::Audience, Fhir => "fhir", Dicom => "dicom");
-
-impl ServiceKind {
-    /// Returns the name of the service in messages for people.
-    pub(crate) fn label(self) -> &'static str {
-        match self {
-            Self::Fhir => "FHIR",
-            Self::Dicom => "DICOM",
-        }
-    }
-}
-
-/// An Azure cloud for which the endpoints of Azure Health Data Services are documented.
-///
-/// For any other cloud, set the endpoint with `from_endpoint` and the resource with `resource`. `Display`, `FromStr` and
-/// serde use `public` and `us-government`.
-///
-/// # Examples
-///
-/// ```
-/// use azure_healthcare_auth::{Cloud, DicomAudience, FhirAudience};
-///
-/// # fn main() -> azure_healthcare_auth::Result<()> {
-/// let records = FhirAudience::workspace("contoso", "records").cloud(Cloud::UsGovernment).build()?;
-/// assert_eq!(records.endpoint().as_str(), "https://contoso-records.fhir.azurehealthcareapis.us/");
-///
-/// let imaging = DicomAudience::workspace("contoso", "imaging").cloud(Cloud::UsGovernment);
-/// assert!(imaging.clone().build().is_err()); // No resource is documented.
-/// let imaging = imaging.resource("api://contoso-imaging").build()?;
-/// assert_eq!(imaging.endpoint().as_str(), "https://contoso-imaging.dicom.azurehealthcareapis.us/v2/");
-///
-/// assert_eq!("us-government".parse::<Cloud>()?, Cloud::UsGovernment);
-/// assert_eq!(Cloud::Public.as_str(), "public");
-/// # Ok(()) }
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Cloud {
-    /// The public cloud, `azurehealthcareapis.com`. The default.
-    #[default]
-    Public,
-    /// Azure for US Government, `azurehealthcareapis.us`.
-    ///
-    /// No resource is documented for its DICOM service, so `resource` is required there.
-    UsGovernment,
-}
-
-named_values!(Cloud: "cloud", ErrorKind::Audience, Public => "public", UsGovernment => "us-government");
-
-impl Cloud {
-    fn domain(self) -> &'static str {
-        match self {
-            Self::Public => "azurehealthcareapis.com",
-            Self::UsGovernment => "azurehealthcareapis.us",
-        }
-    }
-}

@@ -15,7 +15,7 @@ use base64::{
 use http::HeaderValue;
 use serde_json::{Map, Value};
 
-use crate::text::{LONG, SHORT, printable, tenant_of};
+use crate::text::{MAX_ID_LEN, MAX_RESOURCE_LEN, printable, tenant_of};
 
 /// The longest token that is parsed, in bytes. Entra's tokens have 1 to 8 KiB.
 const MAX_TOKEN: usize = 64 * 1024;
@@ -162,16 +162,16 @@ impl UnverifiedClaims {
     pub(crate) fn from_token(token: &str) -> Option<Self> {
         let claims = payload(token)?;
         let text = |name: &str, limit| claims.get(name)?.as_str().map(|text| printable(text, limit));
-        let issuer = text("iss", LONG);
+        let issuer = text("iss", MAX_RESOURCE_LEN);
         Some(Self {
-            audiences: texts(claims.get("aud"), LONG, |text| vec![text]),
-            tenant_id: text("tid", SHORT).or_else(|| tenant_of(issuer.as_deref()?)),
+            audiences: texts(claims.get("aud"), MAX_RESOURCE_LEN, |text| vec![text]),
+            tenant_id: text("tid", MAX_ID_LEN).or_else(|| tenant_of(issuer.as_deref()?)),
             issuer,
-            app_id: text("appid", SHORT).or_else(|| text("azp", SHORT)),
-            object_id: text("oid", SHORT),
-            principal_type: text("idtyp", SHORT),
-            roles: texts(claims.get("roles"), LONG, |text| vec![text]),
-            scopes: texts(claims.get("scp"), LONG, |text| {
+            app_id: text("appid", MAX_ID_LEN).or_else(|| text("azp", MAX_ID_LEN)),
+            object_id: text("oid", MAX_ID_LEN),
+            principal_type: text("idtyp", MAX_ID_LEN),
+            roles: texts(claims.get("roles"), MAX_RESOURCE_LEN, |text| vec![text]),
+            scopes: texts(claims.get("scp"), MAX_RESOURCE_LEN, |text| {
                 text.split(' ').filter(|s| !s.is_empty()).collect()
             }),
             expires_on: time(claims.get("exp")),

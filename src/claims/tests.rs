@@ -102,7 +102,7 @@ fn claims_are_printable_and_limited_in_length() {
     .unwrap();
     assert_eq!((claims.audiences().len(), claims.scopes().len()), (MAX_ITEMS, MAX_ITEMS));
     assert_eq!(claims.audiences()[0], "x??y");
-    assert_eq!(claims.object_id().unwrap().len(), SHORT + 3);
+    assert_eq!(claims.object_id().unwrap().len(), MAX_ID_LEN + 3);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use std::{fmt, sync::Arc};
 
 use azure_core::credentials::TokenCredential;
 
-use crate::{Audience, Authenticator, Error, ErrorKind, HealthcareAuth, Result, audience::is_loopback};
+use crate::{Audience, Authenticator, Error, ErrorKind, HealthcareAuth, Result, audience::host::is_loopback};
 use auth::Auth;
 use config::Config;
 

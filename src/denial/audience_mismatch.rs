@@ -5,9 +5,8 @@ use super::{
     phrases::{audience, configured_as},
 };
 use crate::{
-    ServiceKind,
-    audience::PUBLIC_DICOM,
-    text::{LONG, printable},
+    audience::{cloud::PUBLIC_DICOM, service_kind::ServiceKind},
+    text::{MAX_RESOURCE_LEN, printable},
 };
 
 /// Returns the reason for [`DenialCause::WrongAudience`](super::DenialCause::WrongAudience).
@@ -15,7 +14,7 @@ pub(super) fn wrong_audience(context: &DenialContext<'_>) -> String {
     let audience = audience(context);
     if let Some(expected) = context.expected {
         let same = context.compare(expected) == AudienceMatch::Same;
-        let expected = printable(expected, LONG);
+        let expected = printable(expected, MAX_RESOURCE_LEN);
         return if same {
             format!(
                 "the service reports an invalid audience, although the token is for {expected}, which the service \
@@ -26,7 +25,7 @@ pub(super) fn wrong_audience(context: &DenialContext<'_>) -> String {
         };
     }
     if context.compare(context.requested) == AudienceMatch::Different {
-        let requested = printable(context.requested, LONG);
+        let requested = printable(context.requested, MAX_RESOURCE_LEN);
         format!(
             "the token is for {audience}, although {requested} was requested, and the service reports an invalid \
              audience"
@@ -44,10 +43,10 @@ pub(super) fn trailing_slash(context: &DenialContext<'_>) -> String {
     let audience = audience(context);
     let difference = "they differ only in the trailing slash";
     if let Some(expected) = context.expected {
-        let expected = printable(expected, LONG);
+        let expected = printable(expected, MAX_RESOURCE_LEN);
         format!("the token is for {audience}, but the service expects {expected}: {difference}")
     } else if context.compare(context.requested) == AudienceMatch::TrailingSlash {
-        let requested = printable(context.requested, LONG);
+        let requested = printable(context.requested, MAX_RESOURCE_LEN);
         format!(
             "the token is for {audience}, although {requested} was requested: {difference}, and the service reports \
              an invalid audience"
@@ -88,7 +87,7 @@ pub(super) fn help_with_credential(context: &DenialContext<'_>) -> String {
     }
     format!(
         "use a credential that returns a token for the requested resource, {}; if the token is fixed, replace it",
-        printable(context.requested, LONG)
+        printable(context.requested, MAX_RESOURCE_LEN)
     )
 }
 
@@ -113,5 +112,5 @@ fn help_from_owner(context: &DenialContext<'_>) -> String {
 }
 
 fn build_with(resource: &str) -> String {
-    format!("build the audience with `.resource(\"{}\")`", printable(resource, LONG))
+    format!("build the audience with `.resource(\"{}\")`", printable(resource, MAX_RESOURCE_LEN))
 }

@@ -4,10 +4,13 @@ use std::time::SystemTime;
 
 use super::{hints::ErrorHints, outcome::Outcome};
 use crate::{
-    Cloud, ServiceKind,
-    audience::{HostKind, PUBLIC_DICOM, host_kind},
+    audience::{
+        cloud::{Cloud, PUBLIC_DICOM},
+        host::{HostKind, host_kind},
+        service_kind::ServiceKind,
+    },
     claims::UnverifiedClaims,
-    text::{LONG, is_guid, printable},
+    text::{MAX_RESOURCE_LEN, is_guid, printable},
 };
 
 /// Everything that the rules of a diagnosis use.
@@ -51,7 +54,7 @@ impl DenialContext<'_> {
     pub(super) fn compare(&self, resource: &str) -> AudienceMatch {
         let audiences = self.claims.map_or(&[][..], UnverifiedClaims::audiences);
         // The claims contain printable text only, so the resource must be reduced in the same way.
-        let resource = &printable(resource, LONG);
+        let resource = &printable(resource, MAX_RESOURCE_LEN);
         let without_slash = |text: &str| text.strip_suffix('/').unwrap_or(text).to_owned();
         if audiences.is_empty() {
             AudienceMatch::Unknown

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use url::Url;
 
-use crate::ServiceKind;
+use crate::audience::service_kind::ServiceKind;
 
 /// Everything that is known about a 401 or 403 response.
 pub(crate) struct Evidence<'a> {

@@ -13,9 +13,9 @@ use super::{
     phrases::{audience, configured_as, issuer, principal},
 };
 use crate::{
-    ServiceKind,
+    audience::service_kind::ServiceKind,
     claims::UnverifiedClaims,
-    text::{LONG, SHORT, printable},
+    text::{MAX_ID_LEN, MAX_RESOURCE_LEN, printable},
 };
 
 /// Returns the cause with its evidence, and what the client tried.
@@ -129,7 +129,7 @@ fn cause_reason(context: &DenialContext<'_>, cause: DenialCause) -> String {
 fn candidate_reason(context: &DenialContext<'_>, candidate: CandidateCause) -> String {
     let reason = match candidate {
         CandidateCause::NotAsRequested => {
-            let requested = printable(context.requested, LONG);
+            let requested = printable(context.requested, MAX_RESOURCE_LEN);
             return format!("the token is for {}, although {requested} was requested", audience(context));
         }
         CandidateCause::Expired => return expired(context),
@@ -227,7 +227,7 @@ fn wrong_tenant(context: &DenialContext<'_>) -> String {
             None => format!("the service trusts {tenant}, but rejects the token, which names no issuer"),
         },
         Some(trusted) => {
-            let trusted = printable(trusted, SHORT);
+            let trusted = printable(trusted, MAX_ID_LEN);
             format!("the token was issued by {tenant}, but the service trusts tenant {trusted}")
         }
         None => format!("the token was issued by {tenant}, and the service reports an invalid issuer"),
@@ -237,7 +237,7 @@ fn wrong_tenant(context: &DenialContext<'_>) -> String {
 fn tenant_help(context: &DenialContext<'_>) -> String {
     match context.trusted_tenant {
         Some(trusted) => {
-            format!("configure the credential to sign in to tenant {}", printable(trusted, SHORT))
+            format!("configure the credential to sign in to tenant {}", printable(trusted, MAX_ID_LEN))
         }
         None => format!(
             "configure the credential to sign in to the service's tenant, {}",

@@ -28,12 +28,12 @@ use http::{HeaderMap, StatusCode};
 
 use self::{context::DenialContext, hints::ErrorHints, outcome::Outcome};
 use crate::{
-    ServiceKind,
+    audience::service_kind::ServiceKind,
     claims::UnverifiedClaims,
-    text::{LONG, printable, tenant_of},
+    text::{MAX_RESOURCE_LEN, printable, tenant_of},
 };
 
-pub use cause::{DenialCause, ParseDenialCauseError};
+pub use cause::DenialCause;
 pub use challenge::Challenge;
 pub(crate) use evidence::{Evidence, RefreshAttempt};
 pub(crate) use outcome::MAX_DENIAL_BODY;
@@ -136,15 +136,15 @@ impl Denial {
         let outcome_id = outcome.as_ref().and_then(|outcome| outcome.id.clone());
         Self {
             service,
-            resource: printable(resource, LONG),
+            resource: printable(resource, MAX_RESOURCE_LEN),
             status,
             received_at: now,
             cause: diagnosis.cause,
             reason,
             help,
             possible_causes,
-            request_id: request_id(headers).map(|id| printable(id, LONG)).or(outcome_id),
-            correlation_id: correlation_id(headers).map(|id| printable(id, LONG)),
+            request_id: request_id(headers).map(|id| printable(id, MAX_RESOURCE_LEN)).or(outcome_id),
+            correlation_id: correlation_id(headers).map(|id| printable(id, MAX_RESOURCE_LEN)),
             issue_codes: outcome.map(|outcome| outcome.codes).unwrap_or_default(),
             claims,
             challenges,

@@ -1,6 +1,6 @@
 //! [`ErrorKind`]: the category of an error.
 
-use std::{error::Error as StdError, fmt, str::FromStr};
+use crate::named::named_values;
 
 /// The kind of an [`Error`](crate::Error).
 ///
@@ -34,7 +34,6 @@ use std::{error::Error as StdError, fmt, str::FromStr};
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The audience is invalid. The message describes how to fix it.
@@ -63,98 +62,18 @@ pub enum ErrorKind {
     Decode,
 }
 
-impl ErrorKind {
-    const ALL: [Self; 12] = [
-        Self::Audience,
-        Self::Credential,
-        Self::NoRuntime,
-        Self::UrlNotAllowed,
-        Self::Request,
-        Self::Body,
-        Self::Connection,
-        Self::Timeout,
-        Self::Denied,
-        Self::Status,
-        Self::TooLarge,
-        Self::Decode,
-    ];
-
-    /// Returns the name of the kind: `audience`, `credential`, `no-runtime`, `url-not-allowed`, `request`, `body`,
-    /// `connection`, `timeout`, `denied`, `status`, `too-large` or `decode`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Audience => "audience",
-            Self::Credential => "credential",
-            Self::NoRuntime => "no-runtime",
-            Self::UrlNotAllowed => "url-not-allowed",
-            Self::Request => "request",
-            Self::Body => "body",
-            Self::Connection => "connection",
-            Self::Timeout => "timeout",
-            Self::Denied => "denied",
-            Self::Status => "status",
-            Self::TooLarge => "too-large",
-            Self::Decode => "decode",
-        }
-    }
-}
-
-/// Writes [`ErrorKind::as_str`].
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Parses the names that [`ErrorKind::as_str`] returns.
-impl FromStr for ErrorKind {
-    type Err = ParseErrorKindError;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or(ParseErrorKindError(()))
-    }
-}
-
-/// The error returned when a text is not the name of an [`ErrorKind`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParseErrorKindError(());
-
-impl fmt::Display for ParseErrorKindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("unknown error kind (expected a name such as `connection` or `url-not-allowed`)")
-    }
-}
-
-impl StdError for ParseErrorKindError {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn display_and_from_str_use_the_name_of_the_kind() {
-        for kind in ErrorKind::ALL {
-            assert_eq!(kind.to_string(), kind.as_str());
-            assert_eq!(kind.as_str().parse(), Ok(kind));
-        }
-    }
-
-    #[test]
-    fn from_str_rejects_unknown_names() {
-        for name in ["", "Timeout", "TIMEOUT", "timeout ", "url_not_allowed"] {
-            let error = name.parse::<ErrorKind>().unwrap_err();
-            assert!(error.to_string().starts_with("unknown error kind (expected"), "{name}");
-        }
-    }
-
-    #[cfg(feature = "serde")]
-    #[test]
-    fn serde_uses_the_name_of_the_kind() {
-        for kind in ErrorKind::ALL {
-            let json = serde_json::json!(kind.as_str());
-            assert_eq!(serde_json::to_value(kind).unwrap(), json);
-            assert_eq!(serde_json::from_value::<ErrorKind>(json).unwrap(), kind);
-        }
-    }
-}
+named_values!(
+    ErrorKind: "error kind",
+    Audience => "audience",
+    Credential => "credential",
+    NoRuntime => "no-runtime",
+    UrlNotAllowed => "url-not-allowed",
+    Request => "request",
+    Body => "body",
+    Connection => "connection",
+    Timeout => "timeout",
+    Denied => "denied",
+    Status => "status",
+    TooLarge => "too-large",
+    Decode => "decode",
+);

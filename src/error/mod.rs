@@ -11,7 +11,7 @@ use self::transient::is_transient_status;
 #[cfg(feature = "client")]
 use crate::denial::Denial;
 
-pub use kind::{ErrorKind, ParseErrorKindError};
+pub use kind::ErrorKind;
 
 /// The result type of this crate.
 ///

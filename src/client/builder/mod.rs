@@ -15,7 +15,7 @@ use super::{
     headers,
     pools::{ConfigureHttp, ConnectionPools},
 };
-use crate::{Audience, Authenticator, Error, ErrorKind, HealthcareAuth, Result, audience::is_loopback};
+use crate::{Audience, Authenticator, Error, ErrorKind, HealthcareAuth, Result, audience::host::is_loopback};
 
 impl<A: Audience> HealthcareClient<A> {
     /// Returns a builder for a client that gets its tokens from `credential`.

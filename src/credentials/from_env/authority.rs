@@ -6,7 +6,7 @@ use url::Url;
 use super::env::{AUTHORITY_HOST, EnvVars, env_error};
 use crate::{
     Cloud, Result,
-    audience::{PUBLIC_DICOM, host_kind},
+    audience::{cloud::PUBLIC_DICOM, host::host_kind},
 };
 
 const PUBLIC: &str = "https://login.microsoftonline.com";

@@ -99,7 +99,7 @@ async fn authorization_value_is_marked_sensitive_for_any_auth_implementation() {
     }
     let seen = inner.seen.lock().unwrap();
     let values: Vec<_> = seen.iter().map(|(_, headers)| &headers[header::AUTHORIZATION]).collect();
-    assert_eq!(values, ["Bearer fixed", "Bearer held"]);
+    assert_eq!(values, ["Bearer fixed", "Bearer cached"]);
     assert!(values.iter().all(|value| value.is_sensitive()));
 }
 

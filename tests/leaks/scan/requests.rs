@@ -85,6 +85,9 @@ fn audiences() {
     capture_debug(&DicomVersion::V1);
     capture_debug(&ServiceKind::Fhir);
     capture_display(&ServiceKind::Dicom);
+    let invalid = "canaryname".parse::<Cloud>().unwrap_err();
+    capture_debug(&invalid);
+    capture_display(&invalid);
     for endpoint in [
         "https://user:canaryuser@contoso.example/",
         "https://contoso.example/?name=canaryname",
