@@ -14,6 +14,7 @@
 mod support;
 
 use azure_healthcare_auth::{Audience, Authenticator, Result, testing::FakeServer};
+
 use support::{Credential, Options, log};
 
 const USAGE: &str = "\

@@ -24,6 +24,7 @@ use azure_healthcare_auth::{
     Authenticator, DicomAudience, DicomVersion, HealthcareClient, Result, testing::FakeServer,
 };
 use serde_json::Value;
+
 use support::{Credential, Options, log};
 
 const USAGE: &str = "\

@@ -16,6 +16,7 @@ use azure_healthcare_auth::{
 };
 use http::HeaderMap;
 use serde_json::{Value, json};
+
 use support::{Credential, Options, format_duration};
 
 const USAGE: &str = "\

@@ -21,6 +21,7 @@ use std::time::Instant;
 
 use azure_healthcare_auth::{Authenticator, FhirAudience, HealthcareClient, Result, testing::FakeServer};
 use serde_json::Value;
+
 use support::{Credential, Options, log};
 
 const USAGE: &str = "\

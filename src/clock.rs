@@ -1,4 +1,4 @@
-//! [`Clock`]: the time by which tokens are kept; [`jitter`]: where chance comes from.
+//! [`Clock`]: the injectable wall clock, and [`jitter`]: random numbers that spread load.
 
 use std::{
     collections::hash_map::RandomState,
@@ -8,9 +8,9 @@ use std::{
     time::SystemTime,
 };
 
-/// The wall clock, or one that a test moves.
+/// The wall clock, or a clock that a test controls.
 ///
-/// Not a monotonic clock: that one stands still while a machine is suspended, and the end of a token does not wait.
+/// It is not monotonic, because a monotonic clock can stop while the machine is suspended, but a token still expires.
 #[derive(Clone, Default)]
 pub(crate) struct Clock(Option<Arc<dyn Fn() -> SystemTime + Send + Sync>>);
 
@@ -26,7 +26,7 @@ impl Clock {
         }
     }
 
-    /// In whole seconds since 1970.
+    /// Returns the Unix time in seconds.
     #[cfg(feature = "testing")]
     pub(crate) fn unix(&self) -> u64 {
         self.now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
@@ -39,9 +39,9 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// A number from 0 to 1, drawn anew at each call. It spreads load and guards nothing.
+/// Returns a random number from 0 to 1. It spreads load and is not suitable for security.
 pub(crate) fn jitter() -> f64 {
-    // Each `RandomState` hashes with keys of its own.
+    // Each `RandomState` has its own random keys.
     let bits = RandomState::new().build_hasher().finish();
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn draws_spread_over_the_whole_range() {
+    fn jitter_covers_the_whole_range() {
         let mut tenths = [0_u32; 10];
         for _ in 0..10_000 {
             tenths[(jitter() * 10.0) as usize] += 1;

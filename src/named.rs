@@ -92,6 +92,17 @@ mod tests {
     use super::ParseNameError;
     use crate::{Cloud, DicomVersion, ErrorKind, ServiceKind};
 
+    macro_rules! for_each_enum {
+        ($check:ident) => {
+            $check(Cloud::ALL, Cloud::as_str);
+            $check(DicomVersion::ALL, DicomVersion::as_str);
+            $check(ErrorKind::ALL, ErrorKind::as_str);
+            $check(ServiceKind::ALL, ServiceKind::as_str);
+            #[cfg(feature = "client")]
+            $check(crate::DenialCause::ALL, crate::DenialCause::as_str);
+        };
+    }
+
     fn check<T>(values: &[T], as_str: fn(T) -> &'static str)
     where
         T: Copy + Debug + Display + FromStr<Err = ParseNameError> + PartialEq,
@@ -108,12 +119,7 @@ mod tests {
 
     #[test]
     fn display_and_from_str_use_the_same_names() {
-        check(Cloud::ALL, Cloud::as_str);
-        check(DicomVersion::ALL, DicomVersion::as_str);
-        check(ErrorKind::ALL, ErrorKind::as_str);
-        check(ServiceKind::ALL, ServiceKind::as_str);
-        #[cfg(feature = "client")]
-        check(crate::DenialCause::ALL, crate::DenialCause::as_str);
+        for_each_enum!(check);
     }
 
     #[cfg(feature = "serde")]
@@ -129,11 +135,6 @@ mod tests {
                 assert_eq!(serde_json::from_value::<T>(json).unwrap(), value);
             }
         }
-        check(Cloud::ALL, Cloud::as_str);
-        check(DicomVersion::ALL, DicomVersion::as_str);
-        check(ErrorKind::ALL, ErrorKind::as_str);
-        check(ServiceKind::ALL, ServiceKind::as_str);
-        #[cfg(feature = "client")]
-        check(crate::DenialCause::ALL, crate::DenialCause::as_str);
+        for_each_enum!(check);
     }
 }

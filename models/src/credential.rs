@@ -1,17 +1,16 @@
 //! [`TestCredential`]: a credential that records how it is called.
 
+use azure_core::{
+    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
+    error::ErrorKind,
+    time::OffsetDateTime,
+};
 use real_std::{
     collections::HashMap,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-};
-
-use azure_core::{
-    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
-    error::ErrorKind,
-    time::OffsetDateTime,
 };
 use shuttle::{
     future::yield_now,

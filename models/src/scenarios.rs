@@ -3,10 +3,9 @@
 //! Each scenario also checks that all of its tasks complete, because the scheduler reports deadlocks and runs that
 //! never end.
 
-use real_std::sync::atomic::{AtomicBool, Ordering};
-
 use futures_util::future::{AbortHandle, abortable, join_all};
 use http::HeaderValue;
+use real_std::sync::atomic::{AtomicBool, Ordering};
 use shuttle::{
     future::{JoinHandle, block_on},
     rand::{Rng, thread_rng},

@@ -57,6 +57,7 @@ mod static_token;
 mod to_error;
 mod unavailable_error;
 
+pub use crate::token::force_refresh::ForceRefresh;
 pub use chain::ChainedTokenCredential;
 #[cfg(feature = "identity")]
 #[cfg_attr(docsrs, doc(cfg(feature = "identity")))]
@@ -72,5 +73,3 @@ pub use process::ProcessExecutor;
 #[cfg_attr(docsrs, doc(cfg(any(feature = "client", feature = "identity"))))]
 pub use static_token::StaticTokenCredential;
 pub use unavailable_error::CredentialUnavailableError;
-
-pub use crate::token::force_refresh::ForceRefresh;

@@ -55,7 +55,8 @@ async fn with_fhir_sdk_client(fhir: &Client<FhirR4B>) -> Result<Vec<Patient>, Bo
 }
 
 fn fhir_sdk_client(auth: &Authenticator<FhirAudience>) -> Result<Client<FhirR4B>, BoxError> {
-    let mut http = reqwest::Client::builder().connect_timeout(Duration::from_secs(20)).redirect(Policy::none());
+    let mut http =
+        reqwest::Client::builder().connect_timeout(Duration::from_secs(20)).redirect(Policy::none());
     if auth.audience().endpoint().scheme() == "http" {
         // The request is unencrypted and stays on this machine, so no proxy may see it.
         http = http.no_proxy();

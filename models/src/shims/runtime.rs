@@ -1,8 +1,7 @@
 //! A runtime that can be shut down while its tasks run.
 
-use real_std::{cell::RefCell, sync::Mutex};
-
 use futures_util::future::{AbortHandle, Aborted, abortable};
+use real_std::{cell::RefCell, sync::Mutex};
 use shuttle::future::JoinHandle;
 
 use crate::sync::Arc;

@@ -1,7 +1,6 @@
 //! An `ArcSwapOption` on a lock, so that the scheduler can switch tasks before each access.
 
 use real_std::{fmt, ops::Deref};
-
 use shuttle::sync::Mutex;
 
 use crate::sync::Arc;

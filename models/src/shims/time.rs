@@ -1,12 +1,12 @@
 //! A time limit that counts polls instead of time.
 
-pub(crate) use real_std::time::{Duration, SystemTime};
+use futures_util::future::poll_fn;
 use real_std::{
     pin::pin,
     task::{Context, Poll},
 };
 
-use futures_util::future::poll_fn;
+pub(crate) use real_std::time::{Duration, SystemTime};
 
 /// More polls than any call needs that completes.
 const MAX_POLLS: u32 = 8;

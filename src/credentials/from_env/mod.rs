@@ -15,10 +15,9 @@ mod timeout;
 
 use std::sync::Arc;
 
-use env::EnvVars;
-
 use super::ChainedTokenCredential;
 use crate::Result;
+use env::EnvVars;
 
 /// Returns the credentials that the environment selects.
 ///

@@ -2,10 +2,12 @@
 
 #![cfg(feature = "client")]
 
-use crate::wire::{FixedAuth, authorizations, broken_credential, count, credential, dicom, fhir, service};
+use std::sync::Arc;
+
 use azure_healthcare_auth::{Authenticator, Body, FhirAudience, HealthcareAuth, HealthcareClient};
 use http::{HeaderValue, Method};
-use std::sync::Arc;
+
+use crate::wire::{FixedAuth, authorizations, broken_credential, count, credential, dicom, fhir, service};
 
 #[tokio::test]
 async fn every_method_carries_the_token() {

@@ -2,23 +2,25 @@
 
 #![cfg(feature = "client")]
 
-use crate::wire::{authorizations, count, credential, fhir, rejecting_first_token};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
 use azure_healthcare_auth::{
     Authenticator, Body, DenialCause, DicomVersion, ErrorKind, FhirAudience, HealthcareAuth,
     HealthcareClient, Result,
     testing::{ChallengeFormat, FakeCredential, FakeServer},
 };
 use http::{HeaderValue, Method};
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
     time::Instant,
 };
 use wiremock::ResponseTemplate;
+
+use crate::wire::{authorizations, count, credential, fhir, rejecting_first_token};
 
 #[tokio::test]
 async fn rejected_request_is_replayed_with_a_new_token_for_every_method() {

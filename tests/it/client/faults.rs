@@ -2,8 +2,6 @@
 
 #![cfg(feature = "client")]
 
-use crate::wire::{TRUNCATED, count, credential, fhir, responding};
-use azure_healthcare_auth::{ErrorKind, FhirAudience, HealthcareClient, RequestBuilder};
 use std::{
     future::poll_fn,
     pin::pin,
@@ -14,12 +12,16 @@ use std::{
     task::Poll,
     time::Duration,
 };
+
+use azure_healthcare_auth::{ErrorKind, FhirAudience, HealthcareClient, RequestBuilder};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
 use wiremock::ResponseTemplate;
+
+use crate::wire::{TRUNCATED, count, credential, fhir, responding};
 
 /// Limits concurrent checks, because on a busy machine the 30 s for retries could elapse.
 const MAX_CONCURRENT: usize = 16;

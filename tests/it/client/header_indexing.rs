@@ -3,13 +3,15 @@
 
 #![cfg(feature = "client")]
 
+use std::sync::Arc;
+
+use azure_healthcare_auth::{FhirAudience, HealthcareAuth, HealthcareClient, HealthcareClientBuilder};
+use tokio::net::TcpListener;
+
 use crate::wire::{
     FixedAuth, credential,
     http2::{self, END_HEADERS, END_STREAM, HEADERS},
 };
-use azure_healthcare_auth::{FhirAudience, HealthcareAuth, HealthcareClient, HealthcareClientBuilder};
-use std::sync::Arc;
-use tokio::net::TcpListener;
 
 /// A never-indexed literal (RFC 7541 section 6.2.3) with the name of static table entry 23, `authorization`.
 const NEVER_INDEXED: &[u8] = &[0b0001_1111, 23 - 15];

@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use crate::wire::{credential, fhir, service};
 use azure_healthcare_auth::{Body, ErrorKind, FhirAudience, HealthcareClient};
 use bytes::Bytes;
 use tokio::{
@@ -19,6 +18,8 @@ use tokio::{
     sync::Notify,
     time,
 };
+
+use crate::wire::{credential, fhir, service};
 
 /// Advances the clock of the runtime.
 async fn advance(time: Duration) {

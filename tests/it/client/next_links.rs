@@ -2,10 +2,12 @@
 
 #![cfg(feature = "client")]
 
-use crate::wire::{count, credential, fhir, service};
+use std::collections::BTreeSet;
+
 use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::FakeServer};
 use serde_json::Value;
-use std::collections::BTreeSet;
+
+use crate::wire::{count, credential, fhir, service};
 
 fn next(bundle: &Value) -> Option<&str> {
     bundle["link"].as_array()?.iter().find(|link| link["relation"] == "next")?["url"].as_str()

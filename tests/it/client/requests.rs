@@ -2,10 +2,12 @@
 
 #![cfg(feature = "client")]
 
-use crate::wire::{FixedAuth, count, credential, dicom, fhir, responding, service};
-use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::FakeServer};
 use std::{sync::Arc, time::Duration};
+
+use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::FakeServer};
 use wiremock::{Mock, ResponseTemplate, matchers::path};
+
+use crate::wire::{FixedAuth, count, credential, dicom, fhir, responding, service};
 
 #[tokio::test]
 async fn media_type_depends_on_the_service_and_can_be_replaced() {

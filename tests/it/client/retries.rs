@@ -2,15 +2,6 @@
 
 #![cfg(feature = "client")]
 
-use crate::wire::{COMPLETE, TRUNCATED, count, credential, fhir, responding, responding_raw};
-use async_trait::async_trait;
-use azure_core::error::ErrorKind as Kind;
-use azure_healthcare_auth::{
-    Body, ErrorKind, FhirAudience, HealthcareAuth, HealthcareClient, Result,
-    testing::{FakeServer, Fault},
-};
-use bytes::Bytes;
-use http::{HeaderValue, Method};
 use std::{
     error::Error as _,
     pin::Pin,
@@ -21,8 +12,19 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
+
+use async_trait::async_trait;
+use azure_core::error::ErrorKind as Kind;
+use azure_healthcare_auth::{
+    Body, ErrorKind, FhirAudience, HealthcareAuth, HealthcareClient, Result,
+    testing::{FakeServer, Fault},
+};
+use bytes::Bytes;
+use http::{HeaderValue, Method};
 use tokio::time::{self, Instant};
 use wiremock::{Mock, ResponseTemplate, matchers::any};
+
+use crate::wire::{COMPLETE, TRUNCATED, count, credential, fhir, responding, responding_raw};
 
 /// Returns a response that asks for a retry at once, so that no test waits.
 fn busy(status: u16) -> ResponseTemplate {

@@ -2,20 +2,22 @@
 
 #![cfg(feature = "client")]
 
-use crate::wire::{
-    COMPLETE, TRUNCATED, credential, fhir,
-    http2::{self, DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM},
-    responding, responding_raw,
-};
+use std::{future::poll_fn, pin::Pin, sync::atomic::Ordering};
+
 use azure_healthcare_auth::{ErrorKind, FhirAudience, HealthcareClient};
 use futures_core::Stream as _;
 use http::Method;
-use std::{future::poll_fn, pin::Pin, sync::atomic::Ordering};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
 };
 use wiremock::ResponseTemplate;
+
+use crate::wire::{
+    COMPLETE, TRUNCATED, credential, fhir,
+    http2::{self, DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM},
+    responding, responding_raw,
+};
 
 #[tokio::test]
 async fn complete_stream_ends_with_none() {

@@ -2,11 +2,12 @@
 
 #![cfg(feature = "client")]
 
-use crate::wire::{HOSTILE, authorizations, count, credential, dicom, fhir, responding, service};
 use azure_healthcare_auth::{Authenticator, ErrorKind, FhirAudience, HealthcareClient};
 use http::Method;
 use url::Url;
 use wiremock::ResponseTemplate;
+
+use crate::wire::{HOSTILE, authorizations, count, credential, dicom, fhir, responding, service};
 
 /// URLs that parse and are outside the audience.
 const OUTSIDE: &[&str] = &[
