@@ -8,7 +8,7 @@ import sys
 index = json.load(open(sys.argv[1], encoding="utf-8"))["index"]
 NOT_RUN = re.compile("no_run|ignore|compile_fail|should_panic|text|toml|json|sh")
 # In private modules; public only because a sealed trait uses them.
-PRIVATE = {"Address", "Sealed"}
+PRIVATE = {"Sealed", "Target"}
 
 
 def examples(item):

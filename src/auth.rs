@@ -91,13 +91,13 @@ pub trait HealthcareAuth: Send + Sync {
 
     /// Requests a replacement for a token that the service rejected with 401.
     ///
-    /// Returns `None` if there is no replacement. The caller should then return the 401 response. The default
+    /// Returns `None` if the credential has no other token. The caller should then return the 401 response. The default
     /// implementation returns `None`.
     ///
     /// # Errors
     ///
-    /// Returns an error if no valid token is cached and none could be obtained. The client and the adapters then return
-    /// the 401 response, as for `None`.
+    /// Returns the reason why no new token could be fetched. The caller should then return the 401 response, as for
+    /// `None`. `HealthcareClient` attaches the reason to its error as the [source](std::error::Error::source).
     async fn refresh_rejected(&self, rejected: &HeaderValue) -> Result<Option<HeaderValue>> {
         let _ = rejected;
         Ok(None)
@@ -110,12 +110,10 @@ pub(crate) fn sensitive(mut value: HeaderValue) -> HeaderValue {
     value
 }
 
-/// Returns the result of [`HealthcareAuth::refresh_rejected`] if it is different from the rejected value.
-///
-/// An error counts as no replacement, because the caller then reports the 401 response.
-pub(crate) fn other_than(
+/// Returns the result of [`HealthcareAuth::refresh_rejected`], or `None` if it is the rejected value.
+pub(crate) fn replacement(
     rejected: &HeaderValue,
     refreshed: Result<Option<HeaderValue>>,
-) -> Option<HeaderValue> {
-    refreshed.ok().flatten().filter(|value| value != rejected)
+) -> Result<Option<HeaderValue>> {
+    Ok(refreshed?.filter(|value| value != rejected))
 }

@@ -88,6 +88,23 @@ impl<A: Audience> Authenticator<A> {
     }
 
     /// Creates a builder for an authenticator with other settings.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use azure_healthcare_auth::{Authenticator, FhirAudience};
+    /// # use azure_healthcare_auth::testing::FakeServer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// # let credential = FakeServer::start().await.credential();
+    /// let audience = FhirAudience::workspace("contoso", "records").build()?;
+    /// let auth = Authenticator::builder(audience, credential).token_timeout(Duration::from_secs(10)).build();
+    /// auth.authorization().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn builder(audience: A, credential: Arc<dyn TokenCredential>) -> AuthenticatorBuilder<A> {
         AuthenticatorBuilder { audience, credential, token_timeout: DEFAULT_TIMEOUT, clock: Clock::default() }
     }
@@ -166,7 +183,6 @@ impl<A: Audience> Authenticator<A> {
     /// Returns `None` if there is no replacement:
     ///
     /// * The credential returned the same token. No other refresh is forced for this token.
-    /// * The forced refresh failed. The rejected token stays cached.
     /// * The last forced refresh ended less than 30 seconds ago.
     ///
     /// A replaced token is not used again while its replacement is valid, even if the credential returns it again. Only
@@ -174,7 +190,8 @@ impl<A: Audience> Authenticator<A> {
     ///
     /// # Errors
     ///
-    /// * The errors of [`authorization`](Self::authorization), if no valid token is cached.
+    /// * The errors of [`authorization`](Self::authorization), if the forced refresh failed or no valid token is cached.
+    ///   After a failed forced refresh, the rejected token stays cached.
     /// * [`ErrorKind::NoRuntime`](crate::ErrorKind::NoRuntime) if a forced refresh is needed outside a Tokio runtime,
     ///   or its runtime shut down.
     pub async fn refresh_rejected(&self, rejected: &HeaderValue) -> Result<Option<HeaderValue>> {

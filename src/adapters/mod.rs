@@ -99,7 +99,7 @@ use crate::audience::check_method;
 use crate::{
     Audience, HealthcareAuth, Result,
     audience::check_host,
-    auth::{other_than, sensitive},
+    auth::{replacement, sensitive},
 };
 
 pub use self::azure_core::BearerPolicy;
@@ -144,7 +144,8 @@ impl<A: Audience> Bearer<A> {
 
     /// Returns an authorization value that differs from the rejected one, or `None` if there is none.
     async fn refresh_rejected(&self, rejected: &HeaderValue) -> Option<HeaderValue> {
-        other_than(rejected, self.0.refresh_rejected(rejected).await).map(sensitive)
+        let refreshed = replacement(rejected, self.0.refresh_rejected(rejected).await);
+        refreshed.ok().flatten().map(sensitive)
     }
 }
 

@@ -26,13 +26,22 @@ use crate::Result;
 /// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{DicomAudience, DicomVersion};
+/// use azure_healthcare_auth::{DicomAudience, DicomVersion, ServiceKind};
 /// use url::Url;
 ///
 /// # fn main() -> azure_healthcare_auth::Result<()> {
 /// let audience = DicomAudience::workspace("contoso", "imaging").version(DicomVersion::V1).build()?;
 /// assert_eq!(audience.endpoint().as_str(), "https://contoso-imaging.dicom.azurehealthcareapis.com/v1/");
 /// assert_eq!(audience.resource(), "https://dicom.healthcareapis.azure.com");
+/// assert_eq!(audience.scope(), "https://dicom.healthcareapis.azure.com/.default");
+/// assert_eq!(audience.service(), ServiceKind::Dicom);
+///
+/// let changes = audience.url("changefeed")?;
+/// assert_eq!(changes.as_str(), "https://contoso-imaging.dicom.azurehealthcareapis.com/v1/changefeed");
+/// audience.check_url(&changes)?;
+///
+/// let emulator = DicomAudience::from_endpoint("http://localhost:8080").build()?;
+/// assert_eq!(emulator.endpoint().as_str(), "http://localhost:8080/v2/");
 ///
 /// let parsed: DicomAudience = "https://contoso-imaging.dicom.azurehealthcareapis.com/v1".parse()?;
 /// assert_eq!(parsed, audience);

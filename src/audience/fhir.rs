@@ -25,13 +25,22 @@ use crate::Result;
 /// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::FhirAudience;
+/// use azure_healthcare_auth::{FhirAudience, ServiceKind};
 /// use url::Url;
 ///
 /// # fn main() -> azure_healthcare_auth::Result<()> {
 /// let audience = FhirAudience::workspace("contoso", "records").build()?;
 /// assert_eq!(audience.endpoint().as_str(), "https://contoso-records.fhir.azurehealthcareapis.com/");
 /// assert_eq!(audience.resource(), "https://contoso-records.fhir.azurehealthcareapis.com");
+/// assert_eq!(audience.scope(), "https://contoso-records.fhir.azurehealthcareapis.com/.default");
+/// assert_eq!(audience.service(), ServiceKind::Fhir);
+///
+/// let patients = audience.url("Patient")?;
+/// assert_eq!(patients.as_str(), "https://contoso-records.fhir.azurehealthcareapis.com/Patient");
+/// audience.check_url(&patients)?;
+///
+/// let emulator = FhirAudience::from_endpoint("http://localhost:8080/r4").build()?;
+/// assert_eq!(emulator.resource(), "http://localhost:8080");
 ///
 /// let parsed: FhirAudience = "https://contoso-records.fhir.azurehealthcareapis.com".parse()?;
 /// assert_eq!(parsed, audience);

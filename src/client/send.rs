@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     Audience, Error, ErrorKind, Result,
-    auth::{other_than, sensitive},
+    auth::{replacement, sensitive},
     clock::jitter,
     denial::{Denial, Evidence, MAX_DENIAL_BODY, RefreshAttempt},
 };
@@ -69,16 +69,25 @@ impl<A: Audience> HealthcareClient<A> {
             let (failure, retry_after, result) =
                 match self.attempt(parts, &authorization, attempts, reader).await? {
                     Attempt::Denied(head, response) => {
+                        let mut refresh_error = None;
                         if head.status == StatusCode::UNAUTHORIZED && refresh == RefreshAttempt::NotTried {
                             let refreshed = self.auth.refresh_rejected(&authorization).await;
-                            if let Some(other) = other_than(&authorization, refreshed) {
-                                (authorization, refresh) = (other, RefreshAttempt::Replayed);
-                                continue;
+                            match replacement(&authorization, refreshed) {
+                                Ok(Some(other)) => {
+                                    (authorization, refresh) = (other, RefreshAttempt::Replayed);
+                                    continue;
+                                }
+                                Ok(None) => {}
+                                Err(error) => refresh_error = Some(error),
                             }
                             refresh = RefreshAttempt::NoOtherToken;
                         }
                         let body = read_denial_body(response).await;
-                        return Err(self.denied(head, body, &authorization, refresh));
+                        let error = self.denied(head, body, &authorization, refresh);
+                        return Err(match refresh_error {
+                            Some(cause) => error.caused_by(cause),
+                            None => error,
+                        });
                     }
                     Attempt::Response(head, body) if head.status.is_success() => return Ok((head, body)),
                     Attempt::Response(head, body) => {

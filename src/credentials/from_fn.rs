@@ -73,6 +73,7 @@ where
 /// #     Ok((if skip_cache { "new" } else { "cached" }.to_owned(), Duration::from_secs(3600)))
 /// # }
 /// let credential = from_fn(|request: TokenRequest| async move {
+///     println!("requesting a token for {}", request.resource());
 ///     let (token, lifetime) = call_broker(request.scope(), request.force_refresh()).await?;
 ///     Ok(AccessToken::new(token, OffsetDateTime::now_utc() + lifetime))
 /// });

@@ -74,6 +74,28 @@ impl<A: Audience> HealthcareClient<A> {
 /// A builder for a [`HealthcareClient`].
 ///
 /// Created by [`HealthcareClient::builder`] and [`HealthcareClient::builder_from_auth`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use azure_healthcare_auth::HealthcareClient;
+/// # use azure_healthcare_auth::testing::FakeServer;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_healthcare_auth::Result<()> {
+/// # let fake_server = FakeServer::start().await;
+/// # let (audience, credential) = (fake_server.fhir(), fake_server.credential());
+/// let fhir = HealthcareClient::builder(audience, credential)
+///     .configure_http(|http| http.connect_timeout(Duration::from_secs(5)))
+///     .default_header("prefer", "handling=strict")
+///     .idle_timeout(Duration::from_secs(30))
+///     .body_limit(16 * 1024 * 1024)
+///     .build()?;
+/// fhir.get("Patient").send().await?.error_for_status()?;
+/// # Ok(()) }
+/// ```
 #[must_use = "a client is created by `build()`"]
 pub struct HealthcareClientBuilder<A> {
     auth: Auth<A>,

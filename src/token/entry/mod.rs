@@ -78,7 +78,7 @@ impl CacheEntry {
         }
     }
 
-    /// Returns a replacement for a value that the service rejected, or `None` if there is none.
+    /// Returns a replacement for a value that the service rejected, or `None` if the credential has no other token.
     pub(crate) async fn refresh_rejected(&self, rejected: &HeaderValue) -> Result<Option<HeaderValue>> {
         loop {
             let pending = match self.look_up_replacement(rejected)? {
@@ -93,7 +93,8 @@ impl CacheEntry {
             let forced = pending.is_forced();
             match pending.wait().await? {
                 Some(Ok(value)) if value != *rejected => return Ok(Some(value)),
-                Some(_) if forced => return Ok(None),
+                Some(Ok(_)) if forced => return Ok(None),
+                Some(Err(error)) if forced => return Err(error),
                 // An ordinary refresh returned no other token, or its runtime was dropped.
                 Some(_) | None => {}
             }

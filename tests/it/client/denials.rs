@@ -3,6 +3,7 @@
 #![cfg(feature = "client")]
 
 use std::{
+    error::Error as _,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -10,7 +11,7 @@ use std::{
 use azure_healthcare_auth::{
     Authenticator, Body, DenialCause, DicomVersion, ErrorKind, FhirAudience, HealthcareAuth,
     HealthcareClient, Result,
-    testing::{ChallengeFormat, FakeCredential, FakeServer},
+    testing::{ChallengeFormat, FakeCredential, FakeServer, ScriptedCredential},
 };
 use http::{HeaderValue, Method};
 use tokio::{
@@ -50,6 +51,19 @@ async fn request_is_replayed_only_once() {
     let error = client.post("Patient").send().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied);
     assert_eq!((tokens.calls(), count(&server).await), (2, 3));
+}
+
+#[tokio::test]
+async fn denial_has_the_error_of_a_failed_forced_refresh_as_its_source() {
+    let server = crate::wire::responding(ResponseTemplate::new(401)).await;
+    let hour = Duration::from_secs(3_600);
+    let credential =
+        ScriptedCredential::new().token("token-1", hour).error("AADSTS50173: the grant was revoked");
+    let client = HealthcareClient::new(fhir(&server), Arc::new(credential));
+    let error = client.get("Patient").send().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    assert!(error.source().unwrap().to_string().contains("AADSTS50173"), "{error:?}");
+    assert_eq!(count(&server).await, 1);
 }
 
 #[tokio::test]
