@@ -1,7 +1,7 @@
 //! Arbitrary paths, URLs and URIs do not panic, and every allowed one is on the audience's origin and below its base path.
 #![no_main]
 
-use azure_healthcare_auth::{Audience, DicomAudience, FhirAudience, fuzzing::is_allowed};
+use azure_healthcare_auth::{DicomAudience, FhirAudience, fuzzing::is_allowed};
 
 libfuzzer_sys::fuzz_target!(|input: &str| {
     let audience: FhirAudience = "https://fhir.contoso.example/r4".parse().unwrap();

@@ -20,8 +20,10 @@
 //! has not been tried with a real service. The client of this crate does not request a version, and an R4 Patient can be
 //! read as an R4B one.
 
+use std::time::Duration;
+
 use azure_healthcare_auth::{
-    Audience, Authenticator, Error, FhirAudience, HealthcareClient,
+    Authenticator, Error, FhirAudience, HealthcareClient,
     testing::{FakeServer, Fault},
 };
 use fhir_sdk::{
