@@ -28,12 +28,12 @@ type Inherent = Authenticator<FhirAudience>;
 type TraitObject = Arc<dyn HealthcareAuth<Audience = FhirAudience>>;
 
 /// The cache entry of the lower bound.
-struct CacheEntry {
+struct LowerBound {
     value: HeaderValue,
     expires_on: SystemTime,
 }
 
-type Bound = Arc<ArcSwapOption<CacheEntry>>;
+type Bound = Arc<ArcSwapOption<LowerBound>>;
 
 fn bound_hit(bound: &Bound) -> HeaderValue {
     match &*bound.load() {
@@ -161,7 +161,7 @@ fn main() {
     let value = runtime.block_on(inherent.authorization()).expect("the credential returns a token");
     let object: TraitObject = Arc::new(inherent.clone());
     let expires_on = SystemTime::now() + Duration::from_secs(3600);
-    let bound = Arc::new(ArcSwapOption::from_pointee(CacheEntry { value, expires_on }));
+    let bound = Arc::new(ArcSwapOption::from_pointee(LowerBound { value, expires_on }));
 
     let mut criterion = Criterion::default().configure_from_args();
     benches(&mut criterion, &runtime, &bound, &inherent, &object);

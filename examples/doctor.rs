@@ -103,7 +103,10 @@ async fn diagnose<A: Audience>(
     credential: Credential,
     path: &str,
 ) -> Option<()> {
-    report.ok("endpoint", format!("{} service, {}", audience.service(), describe_host(&audience)));
+    report.ok(
+        "endpoint",
+        format!("{} service, {}", audience.service().as_str().to_uppercase(), describe_host(&audience)),
+    );
     report.ok("audience", format!("resource {}, scope {}", audience.resource(), audience.scope()));
 
     let auth = Authenticator::new(audience, credential.inner.clone());

@@ -17,7 +17,7 @@ use crate::{Audience, Result};
 /// ```
 /// use std::sync::Arc;
 ///
-/// use azure_healthcare_auth::{Audience, FhirAudience, HealthcareAuth, Result};
+/// use azure_healthcare_auth::{FhirAudience, HealthcareAuth, Result};
 /// use http::HeaderValue;
 ///
 /// struct FixedAuth(FhirAudience);

@@ -48,7 +48,7 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{Audience, Authenticator, DicomAudience, FhirAudience};
+/// use azure_healthcare_auth::{Authenticator, DicomAudience, FhirAudience};
 /// # use azure_healthcare_auth::testing::FakeServer;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -183,7 +183,7 @@ impl<A: Audience> Authenticator<A> {
     /// Returns `None` if there is no replacement:
     ///
     /// * The credential returned the same token. No other refresh is forced for this token.
-    /// * The last forced refresh ended less than 30 seconds ago.
+    /// * The last forced refresh completed less than 30 seconds ago.
     ///
     /// A replaced token is not used again while its replacement is valid, even if the credential returns it again. Only
     /// the last replaced token is remembered.

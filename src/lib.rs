@@ -82,7 +82,7 @@
 //! * `identity` (default): credentials that run a command-line tool or use `azure_identity`.
 //! * `client-certificate`: a client certificate for `credentials::from_env`. Needs OpenSSL.
 //! * `reqwest-middleware`, `tower`: the adapters for these crates. The adapter for `azure_core` needs no feature.
-//! * `serde`: deserializes and serializes audiences.
+//! * `serde`: deserializes and serializes audiences and the enums of the interface.
 //! * `testing`: fake services for tests.
 //!
 //! # Limits

@@ -50,7 +50,7 @@ fn cache_hit_through_trait_object_allocates_only_the_boxed_future() {
 }
 
 #[test]
-fn allocations_are_counted() {
+fn allocation_counter_counts_allocations() {
     assert!(measure(|| drop(bearer("A"))).count_total > 0);
 }
 

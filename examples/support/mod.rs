@@ -164,7 +164,7 @@ pub(crate) fn exit_with_usage(error: &str, usage: &str) -> ! {
 /// Fetches a token and logs its resource, the credential that returned it, and its remaining lifetime.
 pub(crate) async fn fetch_token<A: Audience>(auth: &Authenticator<A>, credential: &Credential) -> Result<()> {
     let audience = auth.audience();
-    log("service", &format!("{} at {audience}", audience.service()));
+    log("service", &format!("{} at {audience}", audience.service().as_str().to_uppercase()));
     log("resource", audience.resource());
     let started = Instant::now();
     auth.authorization().await?;

@@ -46,18 +46,7 @@ use crate::{Audience, HealthcareAuth, Result};
 /// # Errors
 ///
 /// The pipeline's error has the kind [`Credential`](azure_core::error::ErrorKind::Credential), and the error of this
-/// crate is one of its sources:
-///
-/// ```
-/// # fn print_kind(error: azure_core::Error) {
-/// use std::{error::Error as _, iter::successors};
-///
-/// let mut sources = successors(error.source(), |&error| error.source());
-/// if let Some(error) = sources.find_map(|error| error.downcast_ref::<azure_healthcare_auth::Error>()) {
-///     println!("{:?}", error.kind());
-/// }
-/// # }
-/// ```
+/// crate is one of its sources.
 ///
 /// # Examples
 ///
@@ -65,7 +54,7 @@ use crate::{Audience, HealthcareAuth, Result};
 /// use std::sync::Arc;
 ///
 /// use azure_core::http::{ClientOptions, Context, Method, Pipeline, Request};
-/// use azure_healthcare_auth::{Audience, Authenticator, adapters::BearerPolicy};
+/// use azure_healthcare_auth::{Authenticator, adapters::BearerPolicy};
 /// # use azure_healthcare_auth::testing::FakeServer;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -82,6 +71,19 @@ use crate::{Audience, HealthcareAuth, Result};
 /// let response = pipeline.send(&Context::new(), &mut Request::new(patients, Method::Get), None).await?;
 /// assert_eq!(u16::from(response.status()), 200);
 /// # Ok(()) }
+/// ```
+///
+/// Finding the error of this crate:
+///
+/// ```
+/// # fn print_kind(error: azure_core::Error) {
+/// use std::{error::Error as _, iter::successors};
+///
+/// let mut sources = successors(error.source(), |&error| error.source());
+/// if let Some(error) = sources.find_map(|error| error.downcast_ref::<azure_healthcare_auth::Error>()) {
+///     println!("{:?}", error.kind());
+/// }
+/// # }
 /// ```
 pub struct BearerPolicy<A>(Bearer<A>);
 

@@ -56,7 +56,7 @@
 //! use std::{error::Error as _, iter::successors, sync::Arc};
 //!
 //! use azure_core::http::{ClientOptions, Context, Method, Pipeline, Request, Url};
-//! use azure_healthcare_auth::{Audience, Authenticator, Error, ErrorKind, adapters::BearerPolicy};
+//! use azure_healthcare_auth::{Authenticator, Error, ErrorKind, adapters::BearerPolicy};
 //! # use azure_healthcare_auth::testing::FakeServer;
 //!
 //! # #[tokio::main(flavor = "current_thread")]

@@ -47,19 +47,6 @@ use crate::{Audience, HealthcareAuth};
 /// The stack's error is [`Error::Middleware`] and contains the error of this crate. If `reqwest-retry` comes first, it
 /// adds a layer of its own. A [`reqwest::Error`] is returned unchanged.
 ///
-/// ```
-/// use azure_healthcare_auth::Error;
-/// use reqwest_retry::RetryError;
-///
-/// fn find(error: &reqwest_middleware::Error) -> Option<&Error> {
-///     let reqwest_middleware::Error::Middleware(error) = error else { return None };
-///     match error.downcast_ref::<RetryError>() {
-///         Some(RetryError::Error(error) | RetryError::WithRetries { err: error, .. }) => find(error),
-///         None => error.downcast_ref::<Error>(),
-///     }
-/// }
-/// ```
-///
 /// # Examples
 ///
 /// ```
@@ -73,7 +60,7 @@ use crate::{Audience, HealthcareAuth};
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let fake_server = FakeServer::start().await;
 /// # let (audience, credential) = (fake_server.fhir(), fake_server.credential());
-/// # let patients = azure_healthcare_auth::Audience::url(&audience, "Patient")?;
+/// # let patients = audience.url("Patient")?;
 /// let authenticator = Authenticator::new(audience, credential);
 /// let http = reqwest::Client::builder().redirect(Policy::none()).read_timeout(Duration::from_secs(60));
 /// # let http = http.no_proxy();
@@ -83,6 +70,21 @@ use crate::{Audience, HealthcareAuth};
 /// let response = client.get(patients).send().await?;
 /// assert_eq!(response.status(), 200);
 /// # Ok(()) }
+/// ```
+///
+/// Finding the error of this crate:
+///
+/// ```
+/// use azure_healthcare_auth::Error;
+/// use reqwest_retry::RetryError;
+///
+/// fn find(error: &reqwest_middleware::Error) -> Option<&Error> {
+///     let reqwest_middleware::Error::Middleware(error) = error else { return None };
+///     match error.downcast_ref::<RetryError>() {
+///         Some(RetryError::Error(error) | RetryError::WithRetries { err: error, .. }) => find(error),
+///         None => error.downcast_ref::<Error>(),
+///     }
+/// }
 /// ```
 pub struct BearerMiddleware<A>(Bearer<A>);
 

@@ -36,16 +36,6 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// The stack's error is a box that contains an error of this crate, or the unchanged error of the inner service.
 ///
-/// ```
-/// # fn print_kind(error: Box<dyn std::error::Error + Send + Sync>) {
-/// use azure_healthcare_auth::Error;
-///
-/// if let Some(error) = error.downcast_ref::<Error>() {
-///     println!("{:?}: {error}", error.kind());
-/// }
-/// # }
-/// ```
-///
 /// # Examples
 ///
 /// ```
@@ -55,7 +45,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// use http_body_util::Empty;
 /// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 /// use tower::{Service, ServiceBuilder, ServiceExt};
-/// # use azure_healthcare_auth::{Audience, testing::FakeServer};
+/// # use azure_healthcare_auth::{testing::FakeServer};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -70,6 +60,18 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// let response = client.ready().await?.call(request).await?;
 /// assert_eq!(response.status(), 200);
 /// # Ok(()) }
+/// ```
+///
+/// Finding the error of this crate:
+///
+/// ```
+/// # fn print_kind(error: Box<dyn std::error::Error + Send + Sync>) {
+/// use azure_healthcare_auth::Error;
+///
+/// if let Some(error) = error.downcast_ref::<Error>() {
+///     println!("{:?}: {error}", error.kind());
+/// }
+/// # }
 /// ```
 pub struct BearerLayer<A, B> {
     bearer: Bearer<A>,
@@ -139,7 +141,7 @@ impl<S, A, B> Layer<S> for BearerLayer<A, B> {
 /// use http_body_util::Empty;
 /// use hyper_util::{client::legacy::{Client, connect::HttpConnector}, rt::TokioExecutor};
 /// use tower::{Layer, ServiceExt};
-/// # use azure_healthcare_auth::{Audience, testing::FakeServer};
+/// # use azure_healthcare_auth::{testing::FakeServer};
 ///
 /// type Body = Empty<bytes::Bytes>;
 ///

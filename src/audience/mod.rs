@@ -68,9 +68,11 @@ mod sealed {
 /// ```
 pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// Returns the kind of the service.
+    #[must_use]
     fn service(&self) -> ServiceKind;
 
     /// Returns the base URL of the service. It ends in `/`, and every request goes to a URL below it.
+    #[must_use]
     fn endpoint(&self) -> &Url {
         self.target().endpoint()
     }
@@ -79,12 +81,14 @@ pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + '
     ///
     /// Azure CLI takes it as `az account get-access-token --resource`, Azure PowerShell as
     /// `Get-AzAccessToken -ResourceUrl`.
+    #[must_use]
     fn resource(&self) -> &str {
         self.target().resource()
     }
 
     /// Returns the scope that tokens are requested for at the v2 token endpoint of Microsoft Entra: the resource followed
     /// by `/.default`.
+    #[must_use]
     fn scope(&self) -> &str {
         self.target().scope()
     }

@@ -43,7 +43,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// ```
 /// use std::time::Duration;
 ///
-/// use azure_healthcare_auth::{Audience, UnverifiedClaims};
+/// use azure_healthcare_auth::{UnverifiedClaims};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {

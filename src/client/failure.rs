@@ -8,7 +8,7 @@ use crate::{Error, ErrorKind, ServiceKind, error::chain::error_chain};
 /// The maximum length of the cause in an error message, in characters. Over HTTP/2, it can contain text of the peer.
 const MAX_CAUSE_LENGTH: usize = 200;
 
-/// Why a request was not sent, or a response not received, completely.
+/// The cause of an incomplete request or response.
 pub(super) enum TransportFailure {
     /// The caller's stream of the request body yielded an error.
     RequestBody,

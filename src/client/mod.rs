@@ -43,7 +43,7 @@ pub use response::{Response, StreamedResponse};
 /// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{Audience, HealthcareClient, ServiceKind};
+/// use azure_healthcare_auth::{HealthcareClient, ServiceKind};
 /// use serde_json::{Value, json};
 /// # use azure_healthcare_auth::{DicomVersion, testing::FakeServer};
 ///

@@ -56,7 +56,7 @@ fn prefers_async(headers: &HeaderMap) -> bool {
     headers.get_all("prefer").iter().any(contains)
 }
 
-/// Why an attempt was not successful.
+/// The kind of failure of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FailureKind {
     /// No connection was made, so the service did not receive the request.

@@ -170,8 +170,12 @@ mod tests {
     }
 
     fn connection_error(name: &str) -> Error {
-        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-        let error = Error::with_error(ErrorKind::Connection, refused, "failed to execute `reqwest` request");
+        let connection_refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let error = Error::with_error(
+            ErrorKind::Connection,
+            connection_refused,
+            "failed to execute `reqwest` request",
+        );
         let context = "retry policy expired and the request will no longer be retried";
         credential_error(name, error.with_context(context))
     }

@@ -58,7 +58,7 @@ const MAX_OUTPUT: u64 = 1024 * 1024;
 /// # Ok(()) }
 /// # assert!(credential().is_ok());
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ProcessExecutor;
 

@@ -75,8 +75,9 @@ mod tests {
 
     #[test]
     fn message_contains_the_reason_of_a_failed_connection_once() {
-        let refused = io::Error::other("Connection refused (os error 111)");
-        let error = azure_core::Error::with_error(CoreKind::Connection, refused, "failed to execute");
+        let connection_refused = io::Error::other("Connection refused (os error 111)");
+        let error =
+            azure_core::Error::with_error(CoreKind::Connection, connection_refused, "failed to execute");
         let error = azure_core::Error::with_error(CoreKind::Credential, error, "retry policy expired");
         assert_eq!(redacted_message(&error), "retry policy expired: Connection refused (os error 111)");
         let error = azure_core::Error::new(CoreKind::Io, io::Error::other("reset"));

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{hints::ErrorHints, outcome::Outcome};
+use super::{hints::ErrorHints, outcome::OperationOutcome};
 use crate::{
     audience::{
         cloud::{Cloud, PUBLIC_DICOM},
@@ -29,7 +29,7 @@ pub(super) struct DenialContext<'a> {
     /// The tenant in the authority that the challenge names.
     pub(super) trusted_tenant: Option<&'a str>,
     pub(super) claims: Option<&'a UnverifiedClaims>,
-    pub(super) outcome: Option<&'a Outcome>,
+    pub(super) outcome: Option<&'a OperationOutcome>,
     /// `true` if the body is the DICOM service's plain text "Authorization failed."
     pub(super) plain_text_forbidden: bool,
     pub(super) now: SystemTime,

@@ -26,7 +26,7 @@ use std::{fmt, time::SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use self::{context::DenialContext, hints::ErrorHints, outcome::Outcome};
+use self::{context::DenialContext, hints::ErrorHints, outcome::OperationOutcome};
 use crate::{
     audience::service_kind::ServiceKind,
     claims::UnverifiedClaims,
@@ -102,7 +102,7 @@ impl Denial {
         let Evidence { service, endpoint, resource, status, headers, body, authorization, now, refresh } =
             evidence;
         let challenges = challenge::from_headers(headers);
-        let outcome = Outcome::parse(&body);
+        let outcome = OperationOutcome::parse(&body);
         let claims = UnverifiedClaims::from_authorization(authorization);
         let bearer = || challenges.iter().filter(|challenge| challenge.is("Bearer"));
         let param = |name: &str| bearer().find_map(|challenge| challenge.param(name));

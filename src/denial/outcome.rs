@@ -48,7 +48,7 @@ const CODES: [&str; 33] = [
 
 /// The parts of an `OperationOutcome` that may be kept. Its texts can be about a patient, its codes cannot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Outcome {
+pub(super) struct OperationOutcome {
     /// The codes of the issues that are errors, in their order, with `other` for codes that FHIR does not define.
     pub(super) codes: Vec<&'static str>,
     /// The outcome's id, if it is a GUID. The FHIR service sets it to the request id.
@@ -57,7 +57,7 @@ pub(super) struct Outcome {
     pub(super) hints: ErrorHints,
 }
 
-impl Outcome {
+impl OperationOutcome {
     /// Parses a body. Returns `None` if it is longer than 64 KiB or not an `OperationOutcome` in JSON.
     pub(super) fn parse(body: &[u8]) -> Option<Self> {
         if body.len() > MAX_DENIAL_BODY {
@@ -109,8 +109,8 @@ mod tests {
     use super::*;
     use crate::claims::samples::RandomBytes;
 
-    fn parse(value: Value) -> Option<Outcome> {
-        Outcome::parse(value.to_string().as_bytes())
+    fn parse(value: Value) -> Option<OperationOutcome> {
+        OperationOutcome::parse(value.to_string().as_bytes())
     }
 
     #[test]
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bodies_are_not_parsed() {
+    fn bodies_other_than_operation_outcomes_are_ignored() {
         for value in [
             json!({"resourceType": "Patient", "issue": []}),
             json!([]),
@@ -167,17 +167,17 @@ mod tests {
         ] {
             assert_eq!(parse(value), None);
         }
-        assert_eq!(Outcome::parse(b""), None);
-        assert_eq!(Outcome::parse(b"<html>401</html>"), None);
+        assert_eq!(OperationOutcome::parse(b""), None);
+        assert_eq!(OperationOutcome::parse(b"<html>401</html>"), None);
         let padded = format!("{}{{\"resourceType\":\"OperationOutcome\"}}", " ".repeat(MAX_DENIAL_BODY));
-        assert_eq!(Outcome::parse(padded.as_bytes()), None);
+        assert_eq!(OperationOutcome::parse(padded.as_bytes()), None);
         let padding = MAX_DENIAL_BODY - r#"{"resourceType":"OperationOutcome"}"#.len();
-        assert!(Outcome::parse(&padded.as_bytes()[MAX_DENIAL_BODY - padding..]).is_some());
-        assert!(Outcome::parse(b"\xef\xbb\xbf{\"resourceType\":\"OperationOutcome\"}").is_some());
+        assert!(OperationOutcome::parse(&padded.as_bytes()[MAX_DENIAL_BODY - padding..]).is_some());
+        assert!(OperationOutcome::parse(b"\xef\xbb\xbf{\"resourceType\":\"OperationOutcome\"}").is_some());
     }
 
     #[test]
-    fn number_of_issues_is_limited() {
+    fn number_of_parsed_issues_is_limited() {
         let outcome =
             parse(json!({"resourceType": "OperationOutcome", "issue": vec![json!({"code": "login"}); 999]}));
         assert_eq!(outcome.unwrap().codes.len(), MAX_ISSUES);
@@ -196,8 +196,8 @@ mod tests {
         for _ in 0..1_000 {
             let mut body = br#"{"resourceType":"OperationOutcome","issue":"#.to_vec();
             body.extend(random.bytes(40, b"[]{}\":,code01\\\xc3"));
-            let _ = Outcome::parse(&body);
-            let _ = Outcome::parse(&random.bytes(40, b"[]{}\":,e1"));
+            let _ = OperationOutcome::parse(&body);
+            let _ = OperationOutcome::parse(&random.bytes(40, b"[]{}\":,e1"));
         }
     }
 }

@@ -104,7 +104,7 @@ fn explain(table: &Table, row: &Row) -> Denial {
 }
 
 #[test]
-fn every_row_has_the_expected_cause() {
+fn denial_has_the_expected_cause_for_every_row() {
     let table = table();
     for row in &table.rows {
         assert_eq!(explain(&table, row).cause().as_str(), row.cause, "{}", row.case);
@@ -115,7 +115,7 @@ fn every_row_has_the_expected_cause() {
 ///
 /// After a change of the wording, run `INSTA_UPDATE=always cargo test --lib denial` and review the changed snapshots.
 #[test]
-fn wording_matches_the_snapshots() {
+fn denial_wording_matches_the_snapshots() {
     let table = table();
     for cause in DenialCause::ALL {
         let mut wording = String::new();
@@ -145,7 +145,7 @@ fn readme_shows_a_denial_of_the_table() {
 }
 
 #[test]
-fn table_has_every_cause_and_service() {
+fn denial_table_has_every_cause_and_service() {
     let table = table();
     for cause in DenialCause::ALL {
         assert!(table.rows.iter().any(|row| row.cause == cause.as_str()), "{cause}");

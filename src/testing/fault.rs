@@ -64,7 +64,7 @@ const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-ms-retry-after-ms"
 /// assert_eq!(create(Fault::TruncatedBody).await.unwrap_err().kind(), ErrorKind::Connection);
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
     /// 401: the token's audience is invalid.

@@ -192,7 +192,7 @@ fn time(text: &str) -> SystemTime {
 }
 
 #[test]
-fn rules_match_scenarios() {
+fn token_cache_rules_follow_every_scenario() {
     let specification: Specification = serde_json::from_str(include_str!("scenarios.json")).unwrap();
     let mut failures = String::new();
     for scenario in &specification.scenarios {

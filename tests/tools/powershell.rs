@@ -122,7 +122,7 @@ async fn script_requests_resource_and_tenant() {
 }
 
 #[tokio::test]
-async fn working_directory_is_root() {
+async fn powershell_runs_in_the_root_directory() {
     let pwsh = FakePwsh::with_output(&token_output(), "", 0);
     pwsh.get_token().await.unwrap();
     assert_eq!(pwsh.working_directory(), "/\n");

@@ -83,7 +83,7 @@ impl LoginManager for Login {
 
     async fn authenticate(&mut self, _: HttpClient) -> Result<HeaderValue, Error> {
         let other = match &self.last {
-            Some(rejected) => self.auth.refresh_rejected(rejected).await?,
+            Some(rejected) => self.auth.refresh_rejected(rejected).await.ok().flatten(),
             None => None,
         };
         let value = match other {

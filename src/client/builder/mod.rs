@@ -48,7 +48,8 @@ impl<A: Audience> HealthcareClient<A> {
 
     /// Returns a builder for a client that gets its tokens from `auth`.
     ///
-    /// `auth` is an [`Authenticator`], or an `Arc` of any [`HealthcareAuth`].
+    /// `auth` is an [`Authenticator`], or an `Arc` of any [`HealthcareAuth`]. Pass an `Authenticator` by value:
+    /// [`for_audience`](HealthcareClient::for_audience) fails for a client that was built from an `Arc`.
     ///
     /// # Examples
     ///

@@ -130,7 +130,7 @@ fn rejected_http_settings_fail_the_build() {
 }
 
 #[test]
-fn debug_shows_no_header() {
+fn debug_output_of_the_client_builder_shows_no_header() {
     let builder = builder("http://127.0.0.1:1").default_header("x-secret", "marker");
     let debug = format!("{builder:?}") + &format!("{:?}", builder.build().unwrap());
     assert!(debug.contains("idle_timeout: 60s") && debug.contains("body_limit: 67108864"), "{debug}");

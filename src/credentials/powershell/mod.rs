@@ -77,6 +77,7 @@ pub struct AzurePowerShellCredential {
 
 impl AzurePowerShellCredential {
     /// Creates a credential for the tenant of the signed-in account, with a timeout of 30 s. It starts no process.
+    #[must_use]
     pub const fn new() -> Self {
         Self { program: None, tenant: None, timeout: DEFAULT_TIMEOUT }
     }

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn unsafe_characters_are_rejected() {
+    fn characters_that_are_unsafe_in_the_script_are_rejected() {
         // This includes the typographic quotation marks that PowerShell accepts, white space, `$` and backticks.
         for c in '\0'..='\u{ffff}' {
             let text = format!("x{c}x");

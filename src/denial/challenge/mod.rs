@@ -20,7 +20,7 @@ const MAX_PARAMS: usize = 32;
 /// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{Audience, Denial, HealthcareClient};
+/// use azure_healthcare_auth::{Denial, HealthcareClient};
 /// # use azure_healthcare_auth::testing::{FakeServer, FakeCredential, ChallengeFormat};
 ///
 /// /// Returns the audience that the service expects, if the response names it.
@@ -79,6 +79,7 @@ impl Challenge {
     }
 
     /// Returns the names and values of all parameters, in the server's order and spelling.
+    #[must_use]
     pub fn params(&self) -> impl Iterator<Item = (&str, &str)> {
         self.params.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

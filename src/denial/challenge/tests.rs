@@ -96,7 +96,7 @@ fn random_headers_do_not_panic() {
 }
 
 #[test]
-fn debug_shows_no_values() {
+fn debug_output_of_a_challenge_shows_no_values() {
     let challenges = parse(br#"Secretive secret="secret""#);
     assert_eq!(format!("{challenges:?}"), "[Challenge { params: 1, .. }]");
 }

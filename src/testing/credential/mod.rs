@@ -53,7 +53,7 @@ pub(super) const MAX_TIME: u64 = 253_402_300_799;
 /// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{Audience, DenialCause, HealthcareClient, testing::{FakeCredential, FakeServer}};
+/// use azure_healthcare_auth::{DenialCause, HealthcareClient, testing::{FakeCredential, FakeServer}};
 /// use std::sync::Arc;
 ///
 /// # #[tokio::main(flavor = "current_thread")]

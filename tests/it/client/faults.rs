@@ -35,7 +35,7 @@ async fn wait_for_capacity(checks: &mut JoinSet<()>) {
 
 /// The behavior of the service on each connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
+enum ConnectionFault {
     ClosedAtOnce,
     ClosedDuringRequest,
     ClosedAfterRequest,
@@ -45,14 +45,14 @@ enum Fault {
     TruncatedBody,
 }
 
-const FAULTS: [Fault; 7] = [
-    Fault::ClosedAtOnce,
-    Fault::ClosedDuringRequest,
-    Fault::ClosedAfterRequest,
-    Fault::ResetAfterRequest,
-    Fault::InvalidResponse,
-    Fault::TruncatedHead,
-    Fault::TruncatedBody,
+const FAULTS: [ConnectionFault; 7] = [
+    ConnectionFault::ClosedAtOnce,
+    ConnectionFault::ClosedDuringRequest,
+    ConnectionFault::ClosedAfterRequest,
+    ConnectionFault::ResetAfterRequest,
+    ConnectionFault::InvalidResponse,
+    ConnectionFault::TruncatedHead,
+    ConnectionFault::TruncatedBody,
 ];
 
 /// Larger than all socket buffers.
@@ -64,7 +64,7 @@ struct Counts {
     complete_requests: AtomicUsize,
 }
 
-async fn failing(fault: Fault) -> (FhirAudience, Arc<Counts>) {
+async fn failing(fault: ConnectionFault) -> (FhirAudience, Arc<Counts>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let audience = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     let counts = Arc::new(Counts::default());
@@ -79,8 +79,8 @@ async fn failing(fault: Fault) -> (FhirAudience, Arc<Counts>) {
     (audience, counts)
 }
 
-async fn fail(mut stream: TcpStream, fault: Fault, counts: &Counts) -> std::io::Result<()> {
-    if fault == Fault::ClosedAtOnce {
+async fn fail(mut stream: TcpStream, fault: ConnectionFault, counts: &Counts) -> std::io::Result<()> {
+    if fault == ConnectionFault::ClosedAtOnce {
         return Ok(());
     }
     let (mut request, mut buffer) = (Vec::new(), vec![0; 1 << 16]);
@@ -88,7 +88,7 @@ async fn fail(mut stream: TcpStream, fault: Fault, counts: &Counts) -> std::io::
         let read = stream.read(&mut buffer).await?;
         request.extend_from_slice(&buffer[..read]);
         let Some(head) = request.windows(4).position(|end| end == b"\r\n\r\n") else { continue };
-        if fault == Fault::ClosedDuringRequest {
+        if fault == ConnectionFault::ClosedDuringRequest {
             return Ok(());
         }
         let text = String::from_utf8_lossy(&request[..head]).to_lowercase();
@@ -100,10 +100,10 @@ async fn fail(mut stream: TcpStream, fault: Fault, counts: &Counts) -> std::io::
     counts.complete_requests.fetch_add(1, Ordering::SeqCst);
     match fault {
         // Without a linger time, dropping the connection resets it.
-        Fault::ResetAfterRequest => stream.set_zero_linger(),
-        Fault::InvalidResponse => stream.write_all(b"\x00\xff no HTTP\r\n\r\n").await,
-        Fault::TruncatedHead => stream.write_all(b"HTTP/1.1 201 Cre").await,
-        Fault::TruncatedBody => stream.write_all(TRUNCATED).await,
+        ConnectionFault::ResetAfterRequest => stream.set_zero_linger(),
+        ConnectionFault::InvalidResponse => stream.write_all(b"\x00\xff no HTTP\r\n\r\n").await,
+        ConnectionFault::TruncatedHead => stream.write_all(b"HTTP/1.1 201 Cre").await,
+        ConnectionFault::TruncatedBody => stream.write_all(TRUNCATED).await,
         _ => Ok(()),
     }
 }
@@ -153,7 +153,7 @@ async fn connection_failure_never_duplicates_a_request_that_is_not_idempotent() 
                 let case = format!(
                     "{name}, {fault:?}: {connections} connections, {complete} complete requests, {outcome:?}"
                 );
-                if name == "HEAD" && fault == Fault::TruncatedBody {
+                if name == "HEAD" && fault == ConnectionFault::TruncatedBody {
                     // The response to HEAD has no body, so it is complete.
                     assert!(outcome.is_ok(), "{case}");
                     return;

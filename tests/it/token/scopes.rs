@@ -5,7 +5,7 @@ use azure_healthcare_auth::{Authenticator, DicomAudience, DicomVersion, FhirAudi
 use crate::wire::credential;
 
 #[tokio::test]
-async fn each_service_has_its_scope() {
+async fn token_is_requested_for_the_scope_of_each_service() {
     let tokens = credential();
     let fhir = FhirAudience::workspace("contoso", "records").build().unwrap();
     let auth = Authenticator::new(fhir, tokens.clone());

@@ -39,7 +39,7 @@ case_dicom_file_is_retrieved_unchanged() {
   cmp "$file" "$CASE/back.dcm" >"$CASE/cmp" 2>&1 || fail "$(<"$CASE/cmp")"
 }
 
-# ----- a gateway that restarts during a request: started by the case, because other cases use the shared one
+# A gateway that restarts during a request: started by the case, because other cases use the shared one
 
 # within SECONDS COMMAND...: the command succeeds within that time; it is retried until then
 within() {

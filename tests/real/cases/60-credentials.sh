@@ -107,7 +107,7 @@ case_static_token_opens_fhir() {
   [[ $(az_token_calls) == 1 ]] || fail "another token was requested"
 }
 
-# ----- chains: az is the first of the developer tools
+# Chains: az is the first of the developer tools
 
 # expect_azure_powershell [PATH]: the chain of developer tools uses Azure PowerShell and calls no later member
 expect_azure_powershell() {
@@ -153,7 +153,7 @@ case_chain_reports_error_of_each_member() {
   expect_error 'Azure CLI: .*az login.*; Azure PowerShell: .*Connect-AzAccount.*; Azure Developer CLI: .*azd auth login'
 }
 
-# ----- a token that the service rejects before its reported expiry
+# A token that the service rejects before its reported expiry
 
 case_rejected_token_of_client_secret_is_replaced() {
   use_client_secret

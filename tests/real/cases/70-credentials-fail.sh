@@ -21,7 +21,7 @@ entra_statuses() {
   curl -sSf "$ENTRA_HTTP/log?client_id=$APP_ID" | jq -r '.[].status'
 }
 
-# ----- Entra rejects the request
+# Entra rejects the request
 
 case_wrong_secret_is_reported() {
   use_client_secret wrong
@@ -75,7 +75,7 @@ case_other_tools_report_rejection_by_entra() {
   expect_no_token azd 5 AADSTS7000215
 }
 
-# ----- the credential is unavailable
+# The credential is unavailable
 
 case_tools_without_account_are_reported() {
   use_other_tools
@@ -103,7 +103,7 @@ case_machine_without_identity_is_reported() {
   expect_no_token managed-identity 15 'managed identity: .*refused'
 }
 
-# ----- Entra is unreachable or fails
+# Entra is unreachable or fails
 
 # `azure_identity` alone retried for 82 s.
 case_untrusted_certificate_is_reported_without_retries() {
@@ -169,7 +169,7 @@ case_slow_entra_succeeds_and_hanging_entra_is_reported() {
   expect_no_token env 25 'localhost returned no token within 15 s \(last attempt: no response'
 }
 
-# ----- no request is sent
+# No request is sent
 
 case_incomplete_variables_are_reported() {
   local name

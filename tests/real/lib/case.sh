@@ -10,7 +10,7 @@ APP_SECRET=$APP_ID-secret
 STATUS=
 ELAPSED_MS=
 
-# ----- ending a case
+# Ending a case
 
 fail() {
   echo "$*" >"$CASE/reason"
@@ -22,7 +22,7 @@ skip() {
   exit 77
 }
 
-# ----- fake Entra: each case has its own app, so that its settings do not affect other cases
+# Fake Entra: each case has its own app, so that its settings do not affect other cases
 
 # entra_app FIELD=VALUE...: configures the case's app; values are JSON. The docstring of entra.py describes the fields.
 entra_app() {
@@ -38,7 +38,7 @@ entra_requests() {
   curl -sSf "$ENTRA_HTTP/log?client_id=$APP_ID" | jq -r '.[] | "\(.route) \(.scope // .resource)"'
 }
 
-# ----- Azure CLI, with a separate configuration directory for each case
+# Azure CLI, with a separate configuration directory for each case
 
 sign_in() {
   az login --service-principal -u "$APP_ID" -p "$APP_SECRET" --tenant "$TENANT_ID" \
@@ -55,7 +55,7 @@ az_token_calls() {
   grep -c '^account get-access-token' "$AZ_LOG" || true
 }
 
-# ----- other credentials: each function sets the environment of the program
+# Other credentials: each function sets the environment of the program
 
 # use_client_secret [SECRET]: of the case's app
 use_client_secret() {
@@ -90,7 +90,7 @@ use_other_tools() {
   touch "$TOOL_LOG"
 }
 
-# ----- requests and programs: each sets STATUS and writes to $CASE/out and $CASE/err
+# Requests and programs: each sets STATUS and writes to $CASE/out and $CASE/err
 
 # request URL [TOKEN]: STATUS is the HTTP status; the body is in $CASE/out, the headers are in $CASE/headers
 request() {
@@ -142,7 +142,7 @@ expect_no_secret() {
   ! grep -qE 'eyJ|-secret' "$CASE/err" "$@" || fail "a token or secret was printed: $(<"$CASE/err")"
 }
 
-# ----- the driver: a process with one client; driver/src/main.rs describes its commands
+# The driver: a process with one client; driver/src/main.rs describes its commands
 
 # start_driver [FHIR_URL [CREDENTIAL]]
 start_driver() {

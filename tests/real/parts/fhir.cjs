@@ -1,6 +1,6 @@
 // A FHIR R4 server on 127.0.0.1:$FHIR_PORT: Medplum's router and in-memory repository with Node.js's HTTP server.
 // The gateway validates tokens, this server does not. $FHIR_BASE is the base URL of its links.
-// A request with the header "x-response-delay: <seconds>" is executed and logged at once, and answered after the delay.
+// A request with the header "x-response-delay: <seconds>" is executed and logged at once, and the response is sent after the delay.
 const http = require("node:http");
 const { setTimeout: sleep } = require("node:timers/promises");
 const { indexSearchParameterBundle, indexStructureDefinitionBundle, getStatus } = require("@medplum/core");

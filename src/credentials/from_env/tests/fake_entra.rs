@@ -21,7 +21,7 @@ use crate::credentials::ChainedTokenCredential;
 
 /// The result of one attempt.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum FakeResponse {
+pub(super) enum EntraResponse {
     Token(&'static str),
     /// This status with an error of Entra that has this description.
     Status(u16, &'static str),
@@ -39,12 +39,12 @@ pub(super) enum FakeResponse {
 
 /// Returns the responses in order, one per attempt. The last one is for all further attempts.
 pub(super) struct FakeEntra {
-    responses: Mutex<Vec<FakeResponse>>,
+    responses: Mutex<Vec<EntraResponse>>,
     requests: Mutex<Vec<(String, String)>>,
 }
 
 impl FakeEntra {
-    pub(super) fn new(responses: &[FakeResponse]) -> Arc<Self> {
+    pub(super) fn new(responses: &[EntraResponse]) -> Arc<Self> {
         let responses = Mutex::new(responses.iter().rev().copied().collect());
         Arc::new(Self { responses, requests: Mutex::default() })
     }
@@ -85,34 +85,34 @@ impl HttpClient for FakeEntra {
         let response = |status: u16, media_type: &'static str, body: String| {
             let mut headers = Headers::new();
             headers.insert("content-type", media_type);
-            if let FakeResponse::RetryAfter(seconds) = fake_response {
+            if let EntraResponse::RetryAfter(seconds) = fake_response {
                 headers.insert(RETRY_AFTER, seconds);
             }
-            if let FakeResponse::Proxied(_) = fake_response {
+            if let EntraResponse::Proxied(_) = fake_response {
                 headers.insert("via", "1.1 proxy.contoso.example (squid/6.10)");
             }
             Ok(AsyncRawResponse::from_bytes(status.into(), headers, body))
         };
         const JSON: &str = "application/json; charset=utf-8";
         match fake_response {
-            FakeResponse::Token(token) => {
+            EntraResponse::Token(token) => {
                 // Entra returns `expires_in`, a managed identity endpoint `expires_on`.
                 let fields =
                     r#""token_type":"Bearer","expires_in":3600,"expires_on":"4102444800","resource":"x""#;
                 response(200, JSON, format!(r#"{{"access_token":"{token}",{fields}}}"#))
             }
-            FakeResponse::Status(status, description) => {
+            EntraResponse::Status(status, description) => {
                 let body = format!(r#"{{"error":"x","error_codes":[],"error_description":"{description}"}}"#);
                 response(status, JSON, body)
             }
-            FakeResponse::Html(status) => response(status, "text/html", "<html>canary</html>".into()),
-            FakeResponse::Proxied(status) => response(status, "text/plain", String::new()),
-            FakeResponse::RetryAfter(_) => response(503, JSON, "{}".into()),
-            FakeResponse::ConnectionError(cause) => {
+            EntraResponse::Html(status) => response(status, "text/html", "<html>canary</html>".into()),
+            EntraResponse::Proxied(status) => response(status, "text/plain", String::new()),
+            EntraResponse::RetryAfter(_) => response(503, JSON, "{}".into()),
+            EntraResponse::ConnectionError(cause) => {
                 let cause = io::Error::other(cause);
                 Err(Error::with_error(ErrorKind::Connection, cause, "failed to execute `reqwest` request"))
             }
-            FakeResponse::Hang => std::future::pending().await,
+            EntraResponse::Hang => std::future::pending().await,
         }
     }
 }

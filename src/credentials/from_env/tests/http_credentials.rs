@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::{
     super::http_policy::TOKEN_TIMEOUT,
     fake_entra::{
+        EntraResponse::{self, ConnectionError, Hang, Html, RetryAfter, Status, Token},
         FakeEntra,
-        FakeResponse::{self, ConnectionError, Hang, Html, RetryAfter, Status, Token},
     },
 };
 use crate::{Authenticator, Error, FhirAudience};
@@ -87,7 +87,7 @@ async fn error_names_cause_within_time_limit() {
     let file = TokenFile::new("failure");
     const CERTIFICATE: &str = "invalid peer certificate: UnknownIssuer";
     // Responses, part of the error, whether it is transient, maximum number of attempts, maximum time.
-    let rows: &[(&[FakeResponse], &str, bool, usize, Duration)] = &[
+    let rows: &[(&[EntraResponse], &str, bool, usize, Duration)] = &[
         (
             &[ConnectionError("Connection refused (os error 111)")],
             "Connection refused (os error 111)",

@@ -14,27 +14,27 @@ use super::{
         selection::{AppRegistration, CredentialConfig},
     },
     fake_entra::{
+        EntraResponse::{self, ConnectionError, Hang, Html, Proxied, Status, Token},
         FakeEntra,
-        FakeResponse::{self, ConnectionError, Hang, Html, Proxied, Status, Token},
     },
 };
 use crate::credentials::ChainedTokenCredential;
 
 /// The response of the Instance Metadata Service to the probe.
-const FOUND: FakeResponse = Status(400, "Required metadata header not specified");
+const FOUND: EntraResponse = Status(400, "Required metadata header not specified");
 const SCOPE: &str = "https://contoso-records.fhir.azurehealthcareapis.com/.default";
 
 /// Returns a chain of the Instance Metadata Service and a client secret, which share one fake.
-fn imds_chain(responses: &[FakeResponse]) -> (Arc<FakeEntra>, Arc<ChainedTokenCredential>) {
+fn imds_chain(responses: &[EntraResponse]) -> (Arc<FakeEntra>, Arc<ChainedTokenCredential>) {
     chain(responses, true)
 }
 
 /// Same as [`imds_chain`], for the managed identity of App Service.
-fn app_service_chain(responses: &[FakeResponse]) -> (Arc<FakeEntra>, Arc<ChainedTokenCredential>) {
+fn app_service_chain(responses: &[EntraResponse]) -> (Arc<FakeEntra>, Arc<ChainedTokenCredential>) {
     chain(responses, false)
 }
 
-fn chain(responses: &[FakeResponse], uses_imds: bool) -> (Arc<FakeEntra>, Arc<ChainedTokenCredential>) {
+fn chain(responses: &[EntraResponse], uses_imds: bool) -> (Arc<FakeEntra>, Arc<ChainedTokenCredential>) {
     let entra = FakeEntra::new(responses);
     let authority = Authority::from_env(&EnvVars::new(&|_| None)).unwrap();
     let app = AppRegistration { tenant_id: "tenant".into(), client_id: "client".into(), authority };

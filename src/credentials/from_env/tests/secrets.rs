@@ -13,8 +13,8 @@ use tracing::{
 
 use super::{
     fake_entra::{
+        EntraResponse::{ConnectionError, Html, Status, Token},
         FakeEntra,
-        FakeResponse::{ConnectionError, Html, Status, Token},
     },
     http_credentials::{TokenFile, authenticator, credentials},
 };

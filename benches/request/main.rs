@@ -8,7 +8,6 @@
 //! The ratio compares it with a baseline of the same run: plain `reqwest` with `bearer_auth` for the client of this
 //! crate, and the same stack with a fixed header for an adapter.
 
-#[path = "request/clients.rs"]
 mod clients;
 
 use std::{

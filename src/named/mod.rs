@@ -1,6 +1,9 @@
 //! [`ParseNameError`] and the macro `named_values`: one name per value of an enum, in `as_str`, `Display`, `FromStr` and
 //! serde.
 
+#[cfg(test)]
+mod tests;
+
 /// The error returned when a text is not the name of a value.
 ///
 /// The message lists the names. It does not contain the text, because that may be a secret that was pasted by mistake.
@@ -13,7 +16,7 @@
 /// let error = "China".parse::<Cloud>().unwrap_err();
 /// assert_eq!(error.to_string(), "unknown cloud: write `public` or `us-government`");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("unknown {what}: write {}", list(.names))]
 pub struct ParseNameError {
     pub(crate) what: &'static str,
@@ -81,60 +84,3 @@ macro_rules! named_values {
 }
 
 pub(crate) use named_values;
-
-#[cfg(test)]
-mod tests {
-    use std::{
-        fmt::{Debug, Display},
-        str::FromStr,
-    };
-
-    use super::ParseNameError;
-    use crate::{Cloud, DicomVersion, ErrorKind, ServiceKind};
-
-    macro_rules! for_each_enum {
-        ($check:ident) => {
-            $check(Cloud::ALL, Cloud::as_str);
-            $check(DicomVersion::ALL, DicomVersion::as_str);
-            $check(ErrorKind::ALL, ErrorKind::as_str);
-            $check(ServiceKind::ALL, ServiceKind::as_str);
-            #[cfg(feature = "client")]
-            $check(crate::DenialCause::ALL, crate::DenialCause::as_str);
-        };
-    }
-
-    fn check<T>(values: &[T], as_str: fn(T) -> &'static str)
-    where
-        T: Copy + Debug + Display + FromStr<Err = ParseNameError> + PartialEq,
-    {
-        for &value in values {
-            let name = as_str(value);
-            assert_eq!((value.to_string().as_str(), name.parse()), (name, Ok(value)));
-            for other in ["", "canary", &name.to_uppercase(), &format!("{name} ")] {
-                let message = other.parse::<T>().unwrap_err().to_string();
-                assert!(message.contains(&format!("`{name}`")) && !message.contains("canary"), "{message}");
-            }
-        }
-    }
-
-    #[test]
-    fn display_and_from_str_use_the_same_names() {
-        for_each_enum!(check);
-    }
-
-    #[cfg(feature = "serde")]
-    #[test]
-    fn serde_uses_the_same_names() {
-        fn check<T>(values: &[T], as_str: fn(T) -> &'static str)
-        where
-            T: Copy + Debug + PartialEq + serde::Serialize + serde::de::DeserializeOwned,
-        {
-            for &value in values {
-                let json = serde_json::json!(as_str(value));
-                assert_eq!(serde_json::to_value(value).unwrap(), json);
-                assert_eq!(serde_json::from_value::<T>(json).unwrap(), value);
-            }
-        }
-        for_each_enum!(check);
-    }
-}
