@@ -69,7 +69,7 @@ pub trait HealthcareAuth: Send + Sync {
 
     /// Returns the cached authorization value if it needs no refresh.
     ///
-    /// Never waits and never starts a refresh. The client and the adapters call this first to avoid the boxed future of
+    /// Never waits and never starts a refresh. The adapters call this first to avoid the boxed future of
     /// [`authorization`](Self::authorization), which they call if this returns `None`. The default implementation
     /// returns `None`.
     #[must_use]
@@ -91,8 +91,8 @@ pub trait HealthcareAuth: Send + Sync {
 
     /// Requests a replacement for a token that the service rejected with 401.
     ///
-    /// Returns `None` if the credential has no other token. The caller should then return the 401 response. The default
-    /// implementation returns `None`.
+    /// Returns `None` if the credential returned no other token, or if a forced refresh may not start yet. The caller
+    /// should then return the 401 response. The default implementation returns `None`.
     ///
     /// # Errors
     ///

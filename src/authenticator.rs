@@ -21,28 +21,28 @@ use crate::{
 ///
 /// * Concurrent requests share one call to the credential, and its token or error.
 /// * A fresh token is returned without a lock or an allocation.
-/// * 3 to 5 minutes before a token expires, the next request starts a refresh in the background. It and later requests
-///   use the cached token until then.
-/// * After a failed fetch, the authenticator backs off: it does not call the credential for 1 s, doubling to 30 s (to
-///   5 s before the first success). During the backoff, requests use the cached token, or get the last error if there
-///   is no valid one.
+/// * 3 to 5 minutes before a token expires, the next request starts a refresh in the background. Requests use the
+///   cached token until the refresh completes.
+/// * After a failed fetch, the authenticator backs off: it starts no ordinary fetch for up to 1 s. The backoff doubles
+///   with each failure, up to 30 s (5 s before the first success). During the backoff, requests use the cached token,
+///   or get the last error if there is no valid one.
 ///
 /// [Token lifecycle](crate::guide::token_lifecycle) describes the rules in detail.
 ///
 /// Clones, and the authenticators that [`for_audience`](Self::for_audience) returns, share the credential and its
-/// cached tokens. There is one token per *scope*, so all DICOM services with the default resource share one.
+/// cached tokens. There is one token per *scope*, so all DICOM services with the default resource share one token.
 ///
 /// An authenticator can be created outside a runtime and stored in a `static`. A fetch needs a Tokio runtime with time
 /// enabled. It runs in its own task, so it continues if the request that started it is canceled. If the runtime of a
-/// fetch is dropped, waiting requests on other runtimes start another fetch. If that runtime is neither dropped nor
-/// driven, they keep waiting.
+/// fetch is dropped, waiting requests on other runtimes start another fetch. If the runtime of the fetch is neither
+/// dropped nor polled, for example a current-thread runtime after `block_on`, they keep waiting.
 ///
 /// # Limitations
 ///
 /// * Only a request starts a refresh. If there is none in the 3 to 5 minutes before a token expires, the next request
 ///   waits for a fetch. To avoid this, call [`authorization`](Self::authorization) from a timer, once a minute.
 /// * A change of group memberships or application roles takes effect with the next token, and a managed identity caches
-///   its tokens for up to 24 hours. A role assignment of Azure needs no new token, but can take minutes to take effect.
+///   its tokens for up to 24 hours. An Azure role assignment needs no new token, but can take minutes to take effect.
 /// * Cached tokens stay in memory and are not wiped.
 ///
 /// # Examples
@@ -87,7 +87,7 @@ impl<A: Audience> Authenticator<A> {
         Self::builder(audience, credential).build()
     }
 
-    /// Creates a builder for an authenticator with other settings.
+    /// Returns a builder for an authenticator that gets its tokens from `credential`.
     ///
     /// # Examples
     ///
@@ -126,15 +126,16 @@ impl<A: Audience> Authenticator<A> {
         &self.audience
     }
 
-    /// Returns the time by the authenticator's clock.
+    /// Returns the current time according to the authenticator's clock.
     #[cfg(feature = "client")]
     pub(crate) fn now(&self) -> SystemTime {
         self.cache.now()
     }
 
-    /// Returns the expiry of the cached token as the credential reported it, or `None` before the first fetch.
+    /// Returns the expiry of the cached token as the credential reported it, or `None` before the first successful
+    /// fetch.
     ///
-    /// The time can be in the past, because an expired token stays cached until a request replaces it.
+    /// The time can be in the past, because an expired token stays cached until a fetch replaces it.
     #[must_use]
     pub fn expires_on(&self) -> Option<SystemTime> {
         self.entry.expires_on()
@@ -143,7 +144,7 @@ impl<A: Audience> Authenticator<A> {
     /// Returns the value of the `Authorization` header: `Bearer …`, marked as sensitive.
     ///
     /// Returns at once if a valid token is cached, and waits for a fetch otherwise. If the token is not in its refresh
-    /// window yet, the call takes no lock and allocates nothing, except for per-thread data in the first call of a
+    /// window yet, the call takes no lock and allocates nothing, except for thread-local data on the first call in each
     /// thread.
     ///
     /// The value is for requests to the audience only. If a URL comes from elsewhere, such as a `next` link, use
@@ -177,21 +178,23 @@ impl<A: Audience> Authenticator<A> {
     /// Returns the cached token at once if it is not the rejected one. Otherwise forces a refresh: the credential is
     /// called with [`ForceRefresh`](crate::credentials::ForceRefresh). Concurrent callers that report the same token
     /// share this call, and other requests use the cached token until it completes. If an ordinary refresh is in
-    /// flight, the caller waits for it first, and forces another only if that returned no other token. If no valid
-    /// token is cached, the caller waits for an ordinary fetch, as in [`authorization`](Self::authorization).
+    /// flight, the caller waits for it first, and forces a refresh only if the ordinary one failed or returned the
+    /// rejected token. If no valid token is cached, the caller waits for an ordinary fetch, as in
+    /// [`authorization`](Self::authorization).
     ///
     /// Returns `None` if there is no replacement:
     ///
-    /// * The credential returned the same token. No other refresh is forced for this token.
+    /// * The credential returned the same token. After a forced refresh that did so, no other refresh is forced for
+    ///   this token.
     /// * The last forced refresh completed less than 30 seconds ago.
     ///
-    /// A replaced token is not used again while its replacement is valid, even if the credential returns it again. Only
-    /// the last replaced token is remembered.
+    /// A rejected token that a forced refresh replaced is not used again while its replacement is valid, even if the
+    /// credential returns it again. Only the last such token is remembered.
     ///
     /// # Errors
     ///
-    /// * The errors of [`authorization`](Self::authorization), if the forced refresh failed or no valid token is cached.
-    ///   After a failed forced refresh, the rejected token stays cached.
+    /// * The errors of [`authorization`](Self::authorization), if the forced refresh failed or no valid token is
+    ///   cached. After a failed forced refresh, the rejected token stays cached.
     /// * [`ErrorKind::NoRuntime`](crate::ErrorKind::NoRuntime) if a forced refresh is needed outside a Tokio runtime,
     ///   or its runtime shut down.
     pub async fn refresh_rejected(&self, rejected: &HeaderValue) -> Result<Option<HeaderValue>> {
@@ -264,10 +267,10 @@ pub struct AuthenticatorBuilder<A> {
 }
 
 impl<A: Audience> AuthenticatorBuilder<A> {
-    /// Sets the time limit for one call to the credential. The default is 60 seconds.
+    /// Sets the time limit for one call to the credential. Default: 60 s.
     ///
-    /// The time starts when the credential is called. A call that exceeds it is dropped, and fails with
-    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout).
+    /// The limit does not include the wait while two other calls to the credential are running. A call that exceeds the
+    /// limit is dropped, and the fetch fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout).
     pub fn token_timeout(mut self, timeout: Duration) -> Self {
         self.token_timeout = timeout;
         self

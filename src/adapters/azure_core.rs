@@ -38,8 +38,8 @@ use crate::{Audience, HealthcareAuth, Result};
 ///   that code that keeps the request does not keep the token.
 /// * The pipeline's own log contains request paths, at `DEBUG`, and at `INFO` when a send fails.
 /// * A custom transport may follow redirects. The transport of `azure_core` does not.
-/// * The token travels unencrypted to an `http` endpoint, which is on this machine. `azure_core`'s transport sends it to
-///   the proxy that `HTTP_PROXY` names, unless `NO_PROXY` excludes this machine. For such an endpoint, set a
+/// * The token is sent unencrypted to an `http` endpoint, which is on this machine. `azure_core`'s transport sends it
+///   to the proxy that `HTTP_PROXY` names, unless `NO_PROXY` excludes this machine. For such an endpoint, set a
 ///   [transport](azure_core::http::ClientOptions::transport) that was built with `reqwest`'s
 ///   [`no_proxy`](https://docs.rs/reqwest/latest/reqwest/struct.ClientBuilder.html#method.no_proxy).
 ///

@@ -14,8 +14,9 @@
 //!   would return a value for the URL. `CONNECT`, `TRACE` and `TRACK` requests fail too.
 //! * A request carries exactly one `Authorization` header. It replaces the caller's own, and its value is marked
 //!   sensitive if the stack supports that.
-//! * After a 401, the adapter [requests another authorization value](HealthcareAuth::refresh_rejected). If there is one
-//!   and the body can be sent again, the adapter replays the request once. A 403 is never replayed.
+//! * After a 401 to a request whose body can be sent again, the adapter [requests another authorization
+//!   value](HealthcareAuth::refresh_rejected) and, if there is one, replays the request once. If the forced refresh
+//!   fails, the 401 response is returned. A 403 is never replayed.
 //! * Every other response and every error of the stack is returned unchanged. Unlike
 //!   [`HealthcareClient`](crate::HealthcareClient), an adapter does not explain a 401 or 403.
 //!
@@ -28,18 +29,19 @@
 //!
 //! # Limits
 //!
-//! [`HealthcareClient`](crate::HealthcareClient) also handles the following. With an adapter, they are up to the stack:
+//! [`HealthcareClient`](crate::HealthcareClient) also handles the following. With an adapter, the stack has to handle
+//! it:
 //!
-//! * **Proxies for an endpoint on this machine.** The token travels unencrypted to an `http` endpoint such as
+//! * **Proxies for an endpoint on this machine.** The token is sent unencrypted to an `http` endpoint such as
 //!   `http://localhost`. `reqwest` and `azure_core`'s own transport send such a request to the proxy that `HTTP_PROXY`
 //!   names, unless `NO_PROXY` excludes this machine. Build the inner client with
 //!   [`no_proxy`](https://docs.rs/reqwest/latest/reqwest/struct.ClientBuilder.html#method.no_proxy) for an `http`
 //!   endpoint. The client of `hyper-util` does not read proxy settings from the environment.
-//! * **Headers that frame a body.** `Content-Length`, `Transfer-Encoding` and `Connection` are passed on, because another
-//!   layer may have set them for a good reason. A `Content-Length` that does not match the body truncates it. A gateway
-//!   that forwards the headers of other requests must remove the last two
-//!   ([RFC 9110, 7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)), and must remove `Content-Length` if it
-//!   changes the body.
+//! * **Headers that frame a body.** `Content-Length`, `Transfer-Encoding` and `Connection` are passed on, because
+//!   another layer may have set them for a good reason. A `Content-Length` that does not match the body truncates it. A
+//!   gateway that forwards the headers of other requests must remove the last two ([RFC 9110 section
+//!   7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)), and must remove `Content-Length` if it changes the
+//!   body.
 //!
 //! # Errors
 //!

@@ -27,13 +27,14 @@ use crate::{Audience, HealthcareAuth};
 ///
 /// # Timeouts
 ///
-/// Set [`read_timeout`](reqwest::ClientBuilder::read_timeout) on the inner client, because it has no timeout by default.
+/// Set [`read_timeout`](reqwest::ClientBuilder::read_timeout) on the inner client, because it has no timeout by
+/// default.
 ///
 /// # Proxies
 ///
-/// The token travels unencrypted to an `http` endpoint, which is on this machine. The inner client sends it to the proxy
-/// that `HTTP_PROXY` names, unless `NO_PROXY` excludes this machine. For such an endpoint, build the inner client with
-/// [`no_proxy`](reqwest::ClientBuilder::no_proxy).
+/// The token is sent unencrypted to an `http` endpoint, which is on this machine. The inner client sends it to the
+/// proxy that `HTTP_PROXY` names, unless `NO_PROXY` excludes this machine. For such an endpoint, build the inner client
+/// with [`no_proxy`](reqwest::ClientBuilder::no_proxy).
 ///
 /// # Retries
 ///

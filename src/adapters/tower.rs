@@ -26,11 +26,11 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// # Placement
 ///
 /// Put the layer next to the client. `tower`'s retries, timeouts and limits work outside it, and each retry carries the
-/// current token. A layer that follows redirects belongs outside too. There, each redirect is checked, and one that leaves the
-/// audience is an error. Inside, the redirect would take the token along.
+/// current token. A layer that follows redirects belongs outside too. There, each redirect is checked, and one that
+/// leaves the audience is an error. Inside, the redirect would carry the token to the new URL.
 ///
-/// The inner service is called once for each time that it was ready, and is polled for readiness again before a replay.
-/// It stays reserved while a token is fetched.
+/// The layer calls the inner service at most once per successful `poll_ready`, and polls a clone for readiness before a
+/// replay. While a token is fetched, the inner service stays reserved, including any concurrency permit.
 ///
 /// # Errors
 ///
@@ -93,8 +93,8 @@ impl<A: Audience, B> BearerLayer<A, B> {
 
     /// Creates a layer that copies bodies with `clone_body`.
     ///
-    /// The layer calls `clone_body` before it sends a request. If it returns `None`, the request is not replayed after a
-    /// 401.
+    /// The layer calls `clone_body` before it sends a request. If it returns `None`, the request is not replayed after
+    /// a 401.
     ///
     /// # Examples
     ///
@@ -198,7 +198,7 @@ where
         if let Some(value) = layer.bearer.cached_authorization() {
             return Box::pin(layer.send(&mut self.inner, request, value));
         }
-        // The future takes the service that is ready and leaves its clone, which the next `poll_ready` polls.
+        // The future takes the ready service and leaves a clone, because a clone may not be ready.
         let (layer, clone) = (layer.clone(), self.inner.clone());
         let mut inner = mem::replace(&mut self.inner, clone);
         Box::pin(async move {

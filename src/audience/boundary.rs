@@ -1,4 +1,4 @@
-//! The decision whether a URL is allowed, which means that a request to it may carry the token.
+//! Decides whether a URL is allowed, that is, whether a request to it may carry the token.
 
 use percent_encoding::percent_decode_str;
 use url::Url;
@@ -27,9 +27,9 @@ pub(super) fn check_url(endpoint: &Url, url: &Url) -> Result<()> {
 #[cfg(feature = "tower")]
 pub(crate) fn check_uri(endpoint: &Url, uri: &http::Uri) -> Result<()> {
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-        return Err(invalid_url(endpoint, "has no host: write the complete URL"));
+        return Err(invalid_url(endpoint, "has no scheme or no host: write the complete URL"));
     };
-    let same_scheme = scheme == endpoint.scheme() || scheme.eq_ignore_ascii_case(endpoint.scheme());
+    let same_scheme = scheme.eq_ignore_ascii_case(endpoint.scheme());
     if !same_scheme || !same_host(endpoint, authority.as_str()) {
         return Err(match authority.as_str().contains('@') {
             true => invalid_url(endpoint, "contains a user name or a password"),
@@ -50,7 +50,7 @@ pub(crate) fn check_method(method: &http::Method) -> Result<()> {
     Ok(())
 }
 
-/// Rejects a `Host` header with another host than the URL, because a gateway may route by it.
+/// Rejects a `Host` header with a host other than the endpoint's, because a gateway may route by it.
 pub(crate) fn check_host(endpoint: &Url, host: &[u8]) -> Result<()> {
     match str::from_utf8(host).is_ok_and(|host| same_host(endpoint, host)) {
         true => Ok(()),
@@ -90,7 +90,7 @@ pub(super) fn resolve(endpoint: &Url, given: &str) -> Result<Url> {
         if authority.contains('@') {
             return Err(invalid_url(endpoint, "contains a user name or a password"));
         }
-        // The parser would remove it.
+        // The parser would remove trailing whitespace.
         if given.ends_with(char::is_whitespace) {
             return Err(invalid_url(endpoint, "ends in a space"));
         }
@@ -110,8 +110,8 @@ pub(super) fn resolve(endpoint: &Url, given: &str) -> Result<Url> {
     Ok(url)
 }
 
-/// Rejects a path that a server could interpret as containing `..`, an additional `/` or the end of the path, in any
-/// encoding. The error says what the path contains.
+/// Rejects a path that a server could interpret as containing a dot segment, an additional `/`, or a query or fragment,
+/// in any encoding. The error is a description of that part.
 ///
 /// FHIR ids, DICOM UIDs and operation names need none of these characters.
 pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
@@ -120,11 +120,12 @@ pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
     }
     for segment in path.split('/') {
         let Ok(plain) = percent_decode_str(segment).decode_utf8() else {
-            return Err("an encoding that is not UTF-8");
+            return Err("percent-encoded bytes that are not UTF-8");
         };
-        // Decoding the segment a second time would change it, or the percent sign encodes nothing.
+        // Either `%25` was decoded, so a second decoding could change the segment, or `%` is not followed by two hex
+        // digits.
         if plain.contains('%') {
-            return Err("a percent sign that encodes nothing, or itself");
+            return Err("an encoded percent sign (`%25`), or a `%` without two hex digits");
         }
         if plain.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | '?' | '#')) {
             return Err("an encoded slash, backslash, `?`, `#` or control character");
@@ -138,8 +139,8 @@ pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Returns `true` if a path contains no special character, no encoding and no segment that starts with a dot, as most
-/// paths do.
+/// Returns `true` if a path contains no special character, no encoding and no segment that starts with a dot. Most
+/// paths are plain.
 fn is_plain(path: &str) -> bool {
     let mut segment_start = true;
     path.bytes().all(|byte| {
@@ -153,7 +154,7 @@ fn is_plain(path: &str) -> bool {
     })
 }
 
-/// Compares origins (RFC 6454 section 5). A URL without a host has no origin and never matches.
+/// Returns `true` if both URLs have the same origin (RFC 6454 section 5). A URL without a host has none.
 fn same_origin(endpoint: &Url, url: &Url) -> bool {
     endpoint.scheme() == url.scheme()
         && endpoint.host_str() == url.host_str()
@@ -175,7 +176,7 @@ fn same_host(endpoint: &Url, authority: &str) -> bool {
     name.eq_ignore_ascii_case(host) && same_port
 }
 
-/// Returns `true` if `path` is `base`, which ends in `/`, with or without the slash, or below it.
+/// Returns `true` if `path` is below `base`, or is `base` with or without its final `/`.
 fn is_below(base: &str, path: &str) -> bool {
     path.starts_with(base) || base.strip_suffix('/') == Some(path)
 }
@@ -215,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn host_header_matches_in_any_case_and_with_the_port_as_written() {
+    fn host_header_ignores_case_but_requires_the_exact_port() {
         let (standard, custom) =
             ("https://fhir.contoso.example/r4/", "https://fhir.contoso.example:8443/r4/");
         for (endpoint, host, same) in [

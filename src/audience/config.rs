@@ -1,22 +1,21 @@
 //! Deserializes audiences from a URL or from fields, and serializes them in the same form (feature `serde`).
 
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, str::FromStr};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{DeserializeOwned, Error, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{DeserializeSeed, Error, MapAccess, Visitor},
     ser::SerializeStruct,
 };
 
 use super::{
     Audience,
-    cloud::Cloud,
     dicom::{DicomAudience, DicomAudienceBuilder},
     endpoint::EndpointSpec,
     fhir::{FhirAudience, FhirAudienceBuilder},
     invalid::{Field, InvalidAudience},
-    version::DicomVersion,
 };
+use crate::named::ParseNameError;
 
 /// Deserializes a URL, or the settings of [`FhirAudienceBuilder`] as fields.
 ///
@@ -25,8 +24,8 @@ use super::{
 ///
 /// # Errors
 ///
-/// Fails for the same reasons as [`build`](FhirAudienceBuilder::build). The message starts with the name of the field and
-/// shows at most the host of a URL. The deserializer may add the line of its input.
+/// Fails for the same reasons as [`build`](FhirAudienceBuilder::build). The message names the field, unless
+/// the input is a URL, and shows at most the host of a URL. The deserializer may add the line of its input.
 ///
 /// # Examples
 ///
@@ -53,19 +52,19 @@ use super::{
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for FhirAudience {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UrlOr::<FhirFields>(PhantomData))
+        deserializer.deserialize_any(UrlOrFields(PhantomData))
     }
 }
 
 /// Deserializes a URL, or the settings of [`DicomAudienceBuilder`] as fields.
 ///
-/// The fields are `endpoint`, or `workspace` and `service`; and optionally `cloud` (`public`, `us-government`), `version`
-/// (`v1`, `v2`) and `resource`. Any other field is an error. The format must be self-describing.
+/// The fields are `endpoint`, or `workspace` and `service`; and optionally `cloud` (`public`, `us-government`),
+/// `version` (`v1`, `v2`) and `resource`. Any other field is an error. The format must be self-describing.
 ///
 /// # Errors
 ///
-/// Fails for the same reasons as [`build`](DicomAudienceBuilder::build). The message starts with the name of the field and
-/// shows at most the host of a URL. The deserializer may add the line of its input.
+/// Fails for the same reasons as [`build`](DicomAudienceBuilder::build). The message names the field, unless
+/// the input is a URL, and shows at most the host of a URL. The deserializer may add the line of its input.
 ///
 /// # Examples
 ///
@@ -81,7 +80,7 @@ impl<'de> Deserialize<'de> for FhirAudience {
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl<'de> Deserialize<'de> for DicomAudience {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UrlOr::<DicomFields>(PhantomData))
+        deserializer.deserialize_any(UrlOrFields(PhantomData))
     }
 }
 
@@ -133,13 +132,38 @@ fn serialize<S: Serializer>(
     fields.end()
 }
 
-/// The settings of an audience as fields.
-trait Fields: DeserializeOwned {
-    type Audience;
+/// An audience that can be built from fields.
+trait FromFields: Sized {
     const EXPECTED: &'static str;
+    const FIELDS: &'static [&'static str];
 
-    fn from_url(url: &str) -> Self;
-    fn build(self) -> Result<Self::Audience, InvalidField>;
+    fn from_fields(fields: Fields) -> Result<Self, InvalidField>;
+}
+
+/// The values of the fields.
+#[derive(Default)]
+struct Fields {
+    endpoint: Option<String>,
+    workspace: Option<String>,
+    service: Option<String>,
+    account: Option<String>,
+    cloud: Option<String>,
+    version: Option<String>,
+    resource: Option<String>,
+}
+
+impl Fields {
+    fn get_mut(&mut self, field: Field) -> &mut Option<String> {
+        match field {
+            Field::Endpoint => &mut self.endpoint,
+            Field::Workspace => &mut self.workspace,
+            Field::Service => &mut self.service,
+            Field::Account => &mut self.account,
+            Field::Cloud => &mut self.cloud,
+            Field::Version => &mut self.version,
+            Field::Resource => &mut self.resource,
+        }
+    }
 }
 
 /// A field with an invalid value.
@@ -156,77 +180,47 @@ impl InvalidField {
 
 impl fmt::Display for InvalidField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self.field {
-            Field::Endpoint => "endpoint",
-            Field::Workspace => "workspace",
-            Field::Service => "service",
-            Field::Account => "account",
-            Field::Cloud => "cloud",
-            Field::Version => "version",
-            Field::Resource => "resource",
-        };
-        write!(f, "{name}: {}", self.message)
+        write!(f, "{}: {}", self.field.as_str(), self.message)
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FhirFields {
-    endpoint: Option<String>,
-    workspace: Option<String>,
-    service: Option<String>,
-    account: Option<String>,
-    cloud: Option<Cloud>,
-    resource: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DicomFields {
-    endpoint: Option<String>,
-    workspace: Option<String>,
-    service: Option<String>,
-    cloud: Option<Cloud>,
-    version: Option<DicomVersion>,
-    resource: Option<String>,
-}
-
-impl Fields for FhirFields {
-    type Audience = FhirAudience;
+impl FromFields for FhirAudience {
     const EXPECTED: &'static str = "the URL of a FHIR service, or the field `endpoint`, or the fields `workspace` and \
                                     `service`, or the field `account`";
+    const FIELDS: &'static [&'static str] =
+        &["endpoint", "workspace", "service", "account", "cloud", "resource"];
 
-    fn from_url(url: &str) -> Self {
-        Self { endpoint: Some(url.to_owned()), ..Self::default() }
-    }
-
-    fn build(self) -> Result<FhirAudience, InvalidField> {
-        let Self { endpoint, workspace, service, account, cloud, resource } = self;
-        let spec = endpoint_spec(endpoint, workspace, service, account)?;
+    fn from_fields(fields: Fields) -> Result<Self, InvalidField> {
+        let cloud = parse(Field::Cloud, fields.cloud)?;
+        let spec = endpoint_spec(fields.endpoint, fields.workspace, fields.service, fields.account)?;
         let is_url = matches!(spec, EndpointSpec::Url(_));
-        FhirAudienceBuilder { spec, cloud, resource }
-            .checked()
-            .map_err(|invalid| invalid_field(&invalid, is_url))
+        let builder = FhirAudienceBuilder { spec, cloud, resource: fields.resource };
+        builder.checked().map_err(|invalid| invalid_field(&invalid, is_url))
     }
 }
 
-impl Fields for DicomFields {
-    type Audience = DicomAudience;
+impl FromFields for DicomAudience {
     const EXPECTED: &'static str =
         "the URL of a DICOM service, or the field `endpoint`, or the fields `workspace` and `service`";
+    const FIELDS: &'static [&'static str] =
+        &["endpoint", "workspace", "service", "cloud", "version", "resource"];
 
-    fn from_url(url: &str) -> Self {
-        Self { endpoint: Some(url.to_owned()), ..Self::default() }
-    }
-
-    fn build(self) -> Result<DicomAudience, InvalidField> {
-        let Self { endpoint, workspace, service, cloud, version, resource } = self;
-        let spec = endpoint_spec(endpoint, workspace, service, None)?;
+    fn from_fields(fields: Fields) -> Result<Self, InvalidField> {
+        let cloud = parse(Field::Cloud, fields.cloud)?;
+        let version = parse(Field::Version, fields.version)?;
+        let spec = endpoint_spec(fields.endpoint, fields.workspace, fields.service, None)?;
         let is_url = matches!(spec, EndpointSpec::Url(_));
-        DicomAudienceBuilder { spec, cloud, resource, version }
-            .checked()
-            .map_err(|invalid| invalid_field(&invalid, is_url))
+        let builder = DicomAudienceBuilder { spec, cloud, resource: fields.resource, version };
+        builder.checked().map_err(|invalid| invalid_field(&invalid, is_url))
     }
+}
+
+fn parse<T: FromStr<Err = ParseNameError>>(
+    field: Field,
+    name: Option<String>,
+) -> Result<Option<T>, InvalidField> {
+    name.map(|name| name.parse().map_err(|error: ParseNameError| InvalidField::new(field, error.to_string())))
+        .transpose()
 }
 
 /// Returns the endpoint if the fields determine it in exactly one way.
@@ -269,24 +263,71 @@ fn invalid_field(invalid: &InvalidAudience, is_url: bool) -> InvalidField {
     InvalidField::new(field, invalid.to_string())
 }
 
-struct UrlOr<F>(PhantomData<F>);
+/// Deserializes a URL or fields.
+struct UrlOrFields<A>(PhantomData<A>);
 
-impl<'de, F: Fields> Visitor<'de> for UrlOr<F> {
-    type Value = F::Audience;
+impl<'de, A: FromFields> Visitor<'de> for UrlOrFields<A> {
+    type Value = A;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(F::EXPECTED)
+        f.write_str(A::EXPECTED)
     }
 
-    fn visit_str<E: Error>(self, url: &str) -> Result<F::Audience, E> {
-        F::from_url(url).build().map_err(|invalid| match invalid.field {
+    fn visit_str<E: Error>(self, url: &str) -> Result<A, E> {
+        let fields = Fields { endpoint: Some(url.to_owned()), ..Fields::default() };
+        A::from_fields(fields).map_err(|invalid| match invalid.field {
             // The input has no fields.
             Field::Endpoint => E::custom(invalid.message),
             _ => E::custom(invalid),
         })
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<F::Audience, M::Error> {
-        F::deserialize(MapAccessDeserializer::new(map))?.build().map_err(M::Error::custom)
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<A, M::Error> {
+        let mut fields = Fields::default();
+        while let Some(name) = map.next_key::<String>()? {
+            let known = A::FIELDS.contains(&name.as_str()).then(|| Field::from_name(&name)).flatten();
+            let field = known.ok_or_else(|| M::Error::unknown_field(&name, A::FIELDS))?;
+            let value = map.next_value_seed(FieldValue(field))?;
+            if fields.get_mut(field).is_some() {
+                return Err(M::Error::duplicate_field(field.as_str()));
+            }
+            *fields.get_mut(field) = value;
+        }
+        A::from_fields(fields).map_err(M::Error::custom)
+    }
+}
+
+/// Deserializes the value of a field: a string or nothing. The error for another type names the field.
+struct FieldValue(Field);
+
+impl<'de> DeserializeSeed<'de> for FieldValue {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for FieldValue {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a string for the field `{}`", self.0.as_str())
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Some(value.to_owned()))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }

@@ -60,14 +60,14 @@ pub(super) enum EndpointSpec {
 }
 
 impl EndpointSpec {
-    /// Returns the base URL. `label` precedes the domain of the cloud in the host of a workspace's service.
-    pub(super) fn url(&self, label: &str, cloud: Cloud) -> Result<Url, InvalidAudience> {
+    /// Returns the endpoint. `service_domain` is `fhir` or `dicom`.
+    pub(super) fn url(&self, service_domain: &str, cloud: Cloud) -> Result<Url, InvalidAudience> {
         let domain = cloud.domain();
         match self {
             Self::Workspace { workspace, service } => {
                 check_name(Field::Workspace, workspace)?;
                 check_name(Field::Service, service)?;
-                parse_endpoint(&format!("https://{workspace}-{service}.{label}.{domain}"))
+                parse_endpoint(&format!("https://{workspace}-{service}.{service_domain}.{domain}"))
             }
             Self::Account(account) => {
                 check_name(Field::Account, account)?;
@@ -96,8 +96,8 @@ pub(super) fn check_name(field: Field, given: &str) -> Result<(), InvalidAudienc
         return Err(InvalidAudience::Empty(field));
     }
     let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let letters = given.bytes().all(|byte| byte.is_ascii_alphanumeric() || hyphens && byte == b'-');
-    if !letters || !edge(given.as_bytes().first()) || !edge(given.as_bytes().last()) {
+    let valid = given.bytes().all(|byte| byte.is_ascii_alphanumeric() || hyphens && byte == b'-');
+    if !valid || !edge(given.as_bytes().first()) || !edge(given.as_bytes().last()) {
         let rule = match hyphens {
             true => "use letters a to z, digits and `-`, with a letter or digit at both ends",
             false => "use letters a to z and digits, and no `-`",
@@ -115,14 +115,14 @@ pub(super) fn check_name(field: Field, given: &str) -> Result<(), InvalidAudienc
     Ok(())
 }
 
-/// Checks the label of a host that consists of a workspace name, `-` and a service name.
+/// Checks a host label of the form `{workspace}-{service}`.
 pub(super) fn check_label(label: &str) -> Result<(), InvalidAudience> {
     let (workspace, service) = label.split_once('-').unwrap_or((label, ""));
     check_name(Field::Workspace, workspace)?;
     check_name(Field::Service, service)
 }
 
-/// Parses a service URL that comes from code, a variable or a configuration file.
+/// Parses a service URL that comes from code, an environment variable or a configuration file.
 fn parse_endpoint(given: &str) -> Result<Url, InvalidAudience> {
     if given.is_empty() {
         return Err(InvalidAudience::Empty(Field::Endpoint));
@@ -178,7 +178,8 @@ fn is_spelled_as_sent(authority: &str, sent: &str) -> bool {
     }
 }
 
-/// Checks the port of a URL in a domain of Azure Health Data Services, and that its cloud is the one that was set.
+/// Checks that a URL in a domain of Azure Health Data Services has no explicit port, and that its cloud matches the one
+/// that was set.
 pub(super) fn check_azure_url(url: &Url, found: Cloud, set: Option<Cloud>) -> Result<(), InvalidAudience> {
     let host = url.host_str().unwrap_or_default().to_owned();
     if let Some(port) = url.port() {

@@ -18,6 +18,36 @@ pub(super) enum Field {
 }
 
 impl Field {
+    #[cfg(feature = "serde")]
+    const ALL: [Self; 7] = [
+        Self::Endpoint,
+        Self::Workspace,
+        Self::Service,
+        Self::Account,
+        Self::Cloud,
+        Self::Version,
+        Self::Resource,
+    ];
+
+    /// Returns the name of the field in a configuration.
+    #[cfg(feature = "serde")]
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Endpoint => "endpoint",
+            Self::Workspace => "workspace",
+            Self::Service => "service",
+            Self::Account => "account",
+            Self::Cloud => "cloud",
+            Self::Version => "version",
+            Self::Resource => "resource",
+        }
+    }
+
+    #[cfg(feature = "serde")]
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.as_str() == name)
+    }
+
     /// Returns the noun for error messages.
     fn noun(self) -> &'static str {
         match self {

@@ -38,8 +38,8 @@ mod sealed {
 /// The endpoint of a service and the resource that its tokens are for.
 ///
 /// Only [`FhirAudience`] and [`DicomAudience`] implement this trait. They are different types, so that a client for one
-/// service cannot be used for the other. Generic code takes `A: Audience`. Both types also have these methods as inherent
-/// methods.
+/// service cannot be used for the other. Generic code takes `A: Audience`. Both types also have these methods as
+/// inherent methods.
 ///
 /// # Examples
 ///
@@ -79,30 +79,29 @@ pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + '
 
     /// Returns the resource that tokens are for. It is the value of the `aud` claim.
     ///
-    /// Azure CLI takes it as `az account get-access-token --resource`, Azure PowerShell as
-    /// `Get-AzAccessToken -ResourceUrl`.
+    /// Pass it to `az account get-access-token --resource` or to `Get-AzAccessToken -ResourceUrl`.
     #[must_use]
     fn resource(&self) -> &str {
         self.target().resource()
     }
 
-    /// Returns the scope that tokens are requested for at the v2 token endpoint of Microsoft Entra: the resource followed
-    /// by `/.default`.
+    /// Returns the scope to request at the v2 token endpoint of Microsoft Entra: the resource followed by `/.default`.
     #[must_use]
     fn scope(&self) -> &str {
         self.target().scope()
     }
 
-    /// Returns the URL of a path below the endpoint, or checks an absolute URL.
+    /// Resolves a path below the endpoint, or checks an absolute URL, and returns the URL.
     ///
-    /// `/Patient` and `Patient` are the same path. `?` starts the query, so validate an id from user input before you put
-    /// it into a path.
+    /// `/Patient` and `Patient` are the same path. `?` starts the query, so validate an id from user input before you
+    /// put it into a path.
     ///
     /// # Errors
     ///
     /// Returns [`ErrorKind::UrlNotAllowed`](crate::ErrorKind::UrlNotAllowed) if the URL is outside the audience or if a
-    /// server could interpret it as outside: another origin, a path outside the base path, `..`, `//host`, a backslash, a
-    /// control character, user info, a fragment, or an encoded dot, slash, backslash, `?`, `#` or percent sign in the path.
+    /// server could interpret it as outside: another origin, a path outside the base path, a dot segment (`.` or `..`,
+    /// encoded or not), `//host`, a backslash, a control character, user info, a fragment, or an encoded slash,
+    /// backslash, `?`, `#`, percent sign or control character in the path.
     ///
     /// # Examples
     ///
@@ -119,14 +118,14 @@ pub trait Audience: sealed::Sealed + fmt::Debug + fmt::Display + Send + Sync + '
         boundary::resolve(self.endpoint(), path)
     }
 
-    /// Checks that a request to `url` may carry the token: the URL is on the origin and below the base path of the
-    /// endpoint.
+    /// Checks that a request to `url` may carry the token: the URL has the endpoint's origin and is below its base
+    /// path.
     ///
-    /// Every part of this crate that attaches a token calls this method first.
+    /// Every part of this crate that attaches a token performs this check first.
     ///
     /// # Errors
     ///
-    /// Returns the same errors as [`url`](Audience::url). The message contains both origins and nothing else of the URL.
+    /// Returns the same errors as [`url`](Audience::url). The message contains no part of the URL except its origin.
     ///
     /// # Examples
     ///
@@ -180,13 +179,15 @@ macro_rules! audience {
                 super::Audience::scope(self)
             }
 
-            /// Returns the URL of a path below the endpoint, or checks an absolute URL. See [`Audience::url`].
+            /// Resolves a path below the endpoint, or checks an absolute URL, and returns the URL. See
+            /// [`Audience::url`].
             ///
             /// [`Audience::url`]: crate::Audience::url
             ///
             /// # Errors
             ///
-            /// Returns [`ErrorKind::UrlNotAllowed`](crate::ErrorKind::UrlNotAllowed) if the URL is outside the audience.
+            /// Returns [`ErrorKind::UrlNotAllowed`](crate::ErrorKind::UrlNotAllowed) if the URL is outside the
+            /// audience.
             pub fn url(&self, path: &str) -> crate::Result<url::Url> {
                 super::Audience::url(self, path)
             }
@@ -197,7 +198,8 @@ macro_rules! audience {
             ///
             /// # Errors
             ///
-            /// Returns [`ErrorKind::UrlNotAllowed`](crate::ErrorKind::UrlNotAllowed) if the URL is outside the audience.
+            /// Returns [`ErrorKind::UrlNotAllowed`](crate::ErrorKind::UrlNotAllowed) if the URL is outside the
+            /// audience.
             pub fn check_url(&self, url: &url::Url) -> crate::Result<()> {
                 super::Audience::check_url(self, url)
             }

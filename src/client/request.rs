@@ -17,10 +17,11 @@ use crate::{Audience, Error, ErrorKind, Result, ServiceKind, audience::check_met
 
 /// A builder for a request to a FHIR or DICOM service.
 ///
-/// Created by [`HealthcareClient::request`], [`get`](HealthcareClient::get), [`post`](HealthcareClient::post) and so on.
-/// If a URL, a header or a body is invalid, [`send`](Self::send) returns the error before it fetches a token.
+/// Created by [`HealthcareClient::request`], [`get`](HealthcareClient::get), [`post`](HealthcareClient::post) and so
+/// on. If a URL, a header or a body is invalid, [`send`](Self::send) returns the error before it fetches a token.
 ///
-/// By default, FHIR requests accept and send `application/fhir+json`, and DICOM requests `application/dicom+json`.
+/// By default, the `Accept` header and the media type of a JSON body are `application/fhir+json` for FHIR and
+/// `application/dicom+json` for DICOM.
 ///
 /// # Examples
 ///
@@ -52,7 +53,7 @@ pub struct RequestBuilder<A> {
     parts: Result<Parts>,
 }
 
-/// Everything that an attempt is made from, except the token.
+/// The parts of a request that are the same in every attempt.
 pub(super) struct Parts {
     pub(super) method: Method,
     pub(super) url: Url,
@@ -76,7 +77,7 @@ impl<A: Audience> RequestBuilder<A> {
         Self { client, parts }
     }
 
-    /// Keeps only the first error.
+    /// Applies a change, unless an earlier one failed.
     fn update(mut self, update: impl FnOnce(&mut Parts) -> Result<()>) -> Self {
         if let Ok(parts) = &mut self.parts
             && let Err(error) = update(parts)
@@ -86,7 +87,8 @@ impl<A: Audience> RequestBuilder<A> {
         self
     }
 
-    /// Adds a parameter to the query. The name and the value are percent-encoded, including `+`.
+    /// Adds a parameter to the query. The name and the value are form-encoded: a space becomes `+`, and `+` becomes
+    /// `%2B`.
     pub fn query(self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         self.update(|parts| {
             parts.url.query_pairs_mut().append_pair(name.as_ref(), value.as_ref());
@@ -174,15 +176,16 @@ impl<A: Audience> RequestBuilder<A> {
 
     /// Marks the request as safe to send twice, so that it is retried like a `GET`.
     ///
-    /// The client retries these requests after the statuses 408, 429, 500, 502, 503 and 504, and after a lost connection:
+    /// The client retries these requests after the statuses 408, 429, 500, 502, 503 and 504, and after a lost
+    /// connection:
     ///
     /// * `GET`, `HEAD` and `OPTIONS`
     /// * `PUT` and `DELETE` without a query
     /// * `POST` to a path that ends in `/_search`
     /// * requests that are marked by this method
     ///
-    /// It retries other requests only if the service did not process them: after a 429, or if no connection was made. It
-    /// never retries a request with the header `Prefer: respond-async`, even if the request is marked.
+    /// It retries other requests only if the service did not process them: after a 429, or if no connection was made.
+    /// It never retries a request with the header `Prefer: respond-async`, even if the request is marked.
     ///
     /// # Examples
     ///
@@ -201,7 +204,7 @@ impl<A: Audience> RequestBuilder<A> {
     /// # let fhir = HealthcareClient::new(audience, std::sync::Arc::new(FakeCredential::new()));
     /// let patient = serde_json::json!({ "resourceType": "Patient", "active": true });
     /// let response = fhir.post("Patient/$validate").json(&patient).idempotent().send().await?;
-    /// // The service first returned 503. A `POST` to `Patient` would not have been retried.
+    /// // The service first returned 503. Without `idempotent`, the request would not have been retried.
     /// assert_eq!((response.status().as_u16(), response.attempts()), (200, 2));
     /// # Ok(()) }
     /// ```

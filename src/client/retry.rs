@@ -1,6 +1,6 @@
 //! The retry policy, as pure functions.
 //!
-//! A request that the service may have processed is sent again only if it is idempotent (RFC 9110 section 9.2.2), because
+//! A request that the service may have processed is retried only if it is idempotent (RFC 9110 section 9.2.2), because
 //! a duplicated Patient is a clinical hazard.
 
 use std::time::{Duration, SystemTime};
@@ -15,7 +15,7 @@ pub(super) const MAX_ELAPSED: Duration = Duration::from_secs(30);
 /// The delay before the first retry if the service does not send one. It doubles with each retry.
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 
-/// The conditions under which a request may be sent again after a failure.
+/// The conditions under which a request may be retried after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RetrySafety {
     /// Sending the request twice has the same effect as sending it once.
@@ -38,7 +38,7 @@ pub(super) fn retry_safety(
     }
     let idempotent = match *method {
         Method::GET | Method::HEAD | Method::OPTIONS => true,
-        // With a query, the request changes whatever matches, which may be another resource the second time.
+        // With a query, the request changes the resource that matches, which may be a different one the second time.
         Method::PUT | Method::DELETE => url.query().is_none(),
         // A FHIR search with POST only reads.
         Method::POST => url.path().ends_with("/_search"),
@@ -73,8 +73,8 @@ pub(super) enum FailureKind {
 
 /// Returns the delay before the next attempt, or `None` if the request must not be retried.
 ///
-/// `retry_after` is the delay that the service asked for, `retries` the number of retries so far, `elapsed` the time since
-/// the first attempt, and `jitter` a random number from 0 to 1.
+/// `retry_after` is the delay that the service asked for, `retries` the number of retries so far, `elapsed` the time
+/// since the first attempt, and `jitter` a random number from 0 to 1.
 pub(super) fn retry_delay(
     safety: RetrySafety,
     failure: FailureKind,
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn failure_is_retried_only_if_it_is_transient_and_the_retry_safe() {
+    fn failure_is_retried_only_if_it_is_transient_and_a_retry_is_safe() {
         use FailureKind::{ConnectionLost, InvalidRequest, NotConnected, RequestBody, Status};
         use RetrySafety::{Idempotent, Never, OnlyIfNotProcessed};
         let status = |status| Status(StatusCode::from_u16(status).unwrap());

@@ -1,4 +1,4 @@
-//! Sending: tokens, retries, replay after a 401, and reading the response.
+//! Sends a request: replay after a 401, and reading the response.
 
 use std::{mem, pin::pin, time::Duration};
 
@@ -110,7 +110,7 @@ impl<A: Audience> HealthcareClient<A> {
                 return result;
             };
             sleep(delay).await;
-            // If there is no token in time, the caller gets the result of the last attempt.
+            // If no token is available in time, the caller gets the result of the last attempt.
             let next = timeout_at(first_attempt + MAX_ELAPSED, self.auth.authorization_for(&parts.url));
             let Ok(Ok(next)) = next.await else { return result };
             authorization = next;
@@ -164,7 +164,7 @@ impl<A: Audience> HealthcareClient<A> {
             now: self.auth.now(),
             refresh,
         });
-        tracing::debug!(%denial, "request denied");
+        tracing::debug!(%denial, "request rejected or denied");
         Error::denied(denial)
     }
 
@@ -182,7 +182,7 @@ fn build_request(parts: &Parts, authorization: &HeaderValue) -> (reqwest::Reques
     (request, progress)
 }
 
-/// Waits for the response headers until there is no progress for `idle_timeout`.
+/// Waits for the response headers. Fails if there is no progress for `idle_timeout`.
 async fn with_idle_timeout(
     response: impl Future<Output = reqwest::Result<reqwest::Response>>,
     progress: Option<&UploadProgress>,
@@ -261,8 +261,7 @@ impl ReadBody for Buffered {
     }
 }
 
-/// Reads as much of a denial's body as is needed to explain it. A failure is ignored, because a part of the body is
-/// better than none.
+/// Reads as much of a denial's body as is needed to explain it. If reading fails, the part that was read is used.
 async fn read_denial_body(mut response: reqwest::Response) -> Bytes {
     let mut body = BytesMut::new();
     let read = async {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-/// A token with less lifetime than this has a refresh window of half its lifetime.
+/// A token with a shorter lifetime than this has a refresh window of half its lifetime.
 const SHORT_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// The refresh window is at least this long.
 const MIN_REFRESH_WINDOW: Duration = Duration::from_secs(3 * 60);
@@ -12,14 +12,15 @@ const MIN_REFRESH_WINDOW: Duration = Duration::from_secs(3 * 60);
 /// The window is at most 300 s long, because the credentials of `azure_identity` return the same token until it has
 /// less time left than that.
 const REFRESH_WINDOW_SPREAD: Duration = Duration::from_secs(2 * 60);
-/// A token is not used in its last seconds, because it could expire before the request arrives.
+/// A token is not used in its last 10 s, or in the last quarter of a shorter lifetime, because it could expire before
+/// the request arrives.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(10);
 
 const INITIAL_BACKOFF: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 /// The backoff is shorter before the first success, because a developer may be running `az login` at that moment.
 const MAX_BACKOFF_BEFORE_FIRST_SUCCESS: Duration = Duration::from_secs(5);
-/// The time between two forced refreshes.
+/// The minimum time from the end of one forced refresh to the start of the next.
 const FORCED_REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The times at which a token changes its [`Phase`].
@@ -32,7 +33,7 @@ pub(crate) struct Validity {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// The token is used.
+    /// The token is used, and no refresh is due.
     Fresh,
     /// The token is in its refresh window: it is used, and a refresh is due.
     RefreshDue,
@@ -78,11 +79,12 @@ pub(crate) struct FetchHistory {
     consecutive_failures: u32,
     backoff: Option<Backoff>,
     forced_backoff: Option<Backoff>,
-    /// A forced refresh returned the cached token again, so forcing another one is useless.
+    /// A forced refresh returned the cached token, or the rejected token that it had replaced, so forcing another one
+    /// is useless.
     no_replacement: bool,
 }
 
-/// A period in which the credential is not called.
+/// A period in which no fetch of one kind, ordinary or forced, may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Backoff {
     since: SystemTime,
@@ -139,7 +141,7 @@ pub(crate) struct Candidate {
 /// The effect of a fetch on the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FetchOutcome {
-    /// The new token replaces the cached one.
+    /// The fetched token is now the cached one.
     Stored(Validity),
     /// The cached token stays, because the new token is no improvement.
     Unchanged,
@@ -162,7 +164,8 @@ fn evaluate(cached: Option<&Validity>, candidate: Candidate, forced: bool, now: 
 }
 
 impl FetchHistory {
-    /// Records the end of a fetch. `candidate` is `None` if the fetch failed, and `jitter` is a number from 0 to 1.
+    /// Records the end of a fetch and returns its outcome. `candidate` is `None` if the fetch failed, and `jitter` is a
+    /// number from 0 to 1.
     pub(crate) fn record(
         &mut self,
         cached: Option<&Validity>,

@@ -126,14 +126,14 @@ impl<A: Audience> HealthcareClientBuilder<A> {
     /// then applies the settings that cannot be changed: it does not follow redirects, it does not log connections
     /// verbosely, and it uses no proxy for a service on this machine.
     ///
-    /// The client keeps `configure` and calls it once for each connection pool that it creates: one for services on this
-    /// machine, and one for all others. Calling this method again replaces `configure`.
+    /// The client keeps `configure` and calls it once for each connection pool that it creates: one for services on
+    /// this machine, and one for all others. Calling this method again replaces `configure`.
     ///
     /// Avoid these settings of `reqwest`:
     ///
     /// * `default_headers`: use [`default_header`](Self::default_header), which checks the header.
-    /// * `read_timeout`: use [`idle_timeout`](Self::idle_timeout), because `read_timeout` also limits the total time of an
-    ///   upload.
+    /// * `read_timeout`: use [`idle_timeout`](Self::idle_timeout), because `read_timeout` also limits the total time of
+    ///   an upload.
     /// * `retry`: the client does not know about these retries, and [`Response::attempts`](crate::Response::attempts)
     ///   does not count them.
     ///
@@ -196,7 +196,8 @@ impl<A: Audience> HealthcareClientBuilder<A> {
         })
     }
 
-    /// Sets how many bytes of a response body [`send`](crate::RequestBuilder::send) buffers. Default: 64 MiB.
+    /// Sets the maximum size, in bytes, of a response body that [`send`](crate::RequestBuilder::send) buffers. Default:
+    /// 64 MiB.
     ///
     /// A longer body is an error of kind [`TooLarge`](ErrorKind::TooLarge). Use
     /// [`stream`](crate::RequestBuilder::stream) to read a body without a limit.
@@ -207,12 +208,13 @@ impl<A: Audience> HealthcareClientBuilder<A> {
         })
     }
 
-    /// Sets how long a request may make no progress. Default: 60 s.
+    /// Sets how long a request may go without progress. Default: 60 s.
     ///
     /// The timeout applies to the wait for the response headers, and to the time between two chunks of a request or
-    /// response body. It does not limit the total time of an upload or a download, and it does not run while the caller
-    /// does not read a [streamed](crate::RequestBuilder::stream) response. After it, the request fails with
-    /// [`ErrorKind::Timeout`].
+    /// response body. It does not limit the total time of a download, or of an upload with
+    /// [`Body::stream`](crate::Body::stream). A request body from memory has to be sent completely within the timeout.
+    /// The timeout is paused while the caller is not reading a [streamed](crate::RequestBuilder::stream) response. When
+    /// it expires, the request or the read fails with [`ErrorKind::Timeout`].
     pub fn idle_timeout(self, timeout: Duration) -> Self {
         self.update(|config| {
             config.idle_timeout = timeout;
@@ -224,8 +226,8 @@ impl<A: Audience> HealthcareClientBuilder<A> {
     ///
     /// # Errors
     ///
-    /// Returns [`ErrorKind::Request`] if a default header is invalid or reserved for the client, or if `reqwest` rejects
-    /// the settings of [`configure_http`](Self::configure_http).
+    /// Returns [`ErrorKind::Request`] if a default header is invalid or reserved for the client, or if `reqwest`
+    /// rejects the settings of [`configure_http`](Self::configure_http).
     pub fn build(self) -> Result<HealthcareClient<A>> {
         let mut config = self.config?;
         if let Some(configure) = self.configure {

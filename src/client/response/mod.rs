@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use super::{failure::Failure, response_body::ResponseBody, retry};
 use crate::{Error, ErrorKind, Result, ServiceKind, denial};
 
-/// The parts that both kinds of responses have.
+/// Everything about a response except its body.
 #[derive(Clone)]
 pub(super) struct Head {
     pub(super) service: ServiceKind,
@@ -43,7 +43,7 @@ impl Head {
 
     fn error(&self) -> Error {
         let id = denial::request_id(&self.headers);
-        // A service could send anything as the id. Only what looks like one is shown.
+        // The id is untrusted text, so show it only if it looks like a request id.
         let id = id.filter(|id| {
             id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         });
@@ -141,7 +141,7 @@ pub struct StreamedResponse {
     pub(super) head: Head,
     pub(super) origin: String,
     pub(super) body: ResponseBody,
-    /// The error that ended the body.
+    /// The error that reading the body failed with.
     pub(super) error: Option<Error>,
 }
 
@@ -210,8 +210,8 @@ impl Response {
     /// # Errors
     ///
     /// * [`ErrorKind::Status`]: the status is not 2xx. Otherwise an OperationOutcome could be mistaken for data.
-    /// * [`ErrorKind::Decode`]: the body is not JSON, or does not match the type. The message contains the position, and
-    ///   nothing of the body.
+    /// * [`ErrorKind::Decode`]: the body is not JSON, or does not match the type. The message contains the position,
+    ///   and nothing of the body.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         self.head.check()?;
         let empty = self.head.status == StatusCode::NO_CONTENT && self.body.is_empty();
@@ -292,7 +292,8 @@ impl Stream for StreamedResponse {
     }
 }
 
-/// Converts the response's status, headers and body. The HTTP version is not known and is always HTTP/1.1.
+/// Converts the response's status, headers and body. The version is always HTTP/1.1, because the response does not
+/// store it.
 ///
 /// # Examples
 ///

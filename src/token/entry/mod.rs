@@ -18,7 +18,9 @@ use crate::{Error, ErrorKind, Result};
 use fetch::{FetchGuard, PendingFetch};
 use shared::{EntryShared, RefreshState};
 
-/// Requests read a fresh token without a lock. All other requests decide under the lock of the refresh state.
+/// The cached token and the fetches of one scope.
+///
+/// A request that finds a fresh token takes no lock. Any other request locks the refresh state.
 #[derive(Clone)]
 pub(crate) struct CacheEntry(Arc<EntryShared>);
 
@@ -34,7 +36,7 @@ enum Replacement {
     Cached(HeaderValue),
     Pending(PendingFetch),
     /// No usable token is cached, so an ordinary fetch is due.
-    Expired,
+    NotCached,
     /// The credential has no other token, or a forced refresh may not start yet.
     Unavailable,
 }
@@ -78,13 +80,14 @@ impl CacheEntry {
         }
     }
 
-    /// Returns a replacement for a value that the service rejected, or `None` if the credential has no other token.
+    /// Returns a replacement for a value that the service rejected, or `None` if the credential returned no other token
+    /// or a forced refresh may not start yet.
     pub(crate) async fn refresh_rejected(&self, rejected: &HeaderValue) -> Result<Option<HeaderValue>> {
         loop {
             let pending = match self.look_up_replacement(rejected)? {
                 Replacement::Cached(value) => return Ok(Some(value)),
                 Replacement::Unavailable => return Ok(None),
-                Replacement::Expired => {
+                Replacement::NotCached => {
                     let value = self.authorization().await?;
                     return Ok(Some(value).filter(|value| value != rejected));
                 }
@@ -95,17 +98,19 @@ impl CacheEntry {
                 Some(Ok(value)) if value != *rejected => return Ok(Some(value)),
                 Some(Ok(_)) if forced => return Ok(None),
                 Some(Err(error)) if forced => return Err(error),
-                // An ordinary refresh returned no other token, or its runtime was dropped.
+                // Look again: an ordinary refresh failed or returned the rejected token, or the fetch was dropped with
+                // its runtime.
                 Some(_) | None => {}
             }
         }
     }
 
-    /// Decides under the lock, so that only one of several concurrent requests starts a fetch.
+    /// Returns the cached value or a fetch to wait for. Holds the lock, so that only one of several concurrent requests
+    /// starts a fetch.
     fn look_up(&self) -> Result<Lookup> {
         let mut refresh_state = self.0.lock_refresh_state();
-        // Read the time and the token again, because a fetch may have completed before the lock was taken. An earlier
-        // time would be before the start of a new backoff, which would then not apply.
+        // Read the time and the token again, because a fetch may have completed before the lock was taken. A time read
+        // before locking could precede the start of a new backoff, which would then be ignored.
         let now = self.0.fetcher.now();
         let cached = self.0.cached.load();
         let validity = cached.as_ref().map(|cached| &cached.validity);
@@ -117,7 +122,7 @@ impl CacheEntry {
                     && let Ok(pending) = self.prepare_fetch(&mut refresh_state, false)
                 {
                     drop(refresh_state);
-                    // Not in the request's span, because the refresh can outlast the request.
+                    // Not in the request's span, because the request does not wait for the refresh.
                     pending.spawn(Span::none());
                 }
                 Ok(Lookup::Cached(cached.value.clone()))
@@ -132,15 +137,15 @@ impl CacheEntry {
         }
     }
 
-    /// Decides under the lock, so that only one of several requests with the same rejected token starts a forced
-    /// refresh.
+    /// Returns the replacement for a rejected token, or a fetch to wait for. Holds the lock, so that only one of
+    /// several requests with the same rejected token starts a forced refresh.
     fn look_up_replacement(&self, rejected: &HeaderValue) -> Result<Replacement> {
         let mut refresh_state = self.0.lock_refresh_state();
         let now = self.0.fetcher.now();
         let cached = self.0.cached.load();
         let Some(cached) = cached.as_ref().filter(|cached| cached.validity.phase(now) != Phase::Expired)
         else {
-            return Ok(Replacement::Expired);
+            return Ok(Replacement::NotCached);
         };
         if cached.value != *rejected {
             return Ok(Replacement::Cached(cached.value.clone()));

@@ -30,7 +30,7 @@ pub(super) struct EntryShared {
 pub(super) struct CachedToken {
     pub(super) value: HeaderValue,
     pub(super) validity: Validity,
-    /// The rejected value that this token, or one before it, replaced. The credential may return it again.
+    /// The last authorization value that a forced refresh replaced. The credential may return it again.
     rejected: Option<HeaderValue>,
 }
 
@@ -65,7 +65,7 @@ impl EntryShared {
     }
 
     pub(super) fn lock_refresh_state(&self) -> MutexGuard<'_, RefreshState> {
-        // A poisoned lock is usable, because no panic can leave the state half changed.
+        // A poisoned lock is usable, because a panic cannot leave the state inconsistent.
         self.refresh_state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -73,7 +73,8 @@ impl EntryShared {
         self.cached.load().as_ref().map(|cached| cached.validity.expires_on)
     }
 
-    /// Stores the result of a fetch. Returns the result for its waiters.
+    /// Records the result of a fetch and caches its token if it is better. Returns the outcome, and the result for the
+    /// waiters.
     pub(super) fn store(
         &self,
         refresh_state: &mut RefreshState,
@@ -110,7 +111,7 @@ impl EntryShared {
     pub(super) fn log(&self, outcome: FetchOutcome, result: &Result<HeaderValue>) {
         match result {
             Ok(_) if outcome == FetchOutcome::Unchanged => {
-                tracing::debug!(scope = %self.scope, "the credential returned no newer token");
+                tracing::debug!(scope = %self.scope, "the credential returned no new token");
             }
             Ok(_) => tracing::debug!(scope = %self.scope, seconds = self.seconds_left(), "token received"),
             Err(error) => tracing::warn!(scope = %self.scope, %error, "token fetch failed"),

@@ -124,7 +124,18 @@ fn error_names_the_field_and_says_what_to_write() {
             json!({"endpoint": azure, "tenant": "x"}),
             "unknown field `tenant`, expected one of `endpoint`, `workspace`, `service`, `account`, `cloud`, `resource`",
         ),
-        (json!({"endpoint": azure, "cloud": "China"}), "unknown cloud: write `public` or `us-government`"),
+        (
+            json!({"workspace": 7, "service": "records"}),
+            "invalid type: integer `7`, expected a string for the field `workspace`",
+        ),
+        (
+            json!({"endpoint": azure, "cloud": ["public"]}),
+            "invalid type: sequence, expected a string for the field `cloud`",
+        ),
+        (
+            json!({"endpoint": azure, "cloud": "China"}),
+            "cloud: unknown cloud: write `public` or `us-government`",
+        ),
         (
             json!("http://fhir.contoso.example"),
             "the service URL for `fhir.contoso.example` starts with `http`",
@@ -149,7 +160,7 @@ fn error_names_the_field_and_says_what_to_write() {
             json!({"endpoint": "https://dicom.contoso.example/v2", "version": "v1"}),
             "version: the service URL ends in `/v2`, and the version is set to v1: remove one of the two",
         ),
-        (json!({"endpoint": government, "version": "2"}), "unknown version: write `v1` or `v2`"),
+        (json!({"endpoint": government, "version": "2"}), "version: unknown version: write `v1` or `v2`"),
         (json!({"account": "contoso"}), "unknown field `account`"),
         (
             json!(true),

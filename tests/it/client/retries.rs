@@ -32,7 +32,7 @@ fn busy(status: u16) -> ResponseTemplate {
 }
 
 #[tokio::test]
-async fn busy_response_is_retried_only_if_that_is_safe() {
+async fn error_response_is_retried_only_if_a_retry_is_safe() {
     for (method, path, prefer, status, sent) in [
         (Method::GET, "Patient?name=x", "", 503, 4),
         (Method::GET, "Patient", "", 500, 4),
@@ -68,7 +68,7 @@ async fn busy_response_is_retried_only_if_that_is_safe() {
 }
 
 #[tokio::test]
-async fn idempotent_post_is_retried() {
+async fn post_marked_as_idempotent_is_retried() {
     let server = responding(busy(503)).await;
     let client = HealthcareClient::new(fhir(&server), credential());
     let response = client.post("Patient").idempotent().send().await.unwrap();
@@ -86,7 +86,7 @@ async fn request_is_retried_until_the_service_recovers() {
 }
 
 #[tokio::test]
-async fn response_that_requests_a_long_wait_is_returned_at_once() {
+async fn response_with_long_retry_after_is_returned_without_retry() {
     for header in [("x-ms-retry-after-ms", "86400000"), ("retry-after", "86400")] {
         let server = responding(ResponseTemplate::new(429).insert_header(header.0, header.1)).await;
         let client = HealthcareClient::new(fhir(&server), credential());
@@ -98,8 +98,8 @@ async fn response_that_requests_a_long_wait_is_returned_at_once() {
     }
 }
 
-/// Returns a value at the first call, and behaves as configured at later calls.
-struct LaterCallsAuth {
+/// Returns a value on the first call. `later` configures the calls after it.
+struct FirstCallAuth {
     audience: FhirAudience,
     calls: AtomicUsize,
     later: LaterCalls,
@@ -110,12 +110,12 @@ enum LaterCalls {
     Fail,
     /// Returns a value at the second poll.
     Yield,
-    /// Returns no value within 31 s of the runtime's clock.
+    /// Advances the runtime's clock by 31 s, past the limit for retries, and never returns.
     Hang,
 }
 
 #[async_trait]
-impl HealthcareAuth for LaterCallsAuth {
+impl HealthcareAuth for FirstCallAuth {
     type Audience = FhirAudience;
 
     fn audience(&self) -> &FhirAudience {
@@ -145,7 +145,7 @@ impl HealthcareAuth for LaterCallsAuth {
 async fn request_is_not_retried_without_a_token() {
     for (later, attempts) in [(LaterCalls::Fail, 1), (LaterCalls::Yield, 4), (LaterCalls::Hang, 1)] {
         let server = responding(busy(503)).await;
-        let auth = LaterCallsAuth { audience: fhir(&server), calls: AtomicUsize::new(0), later };
+        let auth = FirstCallAuth { audience: fhir(&server), calls: AtomicUsize::new(0), later };
         let response = HealthcareClient::from_auth(Arc::new(auth)).get("Patient").send().await.unwrap();
         assert_eq!((response.status().as_u16(), response.attempts()), (503, attempts), "{later:?}");
         assert_eq!(count(&server).await, attempts as usize);
@@ -153,7 +153,7 @@ async fn request_is_not_retried_without_a_token() {
 }
 
 #[tokio::test]
-async fn broken_connection_is_retried_only_if_that_is_safe() {
+async fn request_is_retried_after_lost_connection_only_if_a_retry_is_safe() {
     let (audience, requests) = responding_raw(|number| if number % 2 == 0 { b"" } else { TRUNCATED }).await;
     let client = HealthcareClient::new(audience, credential());
     let error = client.get("Patient").send().await.unwrap_err();
@@ -179,7 +179,7 @@ async fn broken_connection_is_retried_only_if_that_is_safe() {
 async fn error_of_a_truncated_response_keeps_its_status_and_retry_after() {
     const CREATED: &[u8] = b"HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n{\"half\":";
     const THROTTLED: &[u8] =
-        b"HTTP/1.1 429 Busy\r\ncontent-length: 100\r\nretry-after: 86400\r\n\r\n{\"half\":";
+        b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 100\r\nretry-after: 86400\r\n\r\n{\"half\":";
     let (audience, requests) = responding_raw(|_| CREATED).await;
     let error = HealthcareClient::new(audience, credential()).post("Patient").send().await.unwrap_err();
     assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ErrorKind::Connection, 201));
@@ -211,7 +211,7 @@ async fn post_is_retried_if_no_connection_was_made() {
     let message = error.to_string();
     let (_, cause) = message.split_once(&format!("at http://{nowhere} could not be reached: ")).unwrap();
     assert!(!cause.is_empty());
-    // No server counts requests here. The paused clock advances only by the waits before the three retries.
+    // There is no server that could count requests. The paused clock advances only by the three retry delays.
     let waited = started.elapsed();
     assert!(waited >= Duration::from_millis(250 + 500 + 1_000), "{waited:?}");
 }
@@ -219,7 +219,8 @@ async fn post_is_retried_if_no_connection_was_made() {
 #[tokio::test]
 async fn failed_request_body_is_not_retried() {
     let server = crate::wire::service().await;
-    // A request body that is downloaded from another host. Its error is not an error of the connection to the service.
+    // The request body is downloaded from another host. A failure of that download must not count as a failure of the
+    // connection to the service.
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (http2, method) in
         [(false, Method::PUT), (false, Method::POST), (true, Method::PUT), (true, Method::POST)]

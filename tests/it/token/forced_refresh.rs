@@ -1,4 +1,5 @@
-//! A rejected token is replaced by one forced refresh, and other requests use it until then.
+//! A rejected token is replaced by one forced refresh, and other requests use the rejected token until the refresh
+//! completes.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -94,7 +95,7 @@ async fn rejected_token_is_not_used_after_its_replacement_was_used() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn credential_that_returns_same_token_is_forced_once() {
+async fn refresh_is_forced_once_if_credential_returns_same_token() {
     let expires_on = TestClock::START + 24 * 60 * 60;
     let credential = TestCredential::new(move |_| CallResult::ExpiresOn("A".to_owned(), expires_on));
     let auth = authenticator(&credential);
@@ -115,7 +116,7 @@ async fn credential_that_returns_same_token_is_forced_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn failed_forced_refresh_is_reported_to_its_waiters_only_and_is_retried_after_30_s() {
+async fn failed_forced_refresh_is_reported_only_to_its_waiters_and_allowed_again_after_30_s() {
     for failure in [
         || CallResult::Error,
         || CallResult::Panic,
@@ -145,7 +146,7 @@ async fn failed_forced_refresh_is_reported_to_its_waiters_only_and_is_retried_af
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn new_token_rejected_within_30_s_is_not_forced() {
+async fn rejection_within_30_s_of_forced_refresh_does_not_force_another() {
     let credential = forced_script(|call| token_valid_for(format!("B{}", call.number), HOUR));
     let auth = authenticator(&credential);
     auth.authorization().await.unwrap();
@@ -157,7 +158,7 @@ async fn new_token_rejected_within_30_s_is_not_forced() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn rejection_of_token_that_is_not_cached_returns_cached_one_at_once() {
+async fn rejection_of_uncached_token_returns_cached_token_immediately() {
     let credential = forced_script(|_| token_valid_for("B", HOUR));
     let auth = authenticator(&credential);
     auth.authorization().await.unwrap();

@@ -81,7 +81,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn events_are_found_in_the_source_code() {
     let events = events();
-    assert!(events.contains("request denied") && events.contains("token received"), "{events:?}");
+    assert!(events.contains("request rejected or denied") && events.contains("token received"), "{events:?}");
     assert!(events.iter().all(|event| event.len() < 50), "{events:?}");
 }
 
