@@ -1,8 +1,8 @@
 //! Tokens and authenticated requests for the FHIR and DICOM services of Azure Health Data Services.
 //!
-//! A service that reads patients or a change feed needs a Microsoft Entra token for the right resource on every request.
-//! This crate requests the token, caches it, refreshes it before it expires, sends it only to the service that it is for,
-//! and explains a 401 or 403 in words that a person can act on.
+//! Every request to a FHIR or DICOM service needs a Microsoft Entra token for the resource of that service. This crate
+//! requests the token, caches it, refreshes it before it expires, sends it only to the configured endpoint, and turns a
+//! 401 or 403 into an actionable error.
 //!
 //! ```no_run
 //! use azure_healthcare_auth::{DicomAudience, FhirAudience, HealthcareClient};
@@ -26,26 +26,28 @@
 //! | Item | Purpose |
 //! |---|---|
 //! | [`FhirAudience`], [`DicomAudience`] | The endpoint of a service and the resource that a token is for |
-//! | [`credentials`] | Credentials, in addition to those of `azure_identity` and your own |
+//! | [`credentials`] | Additional credentials; those of `azure_identity` and your own also work |
 //! | [`Authenticator`] | Caches one valid token per scope |
-//! | [`HealthcareAuth`] | The trait of `Authenticator`, to depend on and to replace in tests |
+//! | [`HealthcareAuth`] | The trait that `Authenticator` implements; depend on it to use a fake in tests |
 //! | [`HealthcareClient`] | Sends authenticated requests |
-//! | [`adapters`] | Attach tokens in `reqwest-middleware`, `tower` and `azure_core` |
+//! | [`adapters`] | Middleware for `reqwest-middleware`, `tower` and `azure_core` that attaches tokens |
 //! | [`Error`], [`Denial`] | Errors, and the explanation of a 401 or 403 |
 //! | `testing` (feature) | Fake FHIR and DICOM services for your tests |
 //!
 //! # Guarantees
 //!
-//! * **One token fetch.** The credential is called once, however many tasks need a token at the same time. All of them get
-//!   the same token or the same error. While a token is valid, no request waits for its refresh. See
+//! * **One token fetch.** However many tasks need a token at the same time, the credential is called once per scope.
+//!   All of them get the same token or the same error. While a token is valid, no request waits for its refresh. See
 //!   [Token lifecycle](guide::token_lifecycle).
-//! * **Contained tokens.** A URL outside the audience's origin and base path is rejected before a token is fetched.
-//!   Redirects are not followed. FHIR and DICOM audiences are different types.
-//! * **No duplicates.** A request that the service may have processed is retried only if it is idempotent.
-//! * **Explained rejections.** A 401 or 403 is explained from the response and the token's claims. See
-//!   [Troubleshooting 401 and 403](guide::troubleshooting).
-//! * **Quiet logs.** `Debug`, `Display`, error sources and `tracing` events contain no token, no secret and no patient
-//!   data, which includes paths below the base URL, queries and bodies. See [Security model](guide::security).
+//! * **Origin-bound tokens.** A URL outside the audience's origin and base path is rejected before a token is fetched.
+//!   [`HealthcareClient`] does not follow redirects. FHIR and DICOM audiences are different types.
+//! * **No duplicates.** [`HealthcareClient`] retries a request that the service may have processed only if it is
+//!   idempotent.
+//! * **Actionable 401s and 403s.** [`HealthcareClient`] diagnoses a 401 or 403 from the response and the token's
+//!   claims. See [Troubleshooting 401 and 403](guide::troubleshooting).
+//! * **Redacted logs.** The crate's own `Debug` and `Display` output, error sources and `tracing` events contain no
+//!   token, no secret and no patient data. Paths below the endpoint, queries and bodies count as patient data. See
+//!   [Security model](guide::security).
 //! * **No panics** on any input, and no `unsafe` code.
 //!
 //! Requests need a Tokio runtime with I/O and time enabled, as `#[tokio::main]` provides.
@@ -80,15 +82,15 @@
 //!
 //! * `client` (default): [`HealthcareClient`] and [`Denial`], built on `reqwest`.
 //! * `identity` (default): credentials that run a command-line tool or use `azure_identity`.
-//! * `client-certificate`: a client certificate for `credentials::from_env`. Needs OpenSSL.
+//! * `client-certificate`: authentication with a client certificate in `credentials::from_env`. Needs OpenSSL.
 //! * `reqwest-middleware`, `tower`: the adapters for these crates. The adapter for `azure_core` needs no feature.
-//! * `serde`: deserializes and serializes audiences and the enums of the interface.
+//! * `serde`: `Serialize` and `Deserialize` for audiences and the enums of the interface.
 //! * `testing`: fake services for tests.
 //!
 //! # Limits
 //!
-//! The crate has no types for FHIR or DICOM. It does not validate incoming tokens, sign users in or assign roles. A token
-//! cannot be wiped from memory.
+//! The crate has no types for FHIR or DICOM. It does not validate incoming tokens, sign users in or assign roles. A
+//! token cannot be wiped from memory.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The library neither panics nor prints. Its tests may.
