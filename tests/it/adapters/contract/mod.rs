@@ -29,7 +29,7 @@ macro_rules! contract_tests {
         mod $module {
             contract_tests! { @each $stack:
                 every_method_carries_one_authorization_header
-                authorization_header_of_caller_is_replaced
+                authorization_header_of_caller_is_not_sent
                 custom_auth_implementation_is_used
                 credential_error_sends_no_request
                 url_outside_audience_is_rejected_before_token_fetch
@@ -76,7 +76,7 @@ async fn every_method_carries_one_authorization_header<S: Stack>() {
     assert_eq!(credential.calls(), 1);
 }
 
-async fn authorization_header_of_caller_is_replaced<S: Stack>() {
+async fn authorization_header_of_caller_is_not_sent<S: Stack>() {
     let (server, credential) = (rejecting_first_token().await, credential());
     let stack: S = stack(&server, &credential);
     for name in ["authorization", "Authorization", "AUTHORIZATION"] {
