@@ -79,7 +79,6 @@ impl Challenge {
     }
 
     /// Returns the names and values of all parameters, in the server's order and spelling.
-    #[must_use]
     pub fn params(&self) -> impl Iterator<Item = (&str, &str)> {
         self.params.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
