@@ -29,14 +29,17 @@ cargo run --example doctor -- --simulate FAULT         check a fake server with 
     --resource RESOURCE   request the token for RESOURCE instead of the resource that the URL implies
     --json                print one JSON document to standard output";
 
-/// Clocks that differ by more than this make a service reject tokens as expired or not yet valid.
+/// The clock difference above which the check fails. It is below the five minutes that services are believed to allow.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let options = Options::read(USAGE, &["--json"], &["--resource", "--simulate"]);
+    if options.url.is_some() && options.value("--simulate").is_some() {
+        support::exit_with_usage("--simulate checks a fake server and accepts no URL", USAGE);
+    }
     let mut report = Report { json: options.has("--json"), steps: Vec::new() };
-    // The first step that fails ends the diagnosis.
+    // The diagnosis ends at the first failed step, except for the clock.
     let usable = run(&options, &mut report).await.is_some();
     if report.json {
         support::print(format_args!("{:#}", json!({ "usable": usable, "steps": report.steps })));
@@ -60,12 +63,12 @@ async fn run(options: &Options, report: &mut Report) -> Option<()> {
             let fault = options.value("--simulate");
             // Only an open-source server names the audience that it expects. The managed service gives no hint about a
             // trailing slash.
-            let wording = if fault == Some("trailing-slash") {
+            let format = if fault == Some("trailing-slash") {
                 ChallengeFormat::OpenSource
             } else {
                 ChallengeFormat::Managed
             };
-            let fake_server = FakeServer::builder().challenge_format(wording).start().await;
+            let fake_server = FakeServer::builder().challenge_format(format).start().await;
             let (audience, credential, path) = simulate(&fake_server, fault);
             let audience = report.ok_or_fail("endpoint", audience)?;
             diagnose(report, audience, Credential::from_fake(credential), path).await
@@ -73,7 +76,7 @@ async fn run(options: &Options, report: &mut Report) -> Option<()> {
     }
 }
 
-/// Returns an audience, a credential and a path that cause the fault on the fake server.
+/// Returns an audience, a credential and a path that trigger the fault on the fake server.
 fn simulate(
     fake_server: &FakeServer,
     fault: Option<&str>,
@@ -126,7 +129,7 @@ async fn diagnose<A: Audience>(
 
     let client = HealthcareClient::from(auth);
     let started = Instant::now();
-    // This query is a constant. Do not print the query of a real request, because it may be about a patient.
+    // This query is a constant. Do not print the query of a real request, because it may contain patient data.
     let request = format!("GET {path}");
     let response = match client.get(path).send().await {
         Ok(response) => response,
@@ -172,9 +175,13 @@ fn describe_host(audience: &dyn Audience) -> String {
 
 fn describe_claims(claims: &UnverifiedClaims, resource: &str) -> String {
     let unknown = "unknown";
-    let matches = match claims.audiences() {
-        [audience] if audience == resource => "the requested resource",
-        _ => "not the requested resource",
+    let audience = match claims.audiences() {
+        [] => unknown.to_owned(),
+        audiences => {
+            let matches = audiences.iter().any(|audience| audience == resource);
+            let relation = if matches { "the requested resource" } else { "not the requested resource" };
+            format!("{} ({relation})", audiences.join(", "))
+        }
     };
     let expiry = match claims.expires_on() {
         None => "expiry unknown".to_owned(),
@@ -186,8 +193,7 @@ fn describe_claims(claims: &UnverifiedClaims, resource: &str) -> String {
         },
     };
     format!(
-        "audience {} ({matches}); tenant {}; {} with object id {}; application {}; {expiry}",
-        claims.audiences().join(", "),
+        "audience {audience}; tenant {}; {} with object id {}; application {}; {expiry}",
         claims.tenant_id().unwrap_or(unknown),
         claims.principal_type().unwrap_or("principal"),
         claims.object_id().unwrap_or(unknown),
@@ -249,20 +255,21 @@ fn check_clock(report: &mut Report, headers: &HeaderMap) {
     };
     let (service, machine) = (SystemTime::from(date), SystemTime::now());
     let skew = machine.duration_since(service).unwrap_or_else(|error| error.duration());
-    match skew > MAX_CLOCK_SKEW {
-        true => {
-            let detail = format!("this machine and the service differ by {}", format_duration(skew));
-            report.fail("clock", detail, "synchronize this machine's clock, for example with NTP".into());
-        }
-        false => report.ok("clock", "this machine and the service agree".into()),
+    if skew > MAX_CLOCK_SKEW {
+        let detail =
+            format!("the clocks of this machine and the service differ by {}", format_duration(skew));
+        report.fail("clock", detail, "synchronize this machine's clock, for example with NTP".into());
+    } else {
+        report.ok("clock", "the clocks of this machine and the service agree".into());
     }
 }
 
 /// Returns advice for an error that is not a denial.
 fn advice(error: &Error) -> &'static str {
-    match error.is_transient() {
-        true => "try again; if the error persists, check the network and Azure's status page",
-        false => "follow the error message",
+    if error.is_transient() {
+        "try again; if the error persists, check the network and Azure's status page"
+    } else {
+        "fix the cause that the error message reports"
     }
 }
 
@@ -293,7 +300,7 @@ impl Report {
         if !self.json {
             support::print(format_args!("{status:<5} {step:<10} {detail}"));
             if let Some(advice) = &advice {
-                support::print(format_args!("      {:<10} {advice}", "to do"));
+                support::print(format_args!("      {:<10} {advice}", "advice"));
             }
         }
         self.steps.push(json!({ "step": step, "status": status, "detail": detail, "advice": advice }));

@@ -3,14 +3,13 @@
 use crate::text::is_guid;
 
 /// The length, in bytes, to which the message of a credential is truncated.
-pub(crate) const MAX_LEN: usize = 800;
+pub(crate) const MAX_MESSAGE_LEN: usize = 800;
 
 const PLACEHOLDER: &str = "[redacted]";
 
-/// Joins `text` into one line of about [`MAX_LEN`] bytes at most and redacts each word that may be a secret.
-#[cfg(feature = "identity")]
+/// Joins `text` into one line of about [`MAX_MESSAGE_LEN`] bytes at most and redacts each word that may be a secret.
 pub(crate) fn redact(text: &str) -> String {
-    truncate(&redact_words(text), MAX_LEN)
+    truncate(&redact_words(text), MAX_MESSAGE_LEN)
 }
 
 /// Joins `text` into one line and redacts each word that may be a secret.
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn segments_of_20_letters_and_digits_are_redacted() {
+    fn length_and_format_decide_what_is_redacted() {
         for (word, unchanged) in [
             ("abcdefghij123456789", true),
             ("abcdefghij1234567890", false),
@@ -153,8 +152,8 @@ mod tests {
     fn long_text_is_truncated_in_the_middle() {
         let text =
             format!("Traceback é\n{}\nMsalServiceError: HTTP Error: 503", "  File é line\n".repeat(500));
-        let line = truncate(&redact_words(&text), MAX_LEN);
+        let line = truncate(&redact_words(&text), MAX_MESSAGE_LEN);
         assert!(line.starts_with("Traceback é File") && line.ends_with("MsalServiceError: HTTP Error: 503"));
-        assert!(line.len() < MAX_LEN + 20 && !line.contains('\n'));
+        assert!(line.len() < MAX_MESSAGE_LEN + 20 && !line.contains('\n'));
     }
 }

@@ -17,8 +17,8 @@ use serde_json::{Map, Value};
 
 use crate::text::{MAX_ID_LEN, MAX_RESOURCE_LEN, printable, tenant_of};
 
-/// The longest token that is parsed, in bytes. Entra's tokens have 1 to 8 KiB.
-const MAX_TOKEN: usize = 64 * 1024;
+/// The longest token that is parsed, in bytes. Entra's tokens are 1 to 8 KiB long.
+const MAX_TOKEN_LEN: usize = 64 * 1024;
 const MAX_ITEMS: usize = 64;
 /// The end of the year 9999. A larger number is probably in milliseconds.
 const MAX_TIME: f64 = 253_402_300_799.0;
@@ -35,8 +35,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// Use them to explain why a request was denied, never to grant access.
 ///
 /// The claims are parsed from the compact form of a JWS (RFC 7515 §3.1; RFC 7519 §4.1 and Entra's access token claims).
-/// The token itself is not kept. All text may be printed: it is truncated, and characters other than visible ASCII are
-/// replaced by `?`.
+/// The token itself is not kept. All text can be printed: it is truncated, and quotation marks, backticks and all
+/// characters other than visible ASCII are replaced with `?`.
 ///
 /// # Examples
 ///
@@ -183,7 +183,7 @@ impl UnverifiedClaims {
 
 /// Decodes the second of exactly three parts. Five parts are a JWE, whose claims only the service can decrypt.
 fn payload(token: &str) -> Option<Map<String, Value>> {
-    if token.len() > MAX_TOKEN {
+    if token.len() > MAX_TOKEN_LEN {
         return None;
     }
     let mut parts = token.split('.');
@@ -194,7 +194,7 @@ fn payload(token: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&BASE64.decode(claims).ok()?).ok()
 }
 
-/// Returns the texts of a claim that is a string or an array of strings.
+/// Returns the strings of a claim that is a string or an array of strings.
 fn texts(claim: Option<&Value>, limit: usize, split: fn(&str) -> Vec<&str>) -> Vec<String> {
     let values = match claim {
         Some(Value::Array(values)) => values,
@@ -212,7 +212,7 @@ fn time(claim: Option<&Value>) -> Option<SystemTime> {
         Value::String(text) => text.trim().parse().ok()?,
         _ => return None,
     };
-    // The range excludes NaN too.
+    // The range also excludes NaN.
     let whole = (0.0..=MAX_TIME).contains(&seconds).then_some(seconds as u64)?;
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(whole))
 }

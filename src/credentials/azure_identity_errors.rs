@@ -12,21 +12,22 @@ use crate::error::chain::{azure_core_kinds, error_chain};
 
 const MANAGED_IDENTITY_FAILED: &str = "ManagedIdentityCredential authentication failed.";
 
-/// The message of `ManagedIdentityCredential` for every 400, whatever the response body says.
+/// The message of `ManagedIdentityCredential` for every 400, whatever the response body contains.
 const IDENTITY_NOT_ASSIGNED: &str = "The requested identity has not been assigned to this resource";
 
-/// Parts of the body of a 400 that imply that the machine has an identity: Entra rejected the token request, or the
+/// Substrings of the body of a 400 that imply that the machine has an identity: Entra rejected the token request, or the
 /// machine has several identities.
 const IDENTITY_EXISTS: [&str; 3] = ["AADSTS", "invalid_resource", "Multiple user assigned"];
 
-/// The start of the messages of `AzureCliCredential`, `AzureDeveloperCliCredential` and `DeveloperToolsCredential`.
+/// The prefixes of the messages of `AzureCliCredential`, `AzureDeveloperCliCredential` and `DeveloperToolsCredential`.
 const TOOL_FAILED: [&str; 3] = [
     "AzureCliCredential authentication failed.",
     "AzureDeveloperCliCredential authentication failed.",
     "Multiple errors were encountered while attempting to authenticate:\nAzureCliCredential authentication failed.",
 ];
 
-/// Parts of the messages of those credentials that imply that the tool is not installed or that no user is signed in.
+/// Substrings of those messages that mean that the tool is not installed, no user is signed in, or no subscription is
+/// selected.
 const TOOL_UNAVAILABLE: [&str; 5] = [
     // The tool or the shell that runs it is missing.
     "not found on PATH",
@@ -36,13 +37,12 @@ const TOOL_UNAVAILABLE: [&str; 5] = [
     "azd auth login",
 ];
 
-/// Hosts of managed identities that `azure_identity` recognizes but does not support.
-const UNSUPPORTED_HOSTS: [&str; 4] = ["Azure Arc", "Azure ML", "CloudShell", "Service Fabric"];
+/// Managed identity sources that `azure_identity` recognizes but does not support.
+const UNSUPPORTED_SOURCES: [&str; 4] = ["Azure Arc", "Azure ML", "CloudShell", "Service Fabric"];
 
 /// Returns `true` if the credential is unavailable on this machine, so that a chain continues with its next member.
 ///
-/// Every other error is a rejection. Continuing after one would use another identity than the intended one and hide the
-/// reason.
+/// Any other error must stop the chain. Continuing would use an identity other than the intended one and hide the cause.
 pub(super) fn is_unavailable(error: &Error) -> bool {
     if error_chain(error).any(|error| error.is::<CredentialUnavailableError>()) {
         return true;
@@ -54,7 +54,7 @@ pub(super) fn is_unavailable(error: &Error) -> bool {
         return has_no_identity(error, &message);
     }
     match message.strip_suffix(" managed identity isn't supported") {
-        Some(host) => UNSUPPORTED_HOSTS.contains(&host),
+        Some(source) => UNSUPPORTED_SOURCES.contains(&source),
         None => TOOL_FAILED.iter().any(|start| message.starts_with(start)) && all_tools_unavailable(&message),
     }
 }
@@ -76,9 +76,9 @@ fn has_no_identity(error: &Error, message: &str) -> bool {
         ErrorKind::HttpResponse { status, .. } => match u16::from(*status) {
             // "Identity not found", unless the body shows another reason.
             400 => managed_identity_rejection(error).is_none(),
-            // A gateway sends these for an address that it cannot reach.
+            // A proxy returns these statuses for a host that it cannot reach.
             502 | 504 => true,
-            // Docker Desktop sends this.
+            // Docker Desktop returns this for 169.254.169.254.
             403 => message.contains("unreachable"),
             _ => false,
         },
@@ -86,7 +86,7 @@ fn has_no_identity(error: &Error, message: &str) -> bool {
     })
 }
 
-/// Returns the error message of the endpoint, not redacted, if it rejected the request of an identity that exists.
+/// Returns the endpoint's error message, unredacted, if the endpoint rejected a request for an identity that exists.
 fn managed_identity_rejection(error: &Error) -> Option<String> {
     azure_core_kinds(error).find_map(|kind| match kind {
         ErrorKind::HttpResponse { status, raw_response: Some(response), .. } if u16::from(*status) == 400 => {
@@ -101,9 +101,9 @@ fn managed_identity_rejection(error: &Error) -> Option<String> {
     })
 }
 
-/// Returns the message of `error`, not redacted.
+/// Returns the message of `error`, unredacted.
 ///
-/// If `azure_identity` replaced the endpoint's error message by its own guess, that guess is replaced by the original.
+/// If `azure_identity` replaced the endpoint's message with a guess, restores the original.
 pub(super) fn corrected_message(error: &Error) -> String {
     let message = error.to_string();
     match managed_identity_rejection(error) {
@@ -114,10 +114,20 @@ pub(super) fn corrected_message(error: &Error) -> String {
 
 /// Returns the part of a one-line message that is specific to the failure.
 ///
-/// Removes the name of the credential at the start and the link to the troubleshooting guide at the end.
-pub(super) fn without_boilerplate(message: &str) -> &str {
-    let message = message.split_once(" authentication failed. ").map_or(message, |(_, rest)| rest);
-    message.split_once(" To troubleshoot, visit").map_or(message, |(reason, _)| reason)
+/// Removes the name of the credential at the start and every link to the troubleshooting guide.
+pub(super) fn without_boilerplate(message: &str) -> String {
+    let message = match message.split_once(" authentication failed. ") {
+        Some((name, reason)) if name.ends_with("Credential") && !name.contains(' ') => reason,
+        _ => message,
+    };
+    let mut parts = message.split(" To troubleshoot, visit ");
+    let mut result = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        // The link ends at a space, or at the colon before the reason of a failed connection.
+        let end = [part.find(": "), part.find(' ')].into_iter().flatten().min();
+        result.push_str(end.and_then(|end| part.get(end..)).unwrap_or_default());
+    }
+    result
 }
 
 #[cfg(test)]
@@ -264,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn message_contains_the_response_of_a_rejected_managed_identity() {
+    fn corrected_message_contains_endpoint_error() {
         const REJECTED: &str =
             r#"{"error":"invalid_resource","error_description":"AADSTS500011: x was not found.\r\nTrace"}"#;
         const SEVERAL: &str =
@@ -291,9 +301,25 @@ mod tests {
     #[test]
     fn boilerplate_is_removed_from_messages() {
         for (message, reason) in [
-            ("X authentication failed. no secret To troubleshoot, visit https://aka.ms/x", "no secret"),
-            ("X authentication failed. no secret", "no secret"),
+            (
+                "XCredential authentication failed. no secret To troubleshoot, visit https://aka.ms/x",
+                "no secret",
+            ),
+            ("XCredential authentication failed. no secret", "no secret"),
             ("no secret", "no secret"),
+            (
+                "XCredential authentication failed. no retries left To troubleshoot, visit https://aka.ms/x: refused",
+                "no retries left: refused",
+            ),
+            (
+                "Multiple errors: XCredential authentication failed. no x To troubleshoot, visit https://aka.ms/x \
+                 YCredential authentication failed. no y To troubleshoot, visit https://aka.ms/y",
+                "Multiple errors: XCredential authentication failed. no x YCredential authentication failed. no y",
+            ),
+            (
+                "the broker reports: authentication failed. no z",
+                "the broker reports: authentication failed. no z",
+            ),
         ] {
             assert_eq!(without_boilerplate(message), reason);
         }

@@ -19,15 +19,15 @@ use super::{
 };
 use crate::{
     error::transient::is_transient,
-    redact::{MAX_LEN, truncate},
+    redact::{MAX_MESSAGE_LEN, truncate},
 };
 
 /// A credential that tries its members in order until one returns a token, and then uses only that member.
 ///
 /// The chain continues after a credential that is *unavailable*: nothing is installed, configured or signed in that it
 /// could use. It stops at any other error, such as a wrong secret, an unknown tenant or a failed connection to
-/// Microsoft Entra, because the next credential could be another identity than the intended one. The errors of
-/// `azure_identity` are recognized by their messages. Your own credentials return a [`CredentialUnavailableError`] if
+/// Microsoft Entra, because the next credential could be an identity other than the intended one. The errors
+/// of `azure_identity` are recognized by their messages. Your own credentials return a [`CredentialUnavailableError`] if
 /// they are unavailable.
 ///
 /// A member that does not respond delays those after it: the token timeout covers all of them together.
@@ -80,7 +80,7 @@ impl ChainedTokenCredential {
         self
     }
 
-    /// Returns the name of the member that returned the first token and is used since then.
+    /// Returns the name of the member that the chain uses, or `None` until a member has returned a token.
     #[must_use]
     pub fn selected(&self) -> Option<&str> {
         self.selected_member().map(|member| &*member.name)
@@ -97,16 +97,17 @@ struct Failures<'a>(Vec<(&'a str, String)>);
 
 impl<'a> Failures<'a> {
     fn push(&mut self, member: &'a Member, error: &Error) {
-        // The member's name is shown already, and a link for each would leave no room for the reasons.
-        let message = without_boilerplate(&redacted_message(error)).to_owned();
+        // The error already names the member, and a troubleshooting link for each member would leave no room for the
+        // reasons.
+        let message = without_boilerplate(&redacted_message(error));
         self.0.push((&member.name, message));
     }
 }
 
 impl fmt::Display for Failures<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Divided among the members, because the whole message is truncated to `MAX_LEN`.
-        let max_len = MAX_LEN * 3 / 4 / self.0.len().max(1);
+        // Three quarters of `MAX_MESSAGE_LEN`, divided among the members. The rest is for their names.
+        let max_len = MAX_MESSAGE_LEN * 3 / 4 / self.0.len().max(1);
         let failures = self.0.iter().map(|(name, message)| format!("{name}: {}", truncate(message, max_len)));
         f.write_str(&failures.collect::<Vec<_>>().join("; "))
     }
@@ -120,10 +121,8 @@ impl TokenCredential for ChainedTokenCredential {
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
         let (mut failures, mut transient) = (Failures::default(), false);
-        let members = match self.selected_member() {
-            Some(member) => std::slice::from_ref(member),
-            None => &self.members[..],
-        };
+        let selected = self.selected_member();
+        let members = selected.map_or(&self.members[..], std::slice::from_ref);
         for (index, member) in members.iter().enumerate() {
             let error = match member.credential.get_token(scopes, options.clone()).await {
                 Ok(token) => {
@@ -141,27 +140,28 @@ impl TokenCredential for ChainedTokenCredential {
                 return Err(set_transient(error, transient));
             }
         }
-        let message = match failures.0.is_empty() {
-            true => "the credential chain is empty (add a credential to it)".to_owned(),
-            false => format!("no credential of the chain is available: {failures}"),
+        let message = if failures.0.is_empty() {
+            "the credential chain is empty (add a credential to it)".to_owned()
+        } else if selected.is_some() {
+            format!("the selected credential is no longer available: {failures}")
+        } else {
+            format!("no credential of the chain is available: {failures}")
         };
         Err(set_transient(CredentialUnavailableError::new(message).into(), transient))
     }
 }
 
-/// Makes `error` transient, if `transient` is `true`, by wrapping it in an error of the kind [`Io`](ErrorKind::Io).
+/// Marks `error` as transient if `transient` is `true`: adds an error of kind [`Io`](ErrorKind::Io) to its chain and
+/// keeps the kind [`Credential`](ErrorKind::Credential) on the outside.
 ///
-/// The errors of the members are not kept as sources, because they may contain a response of Entra or the output of a
-/// tool.
+/// The errors of the members are not kept as sources, because they may contain a response from Entra or a tool's output.
 fn set_transient(error: Error, transient: bool) -> Error {
-    match transient {
-        true => {
-            let message = error.to_string();
-            let source = Error::with_error(ErrorKind::Io, error, message.clone());
-            Error::with_error(ErrorKind::Credential, source, message)
-        }
-        false => error,
+    if !transient {
+        return error;
     }
+    let message = error.to_string();
+    let source = Error::with_error(ErrorKind::Io, error, message.clone());
+    Error::with_error(ErrorKind::Credential, source, message)
 }
 
 impl fmt::Debug for ChainedTokenCredential {

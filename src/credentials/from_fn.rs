@@ -19,7 +19,7 @@ use crate::{scope, token::force_refresh::ForceRefresh};
 ///
 /// # Errors
 ///
-/// The closure may return any error with `?`. Its message is shown and logged after each word that may be a secret is
+/// The closure may return any error with `?`. Its message is shown and logged with each word that may be a secret
 /// redacted; its sources are not. The failure is [transient](crate::Error::is_transient) if the error or one of its
 /// sources is a [`std::io::Error`] for a broken connection or a timeout. After a [`CredentialUnavailableError`], a
 /// [chain](super::ChainedTokenCredential) continues with its next member.

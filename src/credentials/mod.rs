@@ -1,4 +1,4 @@
-//! Credentials, which get access tokens.
+//! Credentials that get access tokens.
 //!
 //! A credential is anything that implements [`TokenCredential`](azure_core::credentials::TokenCredential): those of
 //! `azure_identity`, those of this module, and your own. The credentials of this module also work with other Azure
@@ -7,9 +7,9 @@
 //! | environment | credential | configuration |
 //! |---|---|---|
 //! | a developer's machine | [`developer_tools()`] | `az login`, `Connect-AzAccount` or `azd auth login` |
-//! | a developer's machine and the cloud | [`from_env()`] | as below; none on the developer's machine |
-//! | App Service, Functions, Container Apps, a virtual machine | [`from_env()`] | a managed identity; for a user-assigned one `AZURE_CLIENT_ID` |
-//! | Kubernetes with workload identity | [`from_env()`] | none: its webhook sets `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_FEDERATED_TOKEN_FILE` |
+//! | a developer's machine and the cloud | [`from_env()`] | as in the row above on the developer's machine, as in the rows below in the cloud |
+//! | App Service, Functions, Container Apps, a virtual machine | [`from_env()`] | a managed identity; set `AZURE_CLIENT_ID` if it is user-assigned |
+//! | Kubernetes with workload identity | [`from_env()`] | none: the workload identity webhook sets `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_FEDERATED_TOKEN_FILE` |
 //! | elsewhere, as an app registration | [`from_env()`] | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH` (PKCS #12 with an RSA key; the feature `client-certificate`) |
 //! | your own token broker | [`from_fn()`] | |
 //! | an existing token | [`StaticTokenCredential`] | |

@@ -4,18 +4,18 @@ use super::azure_identity_errors::corrected_message;
 use crate::{
     Error, ErrorKind,
     error::{
-        chain::{azure_core_kinds, error_chain},
+        chain::{azure_core_kinds, error_chain, root_cause},
         transient::is_transient,
     },
-    redact::{MAX_LEN, redact_words, truncate},
+    redact::{redact, redact_words},
 };
 
 impl Error {
     /// Creates the error of a token request for `scope` that failed with `error`.
     ///
-    /// The credential's error is not kept as a source, because it may contain a response of Entra or the output of a
-    /// tool, which cannot be redacted there. Its message is redacted and kept, so that advice such as "run `az login`"
-    /// reaches the log.
+    /// The credential's error is not kept as a source, because it may contain a response from Entra or a tool's output,
+    /// and a source cannot be redacted. Its message is redacted and kept, so that advice such as "run `az login`" reaches
+    /// the log.
     pub(crate) fn from_credential(scope: &str, error: &azure_core::Error) -> Self {
         to_error(&format!("no token for {scope}"), error)
     }
@@ -23,10 +23,10 @@ impl Error {
 
 /// Converts the error of a credential, for example that of `AzureCliCredential::new(None)?`.
 ///
-/// The message is kept after each word that may be a secret is redacted; the error itself is not kept as a source.
+/// The message is kept, with each word that may be a secret redacted. The error itself is not kept as a source.
 ///
 /// If an adapter passed an error of this crate to its pipeline, the conversion returns that error. Do not convert the
-/// pipeline's own errors, because their messages may contain the URL.
+/// pipeline's own errors, because their messages may contain the request URL.
 impl From<azure_core::Error> for Error {
     fn from(error: azure_core::Error) -> Self {
         let original = error_chain(&error).find_map(|error| error.downcast_ref::<Self>()).cloned();
@@ -35,23 +35,28 @@ impl From<azure_core::Error> for Error {
 }
 
 fn to_error(context: &str, error: &azure_core::Error) -> Error {
-    let message = truncate(&redacted_message(error), MAX_LEN);
+    let message = redact(&full_message(error));
     Error::new(ErrorKind::Credential, format!("{context}: {message}")).transient(is_transient(error))
 }
 
-/// Returns the message of a credential's error on one line, with each word redacted that may be a secret.
+/// Returns the message of a credential's error on one line, with each word that may be a secret redacted.
 pub(super) fn redacted_message(error: &azure_core::Error) -> String {
+    redact_words(&full_message(error))
+}
+
+/// Returns the message of a credential's error, unredacted, with the reason of a failed connection.
+fn full_message(error: &azure_core::Error) -> String {
     use azure_core::error::ErrorKind::{Connection, Io};
 
-    let mut message = corrected_message(error);
+    let message = corrected_message(error);
     // For a failed connection `azure_core` reports only that it stopped retrying. The innermost source has the reason.
-    if azure_core_kinds(error).any(|kind| matches!(kind, Connection | Io))
-        && let Some(reason) = error_chain(error).last().map(ToString::to_string)
-        && !message.contains(&reason)
-    {
-        message = format!("{message}: {reason}");
+    if azure_core_kinds(error).any(|kind| matches!(kind, Connection | Io)) {
+        let reason = root_cause(error);
+        if !message.contains(&reason) {
+            return format!("{message}: {reason}");
+        }
     }
-    redact_words(&message)
+    message
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub(super) fn wrong_audience(context: &DenialContext<'_>) -> String {
             "the token is for {audience}, although {requested} was requested, and the service reports an invalid \
              audience"
         )
+    } else if context.first_audience().is_none() {
+        "the token's audience cannot be read, and the service rejects it".to_owned()
     } else {
         format!(
             "the token is for {audience}, and the service rejects this audience without naming the one that it \
@@ -63,7 +65,7 @@ pub(super) fn trailing_slash(context: &DenialContext<'_>) -> String {
 pub(super) fn help(context: &DenialContext<'_>) -> String {
     match context.expected {
         Some(_) if context.expects_unrelated_audience() => {
-            "check the service's endpoint, and do not send it such a token: no health service has that audience"
+            "check the endpoint: no health service has that audience, so do not request a token for it"
                 .to_owned()
         }
         Some(expected) if expected != context.requested => build_with(expected),
@@ -81,12 +83,12 @@ pub(super) fn help(context: &DenialContext<'_>) -> String {
 /// Returns the help if the requested resource is right but the credential returned a token for another one.
 pub(super) fn help_with_credential(context: &DenialContext<'_>) -> String {
     if context.compare(context.requested) == AudienceMatch::ApplicationId {
-        return "the application uses v2 tokens, whose audience is the application's id: set its \
-                `requestedAccessTokenVersion` to 1, or configure the service to accept that id"
+        return "the app registration of the requested resource issues v2 tokens, whose audience is its application id: \
+                set its `requestedAccessTokenVersion` to 1, or configure the service to accept that id"
             .to_owned();
     }
     format!(
-        "use a credential that returns a token for the requested resource, {}; if the token is fixed, replace it",
+        "use a credential that returns a token for the requested resource, {}; if the token is static, replace it",
         printable(context.requested, MAX_RESOURCE_LEN)
     )
 }

@@ -7,7 +7,7 @@ pub(super) enum CandidateCause {
     HeaderRemoved,
     /// The token is not a JWT.
     NotJwt,
-    /// The token is for another audience than the requested one.
+    /// The token is for an audience other than the requested one.
     NotAsRequested,
     Expired,
     Clock,
@@ -21,8 +21,8 @@ pub(super) enum CandidateCause {
     SignInRequired,
     /// A gateway, firewall or network rule denied the request.
     Gateway,
-    /// The server has a reason that this crate does not know.
-    ServerSpecific,
+    /// The service has a reason that this crate does not know.
+    ServiceSpecific,
     /// The service rejected the token with 403 instead of 401.
     TokenRejected,
 }

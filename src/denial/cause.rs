@@ -19,7 +19,7 @@ use crate::named::named_values;
 /// fn team_to_page(cause: DenialCause) -> &'static str {
 ///     match cause {
 ///         DenialCause::WrongAudience | DenialCause::TrailingSlash => "application: fix `resource`",
-///         DenialCause::Expired | DenialCause::NotYetValid => "platform: fix the clock or the fixed token",
+///         DenialCause::Expired | DenialCause::NotYetValid => "platform: fix the clock or the static token",
 ///         DenialCause::WrongTenant | DenialCause::InvalidSignature => "application: fix the sign-in",
 ///         DenialCause::MissingRole => "service owner: assign a role",
 ///         DenialCause::NotRoleRelated => "application: fix the request",
@@ -35,7 +35,7 @@ use crate::named::named_values;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DenialCause {
-    /// The token is for another audience than the service's.
+    /// The token is for an audience other than the service's.
     WrongAudience,
     /// The token's audience differs from the service's only in a trailing slash.
     TrailingSlash,

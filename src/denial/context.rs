@@ -120,7 +120,7 @@ impl DenialContext<'_> {
         self.claims.and_then(UnverifiedClaims::not_before).is_some_and(|not_before| not_before > self.now)
     }
 
-    /// Returns `true` if the service is known to trust another tenant than the token's.
+    /// Returns `true` if the service is known to trust a tenant other than the token's.
     pub(super) fn has_untrusted_tenant(&self) -> bool {
         self.tenants().is_some_and(|(tenant, trusted)| !tenant.eq_ignore_ascii_case(trusted))
     }

@@ -1,4 +1,4 @@
-//! The rules that determine the cause of a denial. They are pure and contain no wording.
+//! Pure functions that determine the cause of a denial. The wording is in `explanation`.
 
 use super::{
     candidate::CandidateCause,
@@ -10,19 +10,19 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Diagnosis {
     pub(super) cause: DenialCause,
-    /// `true` if only the response indicates the cause, and nothing in the token does.
-    pub(super) response_only: bool,
+    /// For a 401: `true` if the token does not confirm the cause that the response reports. Always `false` for a 403.
+    pub(super) unconfirmed: bool,
     /// The two most likely causes, if `cause` is unknown.
     pub(super) candidates: Option<[CandidateCause; 2]>,
 }
 
 impl Diagnosis {
-    fn known(cause: DenialCause, response_only: bool) -> Self {
-        Self { cause, response_only, candidates: None }
+    fn known(cause: DenialCause, unconfirmed: bool) -> Self {
+        Self { cause, unconfirmed, candidates: None }
     }
 
     fn unknown(candidates: [CandidateCause; 2]) -> Self {
-        Self { cause: DenialCause::Unknown, response_only: false, candidates: Some(candidates) }
+        Self { cause: DenialCause::Unknown, unconfirmed: false, candidates: Some(candidates) }
     }
 }
 
@@ -41,13 +41,14 @@ fn diagnose_forbidden(context: &DenialContext<'_>) -> Diagnosis {
         Some(outcome) if ["login", "security", "unknown", "expired"].iter().any(|code| outcome.has(code)) => {
             Diagnosis::unknown([CandidateCause::Role, CandidateCause::TokenRejected])
         }
-        // A failed export or import reports the status of what failed, which can be a storage account's 403.
+        // A failed export or import returns the status of the dependency that failed, such as a 403 from the storage
+        // account.
         Some(outcome) if outcome.has("processing") => {
-            Diagnosis::unknown([CandidateCause::ServerSpecific, CandidateCause::StorageRole])
+            Diagnosis::unknown([CandidateCause::ServiceSpecific, CandidateCause::StorageRole])
         }
-        // The server uses only codes of its own, whose meaning is unknown.
+        // The service uses only codes of its own, whose meaning is unknown.
         Some(_) if context.known_code().is_none() => {
-            Diagnosis::unknown([CandidateCause::Role, CandidateCause::ServerSpecific])
+            Diagnosis::unknown([CandidateCause::Role, CandidateCause::ServiceSpecific])
         }
         Some(_) => Diagnosis::known(DenialCause::NotRoleRelated, false),
         None if authorization_failed => Diagnosis::known(DenialCause::MissingRole, false),
@@ -73,15 +74,15 @@ fn diagnose_unauthorized(context: &DenialContext<'_>) -> Diagnosis {
         }
         (false, false) => {}
     }
-    // The signature comes after the audience and the issuer, because an authority that does not know the issuer at all
-    // reports an unknown key first.
+    // Check the signature last of all hints, because an authority that does not know the issuer also reports an unknown
+    // key.
     if hints.signature_invalid {
-        let response_only = context.compare(context.requested) != AudienceMatch::Different;
-        return Diagnosis::known(DenialCause::InvalidSignature, response_only);
+        let unconfirmed = context.compare(context.requested) != AudienceMatch::Different;
+        return Diagnosis::known(DenialCause::InvalidSignature, unconfirmed);
     }
     // A service that received no token has not checked it.
     if context.reports_no_token() {
-        return guess(context);
+        return Diagnosis::unknown(most_likely_causes(context));
     }
     if context.has_expired() {
         return Diagnosis::known(DenialCause::Expired, false);
@@ -96,7 +97,7 @@ fn diagnose_unauthorized(context: &DenialContext<'_>) -> Diagnosis {
     if context.has_untrusted_tenant() {
         Diagnosis::known(DenialCause::WrongTenant, false)
     } else {
-        guess(context)
+        Diagnosis::unknown(most_likely_causes(context))
     }
 }
 
@@ -128,10 +129,10 @@ fn diagnose_invalid_audience(context: &DenialContext<'_>) -> Diagnosis {
     }
 }
 
-/// Selects the two most likely causes of a 401 whose cause the evidence does not determine.
+/// Returns the two most likely causes of a 401 whose cause the evidence does not determine.
 ///
 /// Anything unusual about the response or the token comes first, then the most frequent causes.
-fn guess(context: &DenialContext<'_>) -> Diagnosis {
+fn most_likely_causes(context: &DenialContext<'_>) -> [CandidateCause; 2] {
     let hints = context.hints;
     // ASP.NET names an audience but no error if the request has no token.
     let no_token = context.reports_no_token() || (context.error.is_none() && context.expected.is_some());
@@ -154,6 +155,7 @@ fn guess(context: &DenialContext<'_>) -> Diagnosis {
     ];
     let mut candidates =
         candidates.into_iter().filter_map(|(applies, candidate)| applies.then_some(candidate));
+    // The last two entries always apply.
     let first = candidates.next().unwrap_or(CandidateCause::Signature);
-    Diagnosis::unknown([first, candidates.next().unwrap_or(CandidateCause::Clock)])
+    [first, candidates.next().unwrap_or(CandidateCause::Clock)]
 }

@@ -11,7 +11,7 @@ use crate::audience::service_kind::ServiceKind;
 /// Everything that is known about a 401 or 403 response.
 pub(crate) struct Evidence<'a> {
     pub(crate) service: ServiceKind,
-    /// The base URL of the service.
+    /// The endpoint of the service.
     pub(crate) endpoint: &'a Url,
     /// The resource that the token was requested for.
     pub(crate) resource: &'a str,

@@ -18,22 +18,20 @@ use crate::{
     text::{MAX_ID_LEN, MAX_RESOURCE_LEN, printable},
 };
 
-/// Returns the cause with its evidence, and what the client tried.
+/// Returns the cause, the evidence for it, and what the client tried.
 pub(super) fn reason(
     context: &DenialContext<'_>,
     diagnosis: &Diagnosis,
     possible_causes: &[String],
     refresh: RefreshAttempt,
 ) -> String {
-    let note = note(context, diagnosis, refresh);
-    match possible_causes {
-        [] => cause_reason(context, diagnosis.cause) + note,
-        // The note comes before the list, because after it the note would seem to belong to the last cause.
-        causes => {
-            let causes: Vec<_> = causes.iter().zip(1..).map(|(cause, n)| format!("({n}) {cause}")).collect();
-            format!("the response does not identify the cause{note}; possible causes: {}", causes.join("; "))
-        }
+    let reason = cause_reason(context, diagnosis.cause) + note(context, diagnosis, refresh);
+    if possible_causes.is_empty() {
+        return reason;
     }
+    // The list comes after the note, because a note after the list would seem to belong to the last cause.
+    let list: Vec<_> = possible_causes.iter().zip(1..).map(|(cause, n)| format!("({n}) {cause}")).collect();
+    format!("{reason}; possible causes: {}", list.join("; "))
 }
 
 /// Returns the wording of the candidates, most likely first. Empty if the cause is known.
@@ -45,7 +43,7 @@ pub(super) fn possible_causes(context: &DenialContext<'_>, diagnosis: &Diagnosis
 pub(super) fn help(context: &DenialContext<'_>, cause: DenialCause) -> String {
     let help = match cause {
         DenialCause::WrongAudience | DenialCause::TrailingSlash => return audience_mismatch::help(context),
-        // Only the service that such a token is issued for can verify it. Microsoft Graph is the best-known case.
+        // Only the intended service can verify such a token. Tokens for Microsoft Graph are the best-known example.
         DenialCause::InvalidSignature if context.compare(context.requested) == AudienceMatch::Different => {
             return audience_mismatch::help_with_credential(context);
         }
@@ -58,44 +56,44 @@ pub(super) fn help(context: &DenialContext<'_>, cause: DenialCause) -> String {
             "configure the credential to sign in to the cloud and the tenant that the service belongs to"
         }
         DenialCause::Expired if !is_unexpired(context) => {
-            "use a credential that refreshes its token; if the token is fixed, replace it"
+            "use a credential that refreshes its token; if the token is static, replace it"
         }
         DenialCause::Expired | DenialCause::NotYetValid => {
             "synchronize this machine's clock with NTP, and compare it with the service's clock (the `Date` header \
              of the response)"
         }
         DenialCause::MissingRole if context.service == ServiceKind::Dicom => {
-            "assign it the role \"DICOM Data Reader\", or \"DICOM Data Owner\" to write; a new assignment can take \
-             minutes to take effect"
+            "assign the principal the role \"DICOM Data Reader\", or \"DICOM Data Owner\" to write; a new assignment \
+             can take minutes to take effect"
         }
         DenialCause::MissingRole => {
-            "assign it the role \"FHIR Data Reader\", or another \"FHIR Data\" role to do more than read; a new \
-             assignment can take minutes to take effect"
+            "assign the principal the role \"FHIR Data Reader\", or a \"FHIR Data\" role that allows more than \
+             reading; a new assignment can take minutes to take effect"
         }
         DenialCause::NotRoleRelated => {
-            "do not change the roles; the server's explanation is in `Denial::body()`"
+            "do not change the roles; the service's explanation is in `Denial::body()`"
         }
         DenialCause::Unknown => {
-            "check these causes in this order; the full response is in `Denial::headers()` and `Denial::body()`"
+            "check the possible causes in order; the full response is in `Denial::headers()` and `Denial::body()`"
         }
     };
     help.to_owned()
 }
 
 fn note(context: &DenialContext<'_>, diagnosis: &Diagnosis, refresh: RefreshAttempt) -> &'static str {
-    match (diagnosis.response_only, refresh) {
+    match (diagnosis.unconfirmed, refresh) {
         // A 403 is not about the token, so a refresh is irrelevant.
         _ if context.forbidden => "",
-        (true, RefreshAttempt::NotTried) => "; only the response indicates this",
+        (true, RefreshAttempt::NotTried) => "; the token does not confirm this",
         (true, RefreshAttempt::NoOtherToken) => {
-            "; only the response indicates this, and no other token was available"
+            "; the token does not confirm this, and no other token was available"
         }
         (true, RefreshAttempt::Replayed) => {
-            "; only the response indicates this, and a new token was rejected as well"
+            "; the token does not confirm this, and another token was rejected as well"
         }
         (false, RefreshAttempt::NotTried) => "",
         (false, RefreshAttempt::NoOtherToken) => "; no other token was available",
-        (false, RefreshAttempt::Replayed) => "; a new token was rejected as well",
+        (false, RefreshAttempt::Replayed) => "; another token was rejected as well",
     }
 }
 
@@ -116,10 +114,10 @@ fn cause_reason(context: &DenialContext<'_>, cause: DenialCause) -> String {
         DenialCause::MissingRole => missing_role(context),
         DenialCause::NotRoleRelated => match context.known_code() {
             Some("not-supported") => {
-                "not related to roles: the server does not support this request".to_owned()
+                "not related to roles: the service does not support this request".to_owned()
             }
             code => {
-                format!("not related to roles: the server reports issue code {}", code.unwrap_or("other"))
+                format!("not related to roles: the service reports issue code {}", code.unwrap_or("other"))
             }
         },
         DenialCause::Unknown => "the response does not identify the cause".to_owned(),
@@ -140,7 +138,7 @@ fn candidate_reason(context: &DenialContext<'_>, candidate: CandidateCause) -> S
             );
         }
         CandidateCause::Audience if context.first_audience().is_some() => {
-            return format!("the service is configured with another audience than {}", audience(context));
+            return format!("the service is configured with an audience other than {}", audience(context));
         }
         CandidateCause::Tenant => return format!("the service does not trust {}", issuer(context)),
         CandidateCause::Role => return missing_role(context),
@@ -154,7 +152,7 @@ fn candidate_reason(context: &DenialContext<'_>, candidate: CandidateCause) -> S
             _ => "the clock of this machine or of the service is wrong",
         },
         CandidateCause::HeaderRemoved => {
-            "the Authorization header did not reach the service, because a proxy removed it"
+            "the Authorization header did not reach the service, for example because a proxy removed it"
         }
         CandidateCause::NotJwt => "the token is not a JWT, and the service accepts only JWTs",
         CandidateCause::Audience => "the token is not for the audience that the service is configured with",
@@ -167,8 +165,8 @@ fn candidate_reason(context: &DenialContext<'_>, candidate: CandidateCause) -> S
         CandidateCause::Gateway => {
             "a gateway, firewall or network rule in front of the service denied the request"
         }
-        CandidateCause::ServerSpecific => {
-            "the server has another reason, which the response body may explain"
+        CandidateCause::ServiceSpecific => {
+            "the service has another reason, which the response body may explain"
         }
         CandidateCause::TokenRejected => "the service rejects the token with 403 instead of the usual 401",
     };
@@ -181,8 +179,7 @@ fn expired(context: &DenialContext<'_>) -> String {
             format!("the token expired {} ago according to this machine's clock", format_duration(ago))
         }
         Some(Err(left)) => format!(
-            "the service reports that the token has expired, but according to this machine's clock it is valid for \
-             another {}",
+            "the service reports that the token has expired, but according to this machine's clock it expires in {}",
             format_duration(left)
         ),
         None => "the service reports that the token has expired (its expiry time cannot be read)".to_owned(),
@@ -249,9 +246,7 @@ fn tenant_help(context: &DenialContext<'_>) -> String {
 fn missing_role(context: &DenialContext<'_>) -> String {
     let scopes = context.claims.map_or(&[][..], UnverifiedClaims::scopes);
     // Tokens for Azure services have the scope `user_impersonation`. Other scopes are those of SMART on FHIR.
-    let scope = match scopes.iter().any(|scope| scope != "user_impersonation") {
-        true => ", or the token lacks a required scope",
-        false => "",
-    };
+    let has_smart_scope = scopes.iter().any(|scope| scope != "user_impersonation");
+    let scope = if has_smart_scope { ", or the token lacks a required scope" } else { "" };
     format!("{} has no role that allows this request{scope}", principal(context))
 }

@@ -41,8 +41,12 @@ pub(crate) use outcome::MAX_DENIAL_BODY;
 /// The explanation of a 401 or 403: its cause, the evidence, and what to do.
 ///
 /// `Display` writes one line with the status, the service, the resource, the reason and the help. Neither `Display` nor
-/// `Debug` contains secrets, header values, the body, or anything about a patient. Both can contain audiences and the
-/// ids of tenants, applications and principals.
+/// `Debug` contains secrets, header values, the body or patient data. Both can contain audiences and the ids of tenants,
+/// applications and principals.
+///
+/// Values from the request, the response and the token are safe to print: they are truncated after at most 200
+/// characters, and quotation marks, backticks and all characters other than visible ASCII are replaced with `?`. Only
+/// [`challenges`](Self::challenges), [`headers`](Self::headers) and [`body`](Self::body) are unchanged.
 ///
 /// # Examples
 ///
@@ -64,7 +68,7 @@ pub(crate) use outcome::MAX_DENIAL_BODY;
 /// assert_eq!((denial.status().as_u16(), denial.service()), (403, ServiceKind::Fhir));
 /// assert_eq!(denial.cause(), DenialCause::MissingRole);
 /// assert!(denial.reason().contains("has no role that allows this request"));
-/// assert!(denial.help().starts_with("assign it the role \"FHIR Data Reader\""));
+/// assert!(denial.help().starts_with("assign the principal the role \"FHIR Data Reader\""));
 /// assert!(denial.possible_causes().is_empty()); // The cause is known.
 ///
 /// // For a support case:
@@ -111,7 +115,7 @@ impl Denial {
             .filter_map(|challenge| challenge.param("error_description"))
             .for_each(|text| hints.add(text));
         if hints == ErrorHints::default() {
-            // The challenge comes from the authentication itself, so the body counts only if the challenge has no hints.
+            // The authentication handler writes the challenge, so the body's hints are used only if the challenge has none.
             hints = outcome.as_ref().map_or(hints, |outcome| outcome.hints);
         }
         let trusted_tenant = param("authorization_uri").and_then(tenant_of);
@@ -159,13 +163,13 @@ impl Denial {
         self.cause
     }
 
-    /// Returns the cause and its evidence as text, the middle part of the `Display` line.
+    /// Returns the cause, the evidence for it, and what the client tried. This is the middle part of the `Display` output.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// Returns what to do, the last part of the `Display` line.
+    /// Returns what to do. This is the last part of the `Display` output.
     #[must_use]
     pub fn help(&self) -> &str {
         &self.help
@@ -192,34 +196,30 @@ impl Denial {
     }
 
     /// Returns the resource that the token was requested for.
-    ///
-    /// Characters other than visible ASCII are replaced by `?`, and the text is truncated after 200 characters.
     #[must_use]
     pub fn resource(&self) -> &str {
         &self.resource
     }
 
-    /// Returns when the response was received, by the clock of the [`Authenticator`](crate::Authenticator).
+    /// Returns when the response was received, according to the clock of the [`Authenticator`](crate::Authenticator).
     #[must_use]
     pub fn received_at(&self) -> SystemTime {
         self.received_at
     }
 
-    /// Returns the id that the service assigned to the request. Microsoft's support asks for it.
+    /// Returns the id that the service assigned to the request. Microsoft Support asks for it.
     ///
     /// It comes from the header `x-ms-request-id`, `x-request-id` or `request-id`, otherwise from the
-    /// `OperationOutcome`. Characters other than visible ASCII are replaced by `?`, and the text is truncated after 200
-    /// characters.
+    /// `OperationOutcome`.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 
-    /// Returns the id that relates the request to others.
+    /// Returns the correlation id of the request.
     ///
     /// It comes from the header `x-ms-correlation-request-id`, `x-ms-correlation-id` or `x-correlation-id`. The FHIR
-    /// service returns the caller's `X-Request-Id` in the last one. Characters other than visible ASCII are replaced by
-    /// `?`, and the text is truncated after 200 characters.
+    /// service returns the caller's `X-Request-Id` in the last one.
     #[must_use]
     pub fn correlation_id(&self) -> Option<&str> {
         self.correlation_id.as_deref()
@@ -256,7 +256,7 @@ impl Denial {
 
     /// Returns the body of the response, truncated after 64 KiB.
     ///
-    /// The body **can be about a patient**: do not log it. Neither `Display` nor `Debug` shows it.
+    /// The body **can contain patient data**: do not log it. Neither `Display` nor `Debug` shows it.
     #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.body

@@ -4,8 +4,8 @@ use url::Url;
 
 /// Returns `true` if the resource that a challenge names may be shown.
 ///
-/// Some gateways name the URL of the request there, which can be about a patient. An http or https URL is therefore
-/// accepted only if it is not below the service's base URL and its path has at most one segment, or if it is the
+/// Some gateways name the URL of the request there, which can contain patient data. An http or https URL is therefore
+/// accepted only if it is not below the service's endpoint and its path has at most one segment, or if it is the
 /// resource that was requested.
 pub(super) fn is_presentable(named: &str, requested: &str, endpoint: &Url) -> bool {
     if without_slash(named) == without_slash(requested) {

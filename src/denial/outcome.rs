@@ -46,7 +46,7 @@ const CODES: [&str; 33] = [
     "limited-filter",
 ];
 
-/// The parts of an `OperationOutcome` that may be kept. Its texts can be about a patient, its codes cannot.
+/// The parts of an `OperationOutcome` that may be kept. Its texts can contain patient data, its codes cannot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct OperationOutcome {
     /// The codes of the issues that are errors, in their order, with `other` for codes that FHIR does not define.

@@ -37,7 +37,7 @@ pub(super) fn principal(context: &DenialContext<'_>) -> String {
 /// Describes where a service's configuration can be read. `property` is a property of the Azure resource.
 pub(super) fn configured_as(property: &str) -> String {
     format!(
-        "which the service's owner can find in the Azure portal, in the JSON view \
-         (`authenticationConfiguration.{property}`)"
+        "which the service's owner can find as `authenticationConfiguration.{property}` in the JSON view of the Azure \
+         portal"
     )
 }

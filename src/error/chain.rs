@@ -1,4 +1,4 @@
-//! Iterators over the sources of an error.
+//! An error and its sources.
 
 use std::{error::Error as StdError, iter::successors};
 
@@ -16,4 +16,9 @@ pub(crate) fn azure_core_kinds(
     error_chain(error)
         .filter_map(|error| error.downcast_ref::<azure_core::Error>())
         .map(azure_core::Error::kind)
+}
+
+/// Returns the message of the innermost source, or of the error itself if it has no source.
+pub(crate) fn root_cause(error: &(dyn StdError + 'static)) -> String {
+    error_chain(error).last().map(ToString::to_string).unwrap_or_default()
 }

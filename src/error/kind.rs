@@ -15,7 +15,7 @@ use crate::named::named_values;
 /// /// Returns the HTTP status to send to a client if a call to the FHIR service failed.
 /// fn status(error: &Error) -> u16 {
 ///     match error.kind() {
-///         // The client passed a path or a header that cannot be sent.
+///         // The caller passed a path or a header that cannot be sent.
 ///         ErrorKind::UrlNotAllowed | ErrorKind::Request => 400,
 ///         ErrorKind::Timeout => 504,
 ///         ErrorKind::Connection | ErrorKind::Status | ErrorKind::TooLarge | ErrorKind::Decode => 502,
@@ -38,7 +38,7 @@ use crate::named::named_values;
 pub enum ErrorKind {
     /// The audience is invalid. The message describes how to fix it.
     Audience,
-    /// The credential returned no token, or an unusable one.
+    /// The credential is misconfigured, or it returned no token or an unusable one.
     Credential,
     /// No Tokio runtime is running that could fetch a token or send a request, or it shut down during the call.
     NoRuntime,
@@ -53,8 +53,10 @@ pub enum ErrorKind {
     /// The credential or the service did not respond in time.
     Timeout,
     /// The service rejected the request with 401 or denied it with 403: see [`Error::denial`](crate::Error::denial).
+    ///
+    /// If a forced refresh failed after a 401, the source is the credential's error.
     Denied,
-    /// The response has a status other than 2xx, so its content was not returned.
+    /// The response has a status other than 2xx, so its body was not returned.
     Status,
     /// The response body is larger than the limit.
     TooLarge,

@@ -40,8 +40,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// An error of this crate: cheap to clone, and safe to log.
 ///
 /// Neither the message nor the [`source`](StdError::source) contains a token, a secret or patient data: no path below
-/// the base URL of a service, no query and no body. For this reason, underlying errors that cannot be redacted are not
+/// the endpoint of a service, no query and no body. For this reason, underlying errors that cannot be redacted are not
 /// kept as sources.
+///
+/// If a forced refresh failed after a 401, the source of the [`Denied`](ErrorKind::Denied) error is the credential's
+/// error.
 ///
 /// # Examples
 ///
@@ -125,27 +128,29 @@ impl Error {
         Self { inner: Arc::new(inner), retry_after: None }
     }
 
-    /// Changes an error that has no clones yet. An error that is already shared is returned unchanged.
-    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
-        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+    /// Changes an error that has no clones yet.
+    fn modify_unshared(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        let inner = Arc::get_mut(&mut self.inner);
+        debug_assert!(inner.is_some(), "the error is already shared");
+        if let Some(inner) = inner {
             change(inner);
         }
         self
     }
 
     pub(crate) fn transient(self, transient: bool) -> Self {
-        self.with(|inner| inner.transient = transient)
+        self.modify_unshared(|inner| inner.transient = transient)
     }
 
     #[cfg(feature = "client")]
     pub(crate) fn caused_by(self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.with(|inner| inner.source = Some(Box::new(source)))
+        self.modify_unshared(|inner| inner.source = Some(Box::new(source)))
     }
 
     #[cfg(feature = "client")]
     pub(crate) fn denied(denial: Denial) -> Self {
         let status = denial.status();
-        Self::new(ErrorKind::Denied, denial.to_string()).with(|inner| {
+        Self::new(ErrorKind::Denied, denial.to_string()).modify_unshared(|inner| {
             inner.status = Some(status);
             inner.denial = Some(denial);
         })
@@ -155,7 +160,7 @@ impl Error {
     pub(crate) fn from_status(status: http::StatusCode, message: String) -> Self {
         Self::new(ErrorKind::Status, message)
             .transient(is_transient_status(status.as_u16()))
-            .with(|inner| inner.status = Some(status))
+            .modify_unshared(|inner| inner.status = Some(status))
     }
 
     /// Adds the status and the `Retry-After` of a response whose body could not be read.
@@ -166,7 +171,9 @@ impl Error {
         transient: bool,
         retry_after: Option<Duration>,
     ) -> Self {
-        self.transient(transient).with(|inner| inner.status = Some(status)).with_retry_after(retry_after)
+        self.transient(transient)
+            .modify_unshared(|inner| inner.status = Some(status))
+            .with_retry_after(retry_after)
     }
 
     pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
@@ -200,13 +207,13 @@ impl Error {
 
     /// Returns the status of the response, if the service sent one, even if the body was too long or incomplete.
     ///
-    /// A `POST` that failed with a 2xx status was processed.
+    /// If a `POST` failed but the status is 2xx, the service processed it.
     #[must_use]
     pub fn status(&self) -> Option<http::StatusCode> {
         self.inner.status
     }
 
-    /// Returns why the service rejected or denied the request, if the kind is [`ErrorKind::Denied`].
+    /// Returns the explanation of the 401 or 403, if the kind is [`ErrorKind::Denied`].
     #[cfg(feature = "client")]
     #[must_use]
     pub fn denial(&self) -> Option<&Denial> {
@@ -219,7 +226,10 @@ impl fmt::Display for Error {
         f.write_str(&self.inner.message)?;
         match self.retry_after {
             Some(wait) if wait < Duration::from_secs(1) => write!(f, "; retry in under 1 s"),
-            Some(wait) => write!(f, "; retry in {} s", wait.as_secs()),
+            Some(wait) => {
+                let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+                write!(f, "; retry in {seconds} s")
+            }
             None => Ok(()),
         }
     }
@@ -229,6 +239,9 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Error");
         debug.field("kind", &self.inner.kind).field("message", &self.inner.message);
+        if let Some(status) = self.inner.status {
+            debug.field("status", &status);
+        }
         if let Some(source) = &self.inner.source {
             debug.field("source", source);
         }
@@ -260,7 +273,7 @@ mod tests {
         let error = Error::new(ErrorKind::Credential, "no token");
         for (retry_after, message) in [
             (None, "no token"),
-            (Some(Duration::from_millis(3_900)), "no token; retry in 3 s"),
+            (Some(Duration::from_millis(3_900)), "no token; retry in 4 s"),
             (Some(Duration::from_secs(1)), "no token; retry in 1 s"),
             (Some(Duration::from_millis(40)), "no token; retry in under 1 s"),
         ] {
@@ -282,6 +295,7 @@ mod tests {
         let retry_after = Some(Duration::from_secs(2));
         let error = error.with_response_head(http::StatusCode::BAD_GATEWAY, true, retry_after);
         assert_eq!((error.status(), error.retry_after()), (Some(http::StatusCode::BAD_GATEWAY), retry_after));
+        assert!(format!("{error:?}").contains("status: 502"), "{error:?}");
     }
 
     #[test]

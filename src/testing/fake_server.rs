@@ -7,18 +7,18 @@ use tokio::sync::oneshot;
 use super::{FakeCredential, FakeServerBuilder, Fault, ReceivedRequest, service::Shared};
 use crate::{DicomAudience, DicomVersion, FhirAudience};
 
-/// A FHIR service and a DICOM service in this process, each on its own port on `127.0.0.1`.
+/// A fake FHIR service and a fake DICOM service in this process, each on its own port on `127.0.0.1`.
 ///
 /// # Tokens
 ///
 /// The fake services check tokens as the real services do:
 ///
-/// - They reject a request (401) without a token, or with one that is malformed, not valid yet, expired, for another
-///   audience or from another tenant. They check in this order.
+/// - They reject a request (401) without a token, or with one that is malformed, without an `exp` claim, not valid yet,
+///   expired, for a different audience or from a different tenant, checked in this order.
 /// - They deny a request (403) if its token has no role that allows the request.
 ///
-/// The `aud` claim must match the expected audience exactly, and a token expires in the second that its `exp` claim
-/// names. The real services are believed to ignore a trailing `/` in the audience and to allow five minutes of clock
+/// The `aud` claim must match the expected audience exactly, and a token is expired from the second in its `exp` claim
+/// on. The real services are believed to ignore a trailing `/` in the audience and to allow five minutes of clock
 /// skew. Tests should not rely on either. Signatures are not checked, because the tokens of [`FakeCredential`] are not
 /// signed.
 ///
@@ -33,8 +33,8 @@ use crate::{DicomAudience, DicomVersion, FhirAudience};
 ///   - The same for `Observation`, with the search parameters `patient` and `subject` for one Patient. There are no
 ///     synthetic Observations.
 ///   - Any other search parameter is an error, because ignoring it would return resources that the search excludes.
-///   - The `Content-Type` of a body matters, as it does for the open-source server. A resource without one gets 415.
-///     The form of a posted search without one is ignored, so the search returns every resource.
+///   - As in the open-source server, the body needs a `Content-Type`: a resource without it is rejected with 415, and a
+///     search form without it is ignored, so that the search returns every resource.
 /// - **DICOM:**
 ///   - `GET changefeed` and `GET changefeed/latest`, under `v1` and `v2`, each with the paging rules of its version.
 ///     After the twelfth change the sequence numbers skip 20, so `v1` has an empty page in the middle.
@@ -80,7 +80,7 @@ impl FakeServer {
     /// Starts both services with the default content: 25 Patients and 25 changes.
     ///
     /// Each service listens on a free port that the operating system chooses and speaks HTTP/1.1. Both run on one
-    /// thread of their own.
+    /// dedicated thread.
     ///
     /// # Panics
     ///
@@ -131,7 +131,7 @@ impl FakeServer {
         self.credential.clone()
     }
 
-    /// Makes the next `requests` requests, to either service, encounter `fault`.
+    /// Injects `fault` into the next `requests` requests to either service.
     ///
     /// Faults from several calls apply one after another. Only a request with a valid token uses up a fault. A request
     /// whose token is rejected does not, nor does `GET metadata`, which needs no token.
@@ -169,7 +169,7 @@ impl FakeServer {
         self.shared.lock().faults.clear();
     }
 
-    /// Returns the requests that both services have received so far, in the order in which they were handled.
+    /// Returns the requests that the two services have received so far, in the order in which they were handled.
     ///
     /// The list grows until the `FakeServer` is dropped.
     #[must_use]

@@ -12,9 +12,10 @@ const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-ms-retry-after-ms"
 ///
 /// Inject it with [`FakeServer::inject_fault`](super::FakeServer::inject_fault).
 ///
-/// The responses with status 401 have a challenge in the configured [`ChallengeFormat`](super::ChallengeFormat). They
-/// reject a token that is valid, as a service does after a configuration change. To send a token that is *not* valid,
-/// use a [`FakeCredential`](super::FakeCredential): the fake services reject it without a fault.
+/// The faults that reject the token respond with 401 and a challenge in the configured
+/// [`ChallengeFormat`](super::ChallengeFormat). The token is valid, as it can be if a service is misconfigured. To send
+/// a token that is *not* valid, use a [`FakeCredential`](super::FakeCredential): the fake services reject it without a
+/// fault.
 ///
 /// # Examples
 ///
@@ -31,7 +32,7 @@ const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-ms-retry-after-ms"
 /// let fake_server = FakeServer::start().await;
 /// let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
 /// let create = async |fault| {
-///     // Two requests, because the client sends some of them twice: with a new token, or after a wait.
+///     // Two requests, because the client may send a request twice: with a new token, or after a wait.
 ///     fake_server.inject_fault(2, fault);
 ///     let result = fhir.post("Patient").json(&json!({ "resourceType": "Patient" })).send().await;
 ///     fake_server.clear_faults();
@@ -55,6 +56,7 @@ const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-ms-retry-after-ms"
 ///     (Fault::Throttled(Duration::ZERO), 201),
 ///     // The service may have processed the request, so the client did not retry it.
 ///     (Fault::Status(StatusCode::SERVICE_UNAVAILABLE), 503),
+///     // The service processed the request and responded late.
 ///     (Fault::Delay(Duration::from_millis(5)), 201),
 /// ] {
 ///     assert_eq!(create(fault).await.unwrap().status(), status);
@@ -86,10 +88,10 @@ pub enum Fault {
     /// The response contains it twice: as whole milliseconds in `x-ms-retry-after-ms`, and in `Retry-After` as seconds,
     /// rounded to the nearest second but at least 1 unless the duration is zero.
     Throttled(Duration),
-    /// Another status, such as 424, 500 or 503, with a body that contains only the reason phrase of the status.
+    /// Another status, such as 424, 500 or 503.
     ///
-    /// The body has the format of the real service, an `OperationOutcome` for FHIR and plain text for DICOM, but not
-    /// its wording.
+    /// The body has the format of the real service, an `OperationOutcome` for FHIR and plain text for DICOM, but its text
+    /// is only the status's reason phrase.
     Status(StatusCode),
     /// The normal response after a delay.
     ///
@@ -97,7 +99,8 @@ pub enum Fault {
     Delay(Duration),
     /// The head of the response and the first half of its body, after which the connection is closed.
     ///
-    /// If the response has no body, nothing is sent. The request **was** processed: a posted Patient exists.
+    /// If the response has no body, nothing is sent. If the token's role allows the request, it **was** processed: a
+    /// posted Patient exists.
     TruncatedBody,
 }
 
@@ -119,7 +122,7 @@ impl Fault {
         })
     }
 
-    /// Delays or truncates the response, if that is what the fault does.
+    /// Delays or truncates the response for [`Delay`](Self::Delay) and [`TruncatedBody`](Self::TruncatedBody).
     pub(super) fn apply(&self, response: FakeResponse) -> FakeResponse {
         match self {
             Self::Delay(delay) => FakeResponse { delay: *delay, ..response },
@@ -130,7 +133,7 @@ impl Fault {
 }
 
 impl FakeResponse {
-    /// Adds the time to wait before a retry, in both formats.
+    /// Adds the time to wait before a retry as `x-ms-retry-after-ms` and as `Retry-After`.
     pub(super) fn with_retry_after(self, wait: Duration) -> Self {
         self.with(RETRY_AFTER_MS, &wait.as_millis().to_string())
             .with(header::RETRY_AFTER, &seconds(wait).to_string())
@@ -157,7 +160,7 @@ impl Faults {
         self.0.clear();
     }
 
-    /// Returns the fault for the current request and uses it up.
+    /// Returns the fault for the current request and counts the request.
     pub(super) fn take(&mut self) -> Option<Fault> {
         let (remaining, fault) = self.0.front_mut()?;
         *remaining -= 1;

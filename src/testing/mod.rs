@@ -1,8 +1,8 @@
-//! In-process fakes of the FHIR and DICOM services and of the issuer of their tokens, for tests of your service.
+//! In-process fakes of the FHIR and DICOM services and of the issuer of their tokens, for testing your service.
 //!
 //! | Item | Use |
 //! |---|---|
-//! | [`FakeServer`] | both services on loopback, with your test data and with faults on request: [`Fault`] |
+//! | [`FakeServer`] | both services on loopback, with your test data and injected faults ([`Fault`]) |
 //! | [`FakeCredential`] | issues tokens that the fake services accept or, on request, reject |
 //! | [`ScriptedCredential`] | returns the tokens and errors of a script, in order |
 //! | [`bearer_for`], [`no_authorization`] | matchers for an existing `wiremock` mock server |

@@ -23,7 +23,7 @@ const FUNCTION: &str = "TEST_FUNCTION";
 
 const FROM_ENV: &str = "from_env";
 const DEVELOPER_TOOLS: &str = "developer_tools";
-/// `from_env` with a paused clock, which advances to the end of a time limit as soon as everything waits.
+/// `from_env` with Tokio's clock paused, so that time limits elapse immediately.
 const FROM_ENV_WITH_PAUSED_CLOCK: &str = "from_env_with_paused_clock";
 
 /// Runs `test` in a subprocess that has only these variables, and returns the result that it printed.
@@ -41,7 +41,7 @@ async fn result_in_subprocess(
 }
 
 /// In the subprocess, calls the function, prints its result and returns `true`.
-async fn is_subprocess() -> bool {
+async fn run_in_subprocess() -> bool {
     let Ok(function) = env::var(FUNCTION) else { return false };
     if function == FROM_ENV_WITH_PAUSED_CLOCK {
         tokio::time::pause();
@@ -74,8 +74,8 @@ const AZD_SIGNED_OUT: &str =
     r#"echo '{"data":{"message":"ERROR: not logged in, run `azd auth login` to login"}}' >&2; exit 1"#;
 
 #[tokio::test]
-async fn first_signed_in_developer_tool_is_used() {
-    if is_subprocess().await {
+async fn developer_tools_are_tried_in_order_or_selected_by_name() {
+    if run_in_subprocess().await {
         return;
     }
     let rows: &[(Tool, Tool, Option<&str>, &[&str])] = &[
@@ -114,7 +114,12 @@ async fn first_signed_in_developer_tool_is_used() {
             Some("AzurePowerShellCredential"),
             &["Azure PowerShell: PowerShell was not found"],
         ),
-        (Some(AZ), Some(AZD), Some("VisualStudioCredential"), &["can be prod, dev, or one of"]),
+        (
+            Some(AZ),
+            Some(AZD),
+            Some("VisualStudioCredential"),
+            &["unknown credential name in AZURE_TOKEN_CREDENTIALS (use prod, dev, or one of"],
+        ),
     ];
     for (az, azd, choice, expected) in rows {
         let dir = TempDir::new();
@@ -124,7 +129,12 @@ async fn first_signed_in_developer_tool_is_used() {
         let mut variables = vec![("PATH", dir.to_str().unwrap())];
         variables.extend(choice.map(|choice| ("AZURE_TOKEN_CREDENTIALS", choice)));
         let function = if choice.is_some() { FROM_ENV } else { DEVELOPER_TOOLS };
-        let result = result_in_subprocess(first_signed_in_developer_tool_is_used, function, &variables).await;
+        let result = result_in_subprocess(
+            developer_tools_are_tried_in_order_or_selected_by_name,
+            function,
+            &variables,
+        )
+        .await;
         for part in *expected {
             assert!(result.contains(part), "{az:?} {azd:?} {choice:?}: {result}");
         }
@@ -134,7 +144,7 @@ async fn first_signed_in_developer_tool_is_used() {
 
 #[tokio::test]
 async fn tool_that_hangs_times_out_and_chain_stops() {
-    if is_subprocess().await {
+    if run_in_subprocess().await {
         return;
     }
     for (tool, choice, expected) in [
@@ -156,8 +166,8 @@ async fn tool_that_hangs_times_out_and_chain_stops() {
 }
 
 #[tokio::test]
-async fn app_service_returns_token_of_its_identity() {
-    if is_subprocess().await {
+async fn app_service_response_becomes_token_or_error() {
+    if run_in_subprocess().await {
         return;
     }
     let token =
@@ -186,7 +196,7 @@ async fn app_service_returns_token_of_its_identity() {
             ("IDENTITY_ENDPOINT", &*endpoint),
             ("IDENTITY_HEADER", "canary"),
         ];
-        let test = app_service_returns_token_of_its_identity;
+        let test = app_service_response_becomes_token_or_error;
         let result = result_in_subprocess(test, FROM_ENV, &variables).await;
         assert!(result.contains(expected) && !result.contains("canary"), "{result}");
         assert_eq!(count(&service).await, 1, "{result}");

@@ -27,7 +27,7 @@ pub(super) fn credential(
     let credential =
         ClientCertificateCredential::new(tenant, client, SecretBytes::new(certificate), Some(options))
             .map_err(|error| {
-                // OpenSSL's own message does not say what to do.
+                // OpenSSL's own message does not explain what to do.
                 invalid(format!(
                     "{error} (the file must be PKCS #12 with an RSA key; check \
                      AZURE_CLIENT_CERTIFICATE_PASSWORD)"

@@ -48,7 +48,7 @@ impl<'a> EnvVars<'a> {
         Self(read)
     }
 
-    /// Returns the value without surrounding white space, or `None` if it is empty or unset.
+    /// Returns the value without surrounding whitespace, or `None` if it is empty or unset.
     pub(super) fn get(&self, name: &str) -> Option<String> {
         self.raw(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }

@@ -17,15 +17,16 @@ use azure_core::{
     time::Duration as CoreDuration,
 };
 
-use crate::error::{chain::error_chain, transient::is_transient_status};
+use crate::error::{chain::root_cause, transient::is_transient_status};
 
-/// The time limit for one token, retries included. It is well below the time that a request waits for a token.
+/// The time limit for one token, retries included. Well below the default token timeout of 60 s.
 pub(super) const TOKEN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Returns the options for a credential that requests tokens over HTTP.
 ///
-/// It makes up to 5 attempts within about 6 s. For 169.254.169.254, `azure_identity` overrides this and retries for
-/// more than a minute, which only [`TOKEN_TIMEOUT`] limits.
+/// The credential makes up to 5 attempts, with about 6 s of delays in total unless the response has `Retry-After`. For
+/// 169.254.169.254, `azure_identity` overrides this and retries for more than a minute, which only [`TOKEN_TIMEOUT`]
+/// limits.
 pub(super) fn client_options(transport: Option<Transport>) -> ClientOptions {
     ClientOptions {
         per_call_policies: vec![Arc::new(TimeoutPolicy)],
@@ -65,7 +66,7 @@ impl LastAttempt {
     }
 }
 
-/// Limits the time of a call and replaces its error by one that names the host and the cause.
+/// Limits the time of a call and replaces its error with one that names the host and the cause.
 ///
 /// Without it, `azure_core` reports only that it stopped retrying, and `azure_identity` that the response is not JSON.
 #[derive(Debug)]
@@ -98,7 +99,7 @@ impl Policy for TimeoutPolicy {
     }
 }
 
-/// Records the result of each attempt and prevents retries that would fail in the same way.
+/// Records the result of each attempt and prevents retries after a certificate error.
 #[derive(Debug)]
 struct AttemptPolicy;
 
@@ -121,7 +122,7 @@ impl Policy for AttemptPolicy {
             Err(error) => {
                 let cause = root_cause(error);
                 if cause.contains("certificate") {
-                    // `azure_core` retries connection errors only.
+                    // Of all errors, `azure_core` retries only those of kind `Io` and `Connection`.
                     return Err(Error::with_message(ErrorKind::Other, cause));
                 }
                 LastAttempt::record(ctx, cause, None);
@@ -138,14 +139,14 @@ async fn send_next(ctx: &Context<'_>, request: &mut Request, next: &[Arc<dyn Pol
     }
 }
 
-/// Returns an error if the response can contain neither a token nor an error of Entra.
+/// Returns an error if the status is transient or the body is HTML.
 fn check_response(response: AsyncRawResponse, host: &str) -> PolicyResult {
     let status = response.status();
     let code = u16::from(status);
     let message = if is_transient_status(code) {
         format!("{host} returned HTTP status {code}")
     } else if is_html(response.headers()) {
-        format!("{host} returned HTTP status {code} with an HTML page (check for a proxy)")
+        format!("{host} returned HTTP status {code} with an HTML page (check whether a proxy returned it)")
     } else {
         return Ok(response);
     };
@@ -161,10 +162,6 @@ fn http_error(status: StatusCode, message: String) -> Error {
     // Without the raw response, because its content is unknown.
     let kind = ErrorKind::HttpResponse { status, error_code: None, raw_response: None };
     Error::with_message(kind, message)
-}
-
-fn root_cause(error: &Error) -> String {
-    error_chain(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
 /// Adds the host and the root cause to the error of the last attempt.

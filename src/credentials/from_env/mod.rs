@@ -19,9 +19,9 @@ use super::ChainedTokenCredential;
 use crate::Result;
 use env::EnvVars;
 
-/// Returns the credentials that the environment selects.
+/// Returns a chain of the credentials that environment variables select.
 ///
-/// It reads the variables of the other Azure SDKs and tries the credentials in the same order, so that the same code
+/// Reads the same variables as the other Azure SDKs and tries the credentials in the same order, so that the same code
 /// works on a laptop and in the cloud:
 ///
 /// | credential, in this order | included if |
@@ -29,7 +29,7 @@ use env::EnvVars;
 /// | client secret | `AZURE_CLIENT_SECRET`, `AZURE_TENANT_ID` and `AZURE_CLIENT_ID` are set |
 /// | client certificate (PKCS #12 with an RSA key; feature `client-certificate`) | `AZURE_CLIENT_CERTIFICATE_PATH`, `AZURE_TENANT_ID` and `AZURE_CLIENT_ID` are set, and no client secret; `AZURE_CLIENT_CERTIFICATE_PASSWORD` if the file has a password |
 /// | workload identity | `AZURE_FEDERATED_TOKEN_FILE`, `AZURE_TENANT_ID` and `AZURE_CLIENT_ID` are set |
-/// | managed identity | always; with `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` it uses App Service, otherwise 169.254.169.254; `AZURE_CLIENT_ID` selects a user-assigned identity |
+/// | managed identity | always: App Service if `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are set; 169.254.169.254 if neither `IDENTITY_ENDPOINT` nor `MSI_ENDPOINT` is set; other hosts, such as Azure Arc, are not supported; `AZURE_CLIENT_ID` selects a user-assigned identity |
 /// | Azure CLI, Azure PowerShell, Azure Developer CLI | always |
 ///
 /// The chain uses the first credential that returns a token for all later tokens; see [`ChainedTokenCredential`].
@@ -45,28 +45,28 @@ use env::EnvVars;
 /// | `EnvironmentCredential` | client secret or client certificate |
 /// | `WorkloadIdentityCredential`, `ManagedIdentityCredential`, `AzureCliCredential`, `AzurePowerShellCredential`, `AzureDeveloperCliCredential` | that one |
 ///
-/// If you know where a service runs, select its credential with this variable or with [`by_name`]: then a misspelled
-/// variable is an error instead of a token of another identity.
+/// If you know where a service runs, select its credential with this variable or with [`by_name`], so that a misspelled
+/// variable causes an error instead of a token for the wrong identity.
 ///
 /// # Variables
 ///
 /// `AZURE_AUTHORITY_HOST` is the Entra endpoint for app registrations, `https://login.microsoftonline.com` by default.
 /// A token request for a FHIR or DICOM service that is known to be in another cloud is an error.
 ///
-/// An empty variable counts as unset, and surrounding white space is ignored. The variables of a managed identity
+/// An empty variable counts as unset, and surrounding whitespace is ignored. The variables of a managed identity
 /// (`IDENTITY_…`, `IMDS_ENDPOINT`, `MSI_…`) must not be empty, because `azure_identity` reads them again and treats an
 /// empty one as set. `AZURE_TENANT_ID` and `AZURE_CLIENT_ID` may be set without a secret, a certificate or a token file.
 ///
-/// This function reads all other variables once. Files are read when a token is needed, and again after a failed call,
-/// so that a certificate can be replaced while the program runs.
+/// This function reads all other variables once. Files are read when a token is needed, and again after a failed call or
+/// for a forced refresh, so that a certificate can be replaced while the program runs.
 ///
 /// # Time limits
 ///
 /// - A credential that requests tokens over the network gives up after 15 s, retries included.
-/// - If managed identity is not the only credential, the first call waits up to 1 s for 169.254.169.254. Without a
-///   response of an Azure metadata service, the chain continues with the next credential. Otherwise, or if
-///   `IDENTITY_ENDPOINT` is set, a slow, busy or unreachable managed identity is a transient error, and the chain does
-///   not continue.
+/// - If managed identity is not the only credential, each call that tries it waits up to 1 s for 169.254.169.254, until
+///   that has responded once. Without a response from an Azure metadata service, the chain continues with the next
+///   credential. Otherwise, or if `IDENTITY_ENDPOINT` is set, a slow, busy or unreachable managed identity is a transient
+///   error, and the chain does not continue.
 /// - Each command-line tool is killed after 20 s, together with all processes that it started.
 ///
 /// Token requests need a Tokio runtime with time and I/O enabled. Without one they fail or, for credentials that use
@@ -74,8 +74,8 @@ use env::EnvVars;
 ///
 /// # Proxies
 ///
-/// The endpoint of a managed identity is plain `http`. If `HTTP_PROXY` is set, the request goes through that proxy,
-/// which can read the token and cannot reach the machine's own endpoint. Set `NO_PROXY=169.254.169.254`, and in App
+/// Managed identity endpoints use plain HTTP. If `HTTP_PROXY` is set, the request goes through that proxy, which usually
+/// cannot reach this machine's endpoint and could read the token if it can. Set `NO_PROXY=169.254.169.254`, and in App
 /// Service also add the host of `IDENTITY_ENDPOINT`.
 ///
 /// # Errors
@@ -85,6 +85,8 @@ use env::EnvVars;
 /// - only some of the variables of a credential are set,
 /// - a variable of a managed identity is empty,
 /// - `AZURE_TOKEN_CREDENTIALS` is not one of the values above,
+/// - the credential that `AZURE_TOKEN_CREDENTIALS` selects has no configuration,
+/// - a certificate is configured without the feature `client-certificate`,
 /// - `AZURE_AUTHORITY_HOST` is not an `https` URL,
 /// - a variable is not valid Unicode.
 ///
@@ -110,7 +112,7 @@ pub fn from_env() -> Result<Arc<ChainedTokenCredential>> {
     build(None)
 }
 
-/// Returns the credentials that a name selects, instead of `AZURE_TOKEN_CREDENTIALS`.
+/// Returns a chain of the credentials that `name` selects. Ignores `AZURE_TOKEN_CREDENTIALS`.
 ///
 /// The names are those of [`from_env`]. Case does not matter.
 ///
@@ -128,18 +130,18 @@ pub fn from_env() -> Result<Arc<ChainedTokenCredential>> {
 /// # assert!(by_name("VisualStudioCredential").unwrap_err().to_string().contains("AzureCliCredential"));
 /// # Ok(()) }
 /// ```
-pub fn by_name(choice: &str) -> Result<Arc<ChainedTokenCredential>> {
-    build(Some(choice))
+pub fn by_name(name: &str) -> Result<Arc<ChainedTokenCredential>> {
+    build(Some(name))
 }
 
 /// Returns the credentials of the developer tools: Azure CLI, Azure PowerShell and Azure Developer CLI, in this order.
 ///
 /// Same as [`by_name("dev")`](by_name). A tool is killed if its call is dropped or takes longer than 20 s.
 ///
-/// The chain continues after a tool that is not installed or not signed in. It stops at a tool that Entra rejected, for
-/// example because multi-factor authentication is required, and at a tool that hangs, because the next one may be signed
-/// in as another user. The default chains of other Azure SDKs continue there. To skip a tool that does not work, select
-/// another one with [`by_name("AzurePowerShellCredential")`](by_name), or set
+/// The chain continues after a tool that is not installed or not signed in. It stops at a tool whose request Entra
+/// rejected, for example because multi-factor authentication is required, and at a tool that hangs, because the next one
+/// may be signed in as another user. The default chains of other Azure SDKs continue in these cases. To skip a tool that
+/// does not work, select another one with [`by_name("AzurePowerShellCredential")`](by_name), or set
 /// `AZURE_TOKEN_CREDENTIALS=AzurePowerShellCredential` and call [`from_env`].
 ///
 /// # Errors
@@ -158,8 +160,8 @@ pub fn developer_tools() -> Result<Arc<ChainedTokenCredential>> {
     by_name("dev")
 }
 
-fn build(choice: Option<&str>) -> Result<Arc<ChainedTokenCredential>> {
+fn build(name: Option<&str>) -> Result<Arc<ChainedTokenCredential>> {
     env::check_unicode(|name| std::env::var_os(name))?;
     let read = |name: &str| std::env::var(name).ok();
-    builder::build_chain(selection::select(&EnvVars::new(&read), choice)?, None)
+    builder::build_chain(selection::select(&EnvVars::new(&read), name)?, None)
 }

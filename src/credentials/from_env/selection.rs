@@ -1,4 +1,4 @@
-//! [`select`]: the credentials that the environment selects. It reads variables and nothing else.
+//! [`select`]: decides which credentials the environment selects. Reads only environment variables.
 
 use azure_core::credentials::Secret;
 
@@ -66,16 +66,18 @@ const KINDS: [(&str, CredentialKind); 6] = [
     ("AzurePowerShellCredential", CredentialKind::AzurePowerShell),
     ("AzureDeveloperCliCredential", CredentialKind::AzureDeveloperCli),
 ];
-/// The number of kinds, from the first, that `prod` selects. `dev` selects the rest.
+/// `prod` selects this many kinds from the start of [`KINDS`], `dev` the rest.
 const PROD_KINDS: usize = 3;
 
 /// Returns at least one credential, in the order in which they are tried.
 ///
-/// `choice` overrides `AZURE_TOKEN_CREDENTIALS`.
-pub(super) fn select(env: &EnvVars<'_>, choice: Option<&str>) -> Result<Vec<CredentialConfig>> {
-    // An empty choice in code is an error, unlike an empty variable.
-    let choice = choice.map(|choice| choice.trim().to_owned()).or_else(|| env.get(TOKEN_CREDENTIALS));
-    let kinds = kinds_of(choice.as_deref())?;
+/// `name` overrides `AZURE_TOKEN_CREDENTIALS`.
+pub(super) fn select(env: &EnvVars<'_>, name: Option<&str>) -> Result<Vec<CredentialConfig>> {
+    let kinds = match name {
+        // An empty name in code is an error, unlike an empty variable.
+        Some(name) => kinds_of(Some(name.trim()), "")?,
+        None => kinds_of(env.get(TOKEN_CREDENTIALS).as_deref(), " in AZURE_TOKEN_CREDENTIALS")?,
+    };
     let mut configs = Vec::new();
     for kind in &kinds {
         let config = match kind {
@@ -89,26 +91,28 @@ pub(super) fn select(env: &EnvVars<'_>, choice: Option<&str>) -> Result<Vec<Cred
         configs.extend(config);
     }
     match (configs.is_empty(), kinds.first()) {
-        (true, Some(CredentialKind::WorkloadIdentity)) => Err(missing(&[FEDERATED_TOKEN_FILE])),
-        (true, _) => Err(missing(&[CLIENT_SECRET, CERTIFICATE_PATH])),
+        (true, Some(CredentialKind::WorkloadIdentity)) => {
+            Err(missing(&format!("{FEDERATED_TOKEN_FILE}, which is not set")))
+        }
+        (true, _) => Err(missing(&format!("{CLIENT_SECRET} or {CERTIFICATE_PATH}, but neither is set"))),
         (false, _) => Ok(configs),
     }
 }
 
-/// Returns the kinds that a name selects, or all of them without a name.
-fn kinds_of(name: Option<&str>) -> Result<Vec<CredentialKind>> {
-    let is = |other: &str| name.is_none_or(|name| name.eq_ignore_ascii_case(other));
+/// Returns the kinds that a name selects, or all kinds if `name` is `None`.
+///
+/// `place` describes in the error where the name is.
+fn kinds_of(name: Option<&str>, place: &str) -> Result<Vec<CredentialKind>> {
+    let matches_name = |other: &str| name.is_none_or(|name| name.eq_ignore_ascii_case(other));
     let selected = KINDS.iter().enumerate().filter(|(index, (kind_name, _))| {
         let group = if *index < PROD_KINDS { "prod" } else { "dev" };
-        is(kind_name) || is(group)
+        matches_name(kind_name) || matches_name(group)
     });
     let kinds: Vec<_> = selected.map(|(_, (_, kind))| *kind).collect();
     if kinds.is_empty() {
         let names: Vec<_> = KINDS.iter().map(|(name, _)| *name).collect();
-        let message = format!(
-            "unknown credential name: {TOKEN_CREDENTIALS} can be prod, dev, or one of {}",
-            names.join(", ")
-        );
+        let message =
+            format!("unknown credential name{place} (use prod, dev, or one of {})", names.join(", "));
         return Err(env_error(message));
     }
     Ok(kinds)
@@ -124,7 +128,7 @@ fn environment(env: &EnvVars<'_>) -> Result<Option<CredentialConfig>> {
         Some(path) => Ok(Some(CredentialConfig::ClientCertificate {
             app: app_registration(env, CERTIFICATE_PATH)?,
             path,
-            // Verbatim, because white space can be part of a password.
+            // Verbatim, because whitespace can be part of a password.
             password: env.raw(CERTIFICATE_PASSWORD).filter(|password| !password.is_empty()).map(Secret::from),
         })),
         #[cfg(not(feature = "client-certificate"))]
@@ -159,9 +163,9 @@ fn managed_identity(env: &EnvVars<'_>) -> Result<CredentialConfig> {
     Ok(CredentialConfig::ManagedIdentity { client_id: env.get(CLIENT_ID), uses_imds })
 }
 
-/// Reads the application that belongs to `proof`, a variable that is set.
-fn app_registration(env: &EnvVars<'_>, proof: &'static str) -> Result<AppRegistration> {
-    let get = |name| env.get(name).ok_or_else(|| incomplete(proof, name));
+/// Reads the application that belongs to `credential_var`, a variable that is set.
+fn app_registration(env: &EnvVars<'_>, credential_var: &'static str) -> Result<AppRegistration> {
+    let get = |name| env.get(name).ok_or_else(|| incomplete(credential_var, name));
     Ok(AppRegistration {
         tenant_id: get(TENANT_ID)?,
         client_id: get(CLIENT_ID)?,
@@ -173,6 +177,6 @@ fn incomplete(set: &str, unset: &str) -> Error {
     env_error(format!("{set} is set but {unset} is not: set both or neither"))
 }
 
-fn missing(names: &[&str]) -> Error {
-    env_error(format!("the selected credential requires {}, which is not set", names.join(" or ")))
+fn missing(requirement: &str) -> Error {
+    env_error(format!("the selected credential requires {requirement}"))
 }

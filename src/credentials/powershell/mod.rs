@@ -18,12 +18,12 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Gets tokens from Azure PowerShell, for the account of `Connect-AzAccount`.
 ///
-/// Requires PowerShell 7 (`pwsh`) or, on Windows, Windows PowerShell 5.1, with the module Az.Accounts 2.2.0 or newer. It
-/// calls [`Get-AzAccessToken`] and supports both of its result types: plain text, and the `SecureString` that versions
-/// since 5.0.0 (Az 14) return.
+/// Requires PowerShell 7 (`pwsh`) or, on Windows, Windows PowerShell 5.1, with the module Az.Accounts 2.2.0 or newer. The
+/// credential calls [`Get-AzAccessToken`] and supports both of its result types: plain text, and the `SecureString` that
+/// versions since 5.0.0 (Az 14) return.
 ///
-/// Each call starts a PowerShell process, which takes seconds. An [`Authenticator`](crate::Authenticator) calls it
-/// rarely, because it caches tokens. The module has its own token cache, and has no way to get another token before the
+/// Each call starts a PowerShell process, which takes seconds. An [`Authenticator`](crate::Authenticator) caches tokens,
+/// so it rarely calls the credential. The module has its own token cache, and has no way to get another token before the
 /// cached one expires: a forced refresh returns the same token. If a call is dropped or times out, PowerShell and all
 /// processes that it started are killed.
 ///
@@ -33,7 +33,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// # Errors
 ///
 /// If PowerShell or the module is missing or too old, or no account is signed in, the cause of the error is a
-/// [`CredentialUnavailableError`](super::CredentialUnavailableError) that says what to do. Other errors have no such
+/// [`CredentialUnavailableError`](super::CredentialUnavailableError) that explains what to do. Other errors have no such
 /// cause:
 ///
 /// - Entra rejected the request.
@@ -60,7 +60,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// # let records = || FhirAudience::workspace("contoso", "records").build();
 /// let auth = Authenticator::new(records()?, Arc::new(credential.clone()));
 ///
-/// // If PowerShell is not found, the error says what to do:
+/// // If PowerShell is not found, the error explains what to do:
 /// let missing = credential.with_program("/opt/contoso/no-powershell-here/pwsh");
 /// let error = Authenticator::new(records()?, Arc::new(missing)).authorization().await.unwrap_err();
 /// assert!(error.to_string().contains("install PowerShell 7"));
@@ -82,7 +82,8 @@ impl AzurePowerShellCredential {
         Self { program: None, tenant: None, timeout: DEFAULT_TIMEOUT }
     }
 
-    /// Requests tokens of another tenant than that of the signed-in account, given by its id or one of its domains.
+    /// Sets the tenant to request tokens from, by its id or one of its domains. The default is the signed-in account's
+    /// tenant.
     ///
     /// # Errors
     ///
@@ -90,7 +91,8 @@ impl AzurePowerShellCredential {
     /// anything but ASCII letters, digits, `.` and `-`.
     pub fn with_tenant(self, tenant: &str) -> Result<Self> {
         if !script::is_valid_tenant(tenant) {
-            let message = "invalid tenant: use its id or a domain, which contain only ASCII letters, digits, `.` and `-`";
+            let message = "invalid tenant (use the tenant's id or one of its domains: ASCII letters, digits, `.` and \
+                           `-` only)";
             return Err(crate::Error::new(crate::ErrorKind::Credential, message));
         }
         Ok(Self { tenant: Some(tenant.to_owned()), ..self })
@@ -113,10 +115,10 @@ impl AzurePowerShellCredential {
     async fn run(&self, script: &str) -> io::Result<Output> {
         let fallback = cfg!(windows).then_some(OsStr::new("powershell.exe"));
         match &self.program {
-            Some(program) => run(program.as_ref(), script).await,
-            None => match (run(OsStr::new("pwsh"), script).await, fallback) {
+            Some(program) => run_program(program.as_ref(), script).await,
+            None => match (run_program(OsStr::new("pwsh"), script).await, fallback) {
                 (Err(error), Some(fallback)) if error.kind() == io::ErrorKind::NotFound => {
-                    run(fallback, script).await
+                    run_program(fallback, script).await
                 }
                 (result, _) => result,
             },
@@ -124,11 +126,11 @@ impl AzurePowerShellCredential {
     }
 }
 
-async fn run(program: &OsStr, script: &str) -> io::Result<Output> {
+async fn run_program(program: &OsStr, script: &str) -> io::Result<Output> {
     let mut command = Command::new(program);
     // Without `-OutputFormat`, PowerShell writes the errors of an encoded command as XML.
     command.args(["-NoProfile", "-NonInteractive", "-OutputFormat", "Text", "-EncodedCommand", script]);
-    // A directory in which no other user can place a program that would run instead of PowerShell.
+    // Run in a directory that other users cannot write to, because a program there could run instead of PowerShell.
     let directory = if cfg!(windows) { env::var_os("SYSTEMROOT") } else { Some("/".into()) };
     command.current_dir(directory.ok_or_else(|| io::Error::other("SYSTEMROOT is not set"))?);
     process::output(command).await

@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn characters_that_are_unsafe_in_the_script_are_rejected() {
-        // This includes the typographic quotation marks that PowerShell accepts, white space, `$` and backticks.
+        // This includes the typographic quotation marks that PowerShell accepts, whitespace, `$` and backticks.
         for c in '\0'..='\u{ffff}' {
             let text = format!("x{c}x");
             let is_accepted = resource_from_scopes(&[&format!("{text}/.default")]).is_ok();

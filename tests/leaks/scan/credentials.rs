@@ -26,7 +26,7 @@ use super::{
     capture::{capture_chain, capture_debug, capture_display, capture_error, cover},
     marker::{SECRET, TOKEN},
     test_credential::TestCredential,
-    tool::TempDir,
+    tools_support::TempDir,
     wire::{fhir, service},
 };
 

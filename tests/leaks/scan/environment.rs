@@ -14,7 +14,7 @@ use super::{
     capture::{Output, capture_debug, capture_error, cover, merge, record, take},
     marker::{ASSERTION, SECRET, TOKEN},
     tls,
-    tool::TempDir,
+    tools_support::TempDir,
     wire::{count, responding},
 };
 

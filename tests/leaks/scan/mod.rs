@@ -14,7 +14,7 @@ mod requests;
 mod test_credential;
 mod tls;
 #[path = "../../tools/support/mod.rs"]
-mod tool;
+mod tools_support;
 mod transport;
 #[path = "../../it/wire/mod.rs"]
 mod wire;
@@ -53,7 +53,7 @@ pub(crate) async fn run(allowed: &[&[AllowedMarkers]], expected_sources: &[&str]
     let missed: Vec<_> =
         interface::public_names().into_iter().filter(|name| !covered.contains(name)).collect();
     assert!(missed.is_empty(), "the scan did not cover {missed:?}");
-    // Output of every kind was captured: without this check, a broken capture would pass.
+    // Check that every source produced output, because otherwise a broken capture would pass.
     let events = interface::events();
     for (source, text) in [
         ("DEBUG reqwest::connect", "starting new connection"),

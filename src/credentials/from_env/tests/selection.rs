@@ -110,7 +110,7 @@ fn incomplete_or_unknown_variable_is_an_error_that_names_it() {
         (&[("MSI_ENDPOINT", "http://127.0.0.1:2"), ("MSI_SECRET", "")], "MSI_SECRET is set but empty"),
         (
             &[only("EnvironmentCredential"), T, C],
-            "requires AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, which is not set",
+            "requires AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH, but neither is set",
         ),
         (
             &[only("WorkloadIdentityCredential"), T, C, S],
@@ -121,8 +121,11 @@ fn incomplete_or_unknown_variable_is_an_error_that_names_it() {
             &[only("VisualStudioCredential")],
             "one of EnvironmentCredential, WorkloadIdentityCredential, Managed",
         ),
-        (&[only("InteractiveBrowserCredential")], "can be prod, dev, or one of"),
-        (&[only("canary")], "can be prod, dev, or one of"),
+        (
+            &[only("InteractiveBrowserCredential")],
+            "unknown credential name in AZURE_TOKEN_CREDENTIALS (use prod, dev, or one of",
+        ),
+        (&[only("canary")], "unknown credential name in AZURE_TOKEN_CREDENTIALS (use prod, dev, or one of"),
     ] {
         let error = selected(variables).unwrap_err();
         assert!(error.contains(expected) && !error.contains("canary"), "{variables:?}: {error}");
@@ -148,14 +151,15 @@ fn certificate_requires_feature() {
 }
 
 #[test]
-fn choice_in_code_overrides_variable() {
+fn name_in_code_overrides_variable() {
     let read = |name: &str| (name == "AZURE_TOKEN_CREDENTIALS").then(|| "prod".to_owned());
-    for choice in ["dev", " Dev\n"] {
-        let configs = select(&EnvVars::new(&read), Some(choice)).unwrap();
+    for name in ["dev", " Dev\n"] {
+        let configs = select(&EnvVars::new(&read), Some(name)).unwrap();
         assert_eq!(configs.iter().map(short_name).collect::<Vec<_>>(), ["az", "pwsh", "azd"]);
     }
-    for choice in ["VisualStudioCredential", "", " "] {
-        assert!(select(&EnvVars::new(&read), Some(choice)).is_err(), "{choice:?}");
+    for name in ["VisualStudioCredential", "", " "] {
+        let error = select(&EnvVars::new(&read), Some(name)).unwrap_err().to_string();
+        assert!(error.starts_with("unknown credential name (use prod, dev, or one of"), "{name:?}: {error}");
     }
 }
 
