@@ -18,9 +18,9 @@ use std::{fmt, sync::Arc};
 
 use azure_core::credentials::TokenCredential;
 
+use self::auth::Auth;
+use self::config::Config;
 use crate::{Audience, Authenticator, Error, ErrorKind, HealthcareAuth, Result, audience::host::is_loopback};
-use auth::Auth;
-use config::Config;
 
 pub use body::Body;
 pub use builder::HealthcareClientBuilder;

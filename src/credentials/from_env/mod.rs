@@ -15,9 +15,9 @@ mod timeout;
 
 use std::sync::Arc;
 
+use self::env::EnvVars;
 use super::ChainedTokenCredential;
 use crate::Result;
-use env::EnvVars;
 
 /// Returns a chain of the credentials that environment variables select.
 ///

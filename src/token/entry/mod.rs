@@ -9,14 +9,14 @@ use http::HeaderValue;
 use tokio::runtime::Handle;
 use tracing::Span;
 
+use self::fetch::{FetchGuard, PendingFetch};
+use self::shared::{EntryShared, RefreshState};
 use super::{
     fetcher::Fetcher,
     in_flight::InFlight,
     state::{self, Decision, Phase},
 };
 use crate::{Error, ErrorKind, Result};
-use fetch::{FetchGuard, PendingFetch};
-use shared::{EntryShared, RefreshState};
 
 /// The cached token and the fetches of one scope.
 ///
