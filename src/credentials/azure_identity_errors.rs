@@ -10,7 +10,7 @@ use azure_core::{
 use super::unavailable_error::CredentialUnavailableError;
 use crate::error::chain::{azure_core_kinds, error_chain};
 
-const MANAGED_IDENTITY_FAILED: &str = "ManagedIdentityCredential authentication failed.";
+pub(super) const MANAGED_IDENTITY_FAILED: &str = "ManagedIdentityCredential authentication failed.";
 
 /// The message of `ManagedIdentityCredential` for every 400, whatever the response body contains.
 const IDENTITY_NOT_ASSIGNED: &str = "The requested identity has not been assigned to this resource";

@@ -20,7 +20,9 @@ use azure_core::{
 
 use super::http_policy::is_html;
 use crate::{
-    credentials::CredentialUnavailableError,
+    credentials::{
+        azure_identity_errors::MANAGED_IDENTITY_FAILED, unavailable_error::CredentialUnavailableError,
+    },
     error::{chain::azure_core_kinds, transient::is_transient_status},
 };
 
@@ -110,7 +112,9 @@ fn mark_as_found(error: Error) -> Error {
     match is_transient {
         true => {
             // The chain recognizes unavailability by a message that starts with the credential's name.
-            let message = format!("a managed identity is available, but {error}");
+            let message = error.to_string();
+            let reason = message.strip_prefix(MANAGED_IDENTITY_FAILED).unwrap_or(&message).trim_start();
+            let message = format!("a managed identity is available, but {reason}");
             Error::with_error(ErrorKind::Io, error, message)
         }
         false => error,
