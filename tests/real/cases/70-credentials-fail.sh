@@ -98,7 +98,7 @@ azd azd not found on PATH'
 
 case_machine_without_identity_is_reported() {
   # The connection is retried, because the service of a machine that has just started may not listen yet.
-  expect_no_token managed-identity 25 'managed identity: a managed identity is available, but 169.254.169.254 returned no token within 15 s \(last attempt: .*refused'
+  expect_no_token managed-identity 25 'managed identity: 169.254.169.254 returned no token within 15 s \(last attempt: .*refused'
   export IDENTITY_ENDPOINT=http://127.0.0.1:9/msi/token IDENTITY_HEADER=$APP_SECRET
   expect_no_token managed-identity 15 'managed identity: .*refused'
 }
