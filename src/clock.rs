@@ -25,12 +25,6 @@ impl Clock {
             Some(now) => now(),
         }
     }
-
-    /// Returns the Unix time in seconds.
-    #[cfg(feature = "testing")]
-    pub(crate) fn unix(&self) -> u64 {
-        self.now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
-    }
 }
 
 impl fmt::Debug for Clock {

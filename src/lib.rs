@@ -64,10 +64,11 @@
 //!
 //! # Examples
 //!
-//! With the feature `testing`, this runs without Azure:
+//! With the fake services of `azure_healthcare_auth_testing`, this runs without Azure:
 //!
 //! ```
-//! use azure_healthcare_auth::{HealthcareClient, testing::FakeServer};
+//! use azure_healthcare_auth::HealthcareClient;
+//! use azure_healthcare_auth_testing::FakeServer;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> azure_healthcare_auth::Result<()> {
@@ -85,7 +86,6 @@
 //! * `client-certificate`: authentication with a client certificate in `credentials::from_env`. Needs OpenSSL.
 //! * `reqwest-middleware`, `tower`: the adapters for these crates. The adapter for `azure_core` needs no feature.
 //! * `serde`: `Serialize` and `Deserialize` for audiences and the enums of the interface.
-//! * `testing`: fake services for tests.
 //!
 //! # Limits
 //!
@@ -126,9 +126,6 @@ pub mod guide;
 mod named;
 mod redact;
 mod scope;
-#[cfg(feature = "testing")]
-#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
-pub mod testing;
 mod text;
 mod token;
 

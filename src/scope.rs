@@ -18,7 +18,7 @@ pub(crate) fn only<'a>(scopes: &[&'a str]) -> azure_core::Result<&'a str> {
 }
 
 /// Returns the resource of the only scope of a token request.
-#[cfg(any(feature = "identity", feature = "testing"))]
+#[cfg(feature = "identity")]
 pub(crate) fn only_resource<'a>(scopes: &[&'a str]) -> azure_core::Result<&'a str> {
     resource(only(scopes)?)
         .ok_or_else(|| Error::with_message(ErrorKind::Credential, "the scope must end in `/.default`"))

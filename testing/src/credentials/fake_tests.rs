@@ -44,7 +44,7 @@ fn token_has_the_claims_of_an_entra_token() {
     let expected = json!({
         "aud": "r", "iss": format!("https://sts.windows.net/{TENANT}/"), "tid": TENANT, "ver": "1.0", "uti": 0,
         "iat": 1_000, "nbf": 1_000, "exp": 1_090, "oid": PRINCIPAL, "sub": PRINCIPAL, "appid": APP,
-        "idtyp": "app", "roles": ["FHIR Data Contributor", "DICOM Data Owner"],
+        "idtyp": "app", "roles": ["FHIR Data Contributor", "DICOM Data Owner", "Storage Blob Data Reader"],
     });
     assert_eq!((claims, expires_on), (expected, 1_090));
 }

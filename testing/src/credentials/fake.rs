@@ -1,6 +1,7 @@
-//! [`FakeCredential`]: issues tokens that a [`FakeServer`](super::FakeServer) accepts or, on request, rejects.
+//! [`FakeCredential`]: issues tokens that a [`FakeServer`](crate::FakeServer) accepts or, on request, rejects.
 
 #[cfg(test)]
+#[path = "fake_tests.rs"]
 mod tests;
 
 use std::{
@@ -9,22 +10,22 @@ use std::{
 };
 
 use azure_core::{
+    Error,
     credentials::{AccessToken, TokenCredential, TokenRequestOptions},
+    error::ErrorKind,
     time::OffsetDateTime,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 
-use crate::{clock::Clock, scope};
+use crate::{clock::Clock, token::TENANT};
 
-/// The tenant whose tokens the fake server accepts.
-pub(super) const TENANT: &str = "0a1b2c3d-0000-4000-8000-5741d1000001";
 /// The `appid` claim.
 const APP: &str = "0a1b2c3d-0000-4000-8000-5741d1000002";
 /// The `oid` and `sub` claims.
 const PRINCIPAL: &str = "0a1b2c3d-0000-4000-8000-5741d1000003";
 /// A role for each service that allows every operation of the fake server.
-const ROLES: [&str; 2] = ["FHIR Data Contributor", "DICOM Data Owner"];
+const ROLES: [&str; 3] = ["FHIR Data Contributor", "DICOM Data Owner", "Storage Blob Data Reader"];
 
 const LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// The number of seconds since the expiry of an [`expired`](FakeCredential::expired) token.
@@ -34,9 +35,9 @@ pub(super) const MAX_TIME: u64 = 253_402_300_799;
 
 /// A credential that issues unsigned tokens with the claims of Microsoft Entra tokens for these services.
 ///
-/// By default, a [`FakeServer`](super::FakeServer) accepts the tokens: they are for the resource of the requested
-/// scope, come from the expected tenant, are valid for an hour and contain the roles *FHIR Data Contributor* and
-/// *DICOM Data Owner*. Each of these methods changes one property, for which the fake server rejects or denies the
+/// By default, a [`FakeServer`](crate::FakeServer) accepts the tokens: they are for the resource of the requested
+/// scope, come from the expected tenant, are valid for an hour and contain the roles *FHIR Data Contributor*,
+/// *DICOM Data Owner* and *Storage Blob Data Reader*. Each of these methods changes one property, for which the fake server rejects or denies the
 /// request:
 ///
 /// | Method | Response |
@@ -53,7 +54,8 @@ pub(super) const MAX_TIME: u64 = 253_402_300_799;
 /// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{DenialCause, HealthcareClient, testing::{FakeCredential, FakeServer}};
+/// use azure_healthcare_auth::{DenialCause, HealthcareClient};
+/// use azure_healthcare_auth_testing::{FakeCredential, FakeServer};
 /// use std::sync::Arc;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -91,7 +93,7 @@ impl Default for FakeCredential {
 }
 
 impl FakeCredential {
-    /// Creates a credential whose tokens a [`FakeServer`](super::FakeServer) accepts.
+    /// Creates a credential whose tokens a [`FakeServer`](crate::FakeServer) accepts.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -113,7 +115,7 @@ impl FakeCredential {
     ///
     /// ```
     /// use azure_core::credentials::TokenCredential;
-    /// use azure_healthcare_auth::testing::FakeCredential;
+    /// use azure_healthcare_auth_testing::FakeCredential;
     /// use std::time::{Duration, SystemTime};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
@@ -167,13 +169,26 @@ impl FakeCredential {
 
     /// Issues tokens for a principal with these roles, given by the names of Azure's built-in roles.
     ///
-    /// In the fake server, *FHIR Data Reader* and *DICOM Data Reader* allow reading and searching. *FHIR Data Writer*,
-    /// *FHIR Data Contributor* and *DICOM Data Owner* allow writing too. Other names allow nothing.
+    /// The fake server knows the following roles. Other names allow nothing.
+    ///
+    /// | Role | Allows |
+    /// |---|---|
+    /// | *FHIR Data Reader* | read, search, history |
+    /// | *FHIR Data Writer* | the same, and every change except a hard delete |
+    /// | *FHIR Data Contributor* | everything |
+    /// | *FHIR Data Exporter* | read, search, history, `$export` |
+    /// | *FHIR Data Importer* | read, search, history, `$import` |
+    /// | *FHIR Data Converter* | `$convert-data` |
+    /// | *FHIR Data Bulk Operator* | `$bulk-update`, `$bulk-delete` |
+    /// | *DICOM Data Reader* | read, search, change feed |
+    /// | *DICOM Data Owner* | everything |
+    /// | *Storage Blob Data Reader* | read the files of an export |
     ///
     /// # Examples
     ///
     /// ```
-    /// # use azure_healthcare_auth::{HealthcareClient, testing::*};
+    /// # use azure_healthcare_auth::HealthcareClient;
+    /// # use azure_healthcare_auth_testing::{FakeCredential, FakeServer};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
     /// # let fake_server = FakeServer::start().await;
@@ -191,7 +206,7 @@ impl FakeCredential {
 
     /// Sets the clock for the time at which tokens are issued (default: the system clock).
     ///
-    /// Use the same clock for [`FakeServerBuilder::with_clock`](super::FakeServerBuilder::with_clock).
+    /// Use the same clock for [`FakeServerBuilder::with_clock`](crate::FakeServerBuilder::clock).
     #[must_use]
     pub fn with_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::of(now);
@@ -239,6 +254,17 @@ impl FakeCredential {
     }
 }
 
+/// Returns the resource of the only scope of a token request, which is the text before `/.default`.
+fn only_resource<'a>(scopes: &[&'a str]) -> azure_core::Result<&'a str> {
+    let [scope] = scopes else {
+        let message = "a token request must have exactly one scope";
+        return Err(Error::with_message(ErrorKind::Credential, message));
+    };
+    scope
+        .strip_suffix("/.default")
+        .ok_or_else(|| Error::with_message(ErrorKind::Credential, "the scope must end in `/.default`"))
+}
+
 #[async_trait::async_trait]
 impl TokenCredential for FakeCredential {
     /// # Errors
@@ -251,7 +277,7 @@ impl TokenCredential for FakeCredential {
         _options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let (token, expires_on) = self.issue(scope::only_resource(scopes)?, self.clock.unix());
+        let (token, expires_on) = self.issue(only_resource(scopes)?, self.clock.unix());
         Ok(AccessToken::new(token, OffsetDateTime::UNIX_EPOCH + Duration::from_secs(expires_on)))
     }
 }

@@ -2,10 +2,18 @@
 
 use std::{fmt, sync::Arc};
 
+use azure_healthcare_auth::{DicomAudience, DicomVersion, FhirAudience};
+use http::header;
 use tokio::sync::oneshot;
 
-use super::{FakeCredential, FakeServerBuilder, Fault, ReceivedRequest, service::Shared};
-use crate::{DicomAudience, DicomVersion, FhirAudience};
+use super::{FakeServerBuilder, ReceivedRequest, pipeline::Shared};
+use crate::{
+    credentials::FakeCredential,
+    dicom::DicomService,
+    fault::{Fault, RequestFilter},
+    fhir::FhirService,
+    service::FakeService,
+};
 
 /// A fake FHIR service and a fake DICOM service in this process, each on its own port on `127.0.0.1`.
 ///
@@ -47,7 +55,8 @@ use crate::{DicomAudience, DicomVersion, FhirAudience};
 /// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::FakeServer};
+/// use azure_healthcare_auth::{DicomVersion, HealthcareClient};
+/// use azure_healthcare_auth_testing::FakeServer;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
@@ -59,7 +68,7 @@ use crate::{DicomAudience, DicomVersion, FhirAudience};
 ///
 /// assert_eq!(patients["entry"].as_array().map(Vec::len), Some(5));
 /// assert_eq!(fake_server.credential().calls(), 1);
-/// assert_eq!(fake_server.received()[0].url().query(), Some("_count=5"));
+/// assert_eq!(fake_server.requests()[0].url().query(), Some("_count=5"));
 ///
 /// // The DICOM service needs a different token.
 /// let dicom = fhir.for_audience(fake_server.dicom(DicomVersion::V1))?;
@@ -72,6 +81,8 @@ pub struct FakeServer {
     pub(super) dicom: [DicomAudience; 2],
     pub(super) credential: Arc<FakeCredential>,
     pub(super) shared: Arc<Shared>,
+    pub(super) fhir_service: Arc<FhirService>,
+    pub(super) dicom_service: Arc<DicomService>,
     /// Stops both services when it is dropped.
     pub(super) _running: oneshot::Sender<()>,
 }
@@ -96,7 +107,7 @@ impl FakeServer {
     /// ```
     /// # #[tokio::main]
     /// # async fn main() {
-    /// use azure_healthcare_auth::testing::{ChallengeFormat, FakeServer};
+    /// use azure_healthcare_auth_testing::{ChallengeFormat, FakeServer};
     ///
     /// let builder = FakeServer::builder().patients(0).changes(0).challenge_format(ChallengeFormat::OpenSource);
     /// let empty = builder.start().await;
@@ -118,7 +129,7 @@ impl FakeServer {
         let [v1, v2] = &self.dicom;
         match version {
             DicomVersion::V1 => v1.clone(),
-            DicomVersion::V2 => v2.clone(),
+            _ => v2.clone(),
         }
     }
 
@@ -131,15 +142,17 @@ impl FakeServer {
         self.credential.clone()
     }
 
-    /// Injects `fault` into the next `requests` requests to either service.
+    /// Injects `fault` into the requests that `filter` selects. A number selects the next requests to any service.
     ///
-    /// Faults from several calls apply one after another. Only a request with a valid token uses up a fault. A request
-    /// whose token is rejected does not, nor does `GET metadata`, which needs no token.
+    /// If several faults apply to a request, it gets the one that was injected first. Only a request with a valid token
+    /// uses up a fault. A request whose token is rejected does not, nor does `GET metadata`, which needs no token.
+    /// [`RequestFilter`] shows how to select a service, a method, a path or the entries of a batch.
     ///
     /// # Examples
     ///
     /// ```
-    /// use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::{FakeServer, Fault}};
+    /// use azure_healthcare_auth::{ErrorKind, HealthcareClient};
+    /// use azure_healthcare_auth_testing::{FakeServer, Fault, RequestFilter};
     /// use std::time::Duration;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
@@ -152,7 +165,7 @@ impl FakeServer {
     /// let response = fhir.get("Patient").send().await?;
     /// assert_eq!((response.status().as_u16(), response.attempts()), (200, 3));
     ///
-    /// fake_server.inject_fault(usize::MAX, Fault::MissingRole);
+    /// fake_server.inject_fault(RequestFilter::all(), Fault::MissingRole);
     /// let error = fhir.get("Patient").send().await.unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Denied);
     ///
@@ -160,21 +173,37 @@ impl FakeServer {
     /// assert_eq!(fhir.get("Patient").send().await?.status(), 200);
     /// # Ok(()) }
     /// ```
-    pub fn inject_fault(&self, requests: usize, fault: Fault) {
-        self.shared.lock().faults.add(requests, fault);
+    pub fn inject_fault(&self, filter: impl Into<RequestFilter>, fault: Fault) {
+        self.shared.faults().add(filter.into(), fault);
     }
 
     /// Removes all faults that no request has used up.
     pub fn clear_faults(&self) {
-        self.shared.lock().faults.clear();
+        self.shared.faults().clear();
     }
 
-    /// Returns the requests that the two services have received so far, in the order in which they were handled.
+    /// Returns the requests that all services have received so far, in the order in which they were handled.
     ///
-    /// The list grows until the `FakeServer` is dropped.
+    /// The list grows until [`clear_requests`](Self::clear_requests) is called.
     #[must_use]
-    pub fn received(&self) -> Vec<ReceivedRequest> {
-        self.shared.lock().received.clone()
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        self.shared.requests().clone()
+    }
+
+    /// Forgets the requests that were received so far.
+    pub fn clear_requests(&self) {
+        self.shared.requests().clear();
+    }
+
+    /// Returns the number of requests to the export storage that had an `Authorization` header.
+    ///
+    /// Files of an export need a token for `https://storage.azure.com`. A client that sends the token of the FHIR service
+    /// there leaks it, even though the storage rejects it.
+    #[must_use]
+    pub fn storage_requests_with_token(&self) -> usize {
+        let requests = self.shared.requests();
+        let to_storage = requests.iter().filter(|request| request.service() == FakeService::Storage);
+        to_storage.filter(|request| request.headers().contains_key(header::AUTHORIZATION)).count()
     }
 }
 

@@ -3,16 +3,17 @@
 use azure_core::time::OffsetDateTime;
 use http::HeaderMap;
 
-use super::{claims::TokenClaims, credential::TENANT};
+use super::{TENANT, claims::TokenClaims};
 
-/// The format of the `WWW-Authenticate` header in 401 responses of the [`FakeServer`](super::FakeServer).
+/// The format of the `WWW-Authenticate` header in 401 responses of the [`FakeServer`](crate::FakeServer).
 ///
 /// Both formats are in use, so clients have to understand both.
 ///
 /// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{DenialCause, HealthcareClient, testing::{ChallengeFormat, FakeCredential, FakeServer}};
+/// use azure_healthcare_auth::{DenialCause, HealthcareClient};
+/// use azure_healthcare_auth_testing::{ChallengeFormat, FakeCredential, FakeServer};
 /// use std::sync::Arc;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -46,7 +47,7 @@ pub enum ChallengeFormat {
 
 /// The reason why a token is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Rejection {
+pub(crate) enum Rejection {
     /// The request has no Bearer token.
     Missing,
     /// The token is not a JWT in compact serialization.
@@ -71,7 +72,7 @@ pub(super) enum Rejection {
 ///
 /// The order of the checks is that of the library that both services use: times, audience, issuer. It decides which
 /// error is reported for a token with two defects.
-pub(super) fn check_token(headers: &HeaderMap, audience: &str, now: u64) -> Result<TokenClaims, Rejection> {
+pub(crate) fn check_token(headers: &HeaderMap, audience: &str, now: u64) -> Result<TokenClaims, Rejection> {
     let claims = TokenClaims::from_headers(headers)?;
     let time = |name| claims.time(name);
     let end = time("exp").ok_or(Rejection::NoExpiry)?;
@@ -93,7 +94,7 @@ pub(super) fn check_token(headers: &HeaderMap, audience: &str, now: u64) -> Resu
 
 impl Rejection {
     /// Returns the value of the `WWW-Authenticate` header of a service that expects `audience`.
-    pub(super) fn challenge(&self, format: ChallengeFormat, audience: &str) -> String {
+    pub(crate) fn challenge(&self, format: ChallengeFormat, audience: &str) -> String {
         let mut parts = match format {
             ChallengeFormat::Managed => vec![],
             ChallengeFormat::OpenSource => vec![

@@ -1,20 +1,22 @@
 //! [`Fault`]: the failures that a fake service can simulate.
 
-use std::{collections::VecDeque, time::Duration};
+mod filter;
 
-use http::{HeaderName, StatusCode, header};
+use std::time::Duration;
 
-use super::{gate::Rejection, response::FakeResponse};
+use http::StatusCode;
 
-const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-ms-retry-after-ms");
+pub use self::filter::RequestFilter;
+pub(crate) use self::filter::RequestLine;
+use crate::token::Rejection;
 
-/// A failure that a service of the [`FakeServer`](super::FakeServer) simulates for a request with a valid token.
+/// A failure that a service of the [`FakeServer`](crate::FakeServer) simulates for a request with a valid token.
 ///
-/// Inject it with [`FakeServer::inject_fault`](super::FakeServer::inject_fault).
+/// Inject it with [`FakeServer::inject_fault`](crate::FakeServer::inject_fault).
 ///
 /// The faults that reject the token respond with 401 and a challenge in the configured
-/// [`ChallengeFormat`](super::ChallengeFormat). The token is valid, as it can be if a service is misconfigured. To send
-/// a token that is *not* valid, use a [`FakeCredential`](super::FakeCredential): the fake services reject it without a
+/// [`ChallengeFormat`](crate::ChallengeFormat). The token is valid, as it can be if a service is misconfigured. To send
+/// a token that is *not* valid, use a [`FakeCredential`](crate::FakeCredential): the fake services reject it without a
 /// fault.
 ///
 /// # Examples
@@ -22,7 +24,8 @@ const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("x-ms-retry-after-ms"
 /// The effect of each fault on a client that creates a Patient:
 ///
 /// ```
-/// use azure_healthcare_auth::{DenialCause, ErrorKind, HealthcareClient, testing::{FakeServer, Fault}};
+/// use azure_healthcare_auth::{DenialCause, ErrorKind, HealthcareClient};
+/// use azure_healthcare_auth_testing::{FakeServer, Fault};
 /// use http::StatusCode;
 /// use serde_json::json;
 /// use std::time::Duration;
@@ -107,7 +110,7 @@ pub enum Fault {
 impl Fault {
     /// Returns the rejection for a request at `now` to a service that expects `audience`, or `None` if the fault does
     /// not reject the token.
-    pub(super) fn rejection(&self, audience: &str, now: u64) -> Option<Rejection> {
+    pub(crate) fn rejection(&self, audience: &str, now: u64) -> Option<Rejection> {
         const MINUTE: u64 = 60;
         Some(match self {
             Self::WrongAudience => Rejection::WrongAudience(format!("{audience}/")),
@@ -121,93 +124,71 @@ impl Fault {
             _ => return None,
         })
     }
-
-    /// Delays or truncates the response for [`Delay`](Self::Delay) and [`TruncatedBody`](Self::TruncatedBody).
-    pub(super) fn apply(&self, response: FakeResponse) -> FakeResponse {
-        match self {
-            Self::Delay(delay) => FakeResponse { delay: *delay, ..response },
-            Self::TruncatedBody => FakeResponse { truncated: true, ..response },
-            _ => response,
-        }
-    }
 }
 
-impl FakeResponse {
-    /// Adds the time to wait before a retry as `x-ms-retry-after-ms` and as `Retry-After`.
-    pub(super) fn with_retry_after(self, wait: Duration) -> Self {
-        self.with(RETRY_AFTER_MS, &wait.as_millis().to_string())
-            .with(header::RETRY_AFTER, &seconds(wait).to_string())
-    }
-}
-
-/// Rounds to whole seconds as the services do: zero stays 0, and anything else becomes at least 1.
-fn seconds(wait: Duration) -> u128 {
-    if wait.is_zero() { 0 } else { ((wait.as_millis() + 500) / 1_000).max(1) }
-}
-
-/// The pending faults, each with the number of requests that it still applies to.
+/// The pending faults, each with the requests to which it applies.
 #[derive(Default)]
-pub(super) struct Faults(VecDeque<(usize, Fault)>);
+pub(crate) struct Faults(Vec<(RequestFilter, Fault)>);
 
 impl Faults {
-    pub(super) fn add(&mut self, requests: usize, fault: Fault) {
-        if requests > 0 {
-            self.0.push_back((requests, fault));
+    pub(crate) fn add(&mut self, filter: RequestFilter, fault: Fault) {
+        if !filter.is_exhausted() {
+            self.0.push((filter, fault));
         }
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// Returns the fault for the current request and counts the request.
-    pub(super) fn take(&mut self) -> Option<Fault> {
-        let (remaining, fault) = self.0.front_mut()?;
-        *remaining -= 1;
-        if *remaining > 0 { Some(fault.clone()) } else { self.0.pop_front().map(|(_, fault)| fault) }
+    /// Counts the request and returns the first fault that applies to it.
+    ///
+    /// Only the fault that applies, and those before it, count the request.
+    pub(crate) fn take(&mut self, request: &RequestLine<'_>) -> Option<Fault> {
+        let index = self.0.iter_mut().position(|(filter, _)| filter.select(request))?;
+        let (filter, fault) = self.0.get(index)?;
+        if filter.is_exhausted() { Some(self.0.remove(index).1) } else { Some(fault.clone()) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::FakeService;
+
+    const REQUEST: RequestLine<'static> = RequestLine {
+        service: FakeService::Fhir,
+        method: &http::Method::GET,
+        path: "/Patient",
+        in_bundle: false,
+    };
 
     #[test]
     fn faults_apply_in_order_and_as_often_as_requested() {
         let mut faults = Faults::default();
-        faults.add(2, Fault::TruncatedBody);
-        faults.add(0, Fault::MissingRole);
-        faults.add(1, Fault::Expired);
-        let taken: Vec<_> = (0..4).map(|_| faults.take()).collect();
+        faults.add(2.into(), Fault::TruncatedBody);
+        faults.add(0.into(), Fault::MissingRole);
+        faults.add(1.into(), Fault::Expired);
+        let taken: Vec<_> = (0..4).map(|_| faults.take(&REQUEST)).collect();
         assert_eq!(
             taken,
             [Some(Fault::TruncatedBody), Some(Fault::TruncatedBody), Some(Fault::Expired), None]
         );
-        faults.add(usize::MAX, Fault::TruncatedBody);
-        assert_eq!(faults.take(), Some(Fault::TruncatedBody));
+        faults.add(RequestFilter::all(), Fault::TruncatedBody);
+        assert_eq!(faults.take(&REQUEST), Some(Fault::TruncatedBody));
         faults.clear();
-        assert_eq!(faults.take(), None);
+        assert_eq!(faults.take(&REQUEST), None);
     }
 
     #[test]
-    fn retry_delay_is_sent_in_milliseconds_and_rounded_seconds() {
-        for (millis, seconds) in [(0, "0"), (1, "1"), (1_499, "1"), (1_500, "2"), (60_000, "60")] {
-            let response =
-                FakeResponse::empty(StatusCode::OK).with_retry_after(Duration::from_millis(millis));
-            assert_eq!(response.header("x-ms-retry-after-ms"), millis.to_string());
-            assert_eq!(response.header("retry-after"), seconds);
-        }
-    }
-
-    #[test]
-    fn only_delay_and_truncated_body_change_the_response() {
-        let wait = Duration::from_secs(1);
-        let sent = |fault: Fault| {
-            let response = fault.apply(FakeResponse::empty(StatusCode::OK));
-            (response.delay, response.truncated)
-        };
-        assert_eq!(sent(Fault::Delay(wait)), (wait, false));
-        assert_eq!(sent(Fault::TruncatedBody), (Duration::ZERO, true));
-        assert_eq!(sent(Fault::Throttled(wait)), (Duration::ZERO, false));
+    fn fault_for_other_requests_does_not_block_later_faults() {
+        let mut faults = Faults::default();
+        faults.add(RequestFilter::next(1).service(FakeService::Dicom), Fault::MissingRole);
+        faults.add(RequestFilter::nth(2), Fault::Expired);
+        let dicom = RequestLine { service: FakeService::Dicom, ..REQUEST };
+        assert_eq!(faults.take(&REQUEST), None);
+        assert_eq!(faults.take(&REQUEST), Some(Fault::Expired));
+        assert_eq!(faults.take(&dicom), Some(Fault::MissingRole));
+        assert_eq!(faults.take(&dicom), None);
     }
 }

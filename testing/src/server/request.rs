@@ -5,16 +5,17 @@ use std::fmt;
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
-use crate::ServiceKind;
+use crate::{service::FakeService, token::TokenClaims};
 
-/// A request that a service of the [`FakeServer`](super::FakeServer) received, and the status of its response.
+/// A request that a service of the [`FakeServer`](crate::FakeServer) received, and the status of its response.
 ///
 /// It contains the token, the URL and the body as they were sent. Its `Debug` output shows none of them.
 ///
 /// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{HealthcareClient, ServiceKind, testing::FakeServer};
+/// use azure_healthcare_auth::HealthcareClient;
+/// use azure_healthcare_auth_testing::{FakeServer, FakeService};
 /// use serde_json::json;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -23,11 +24,13 @@ use crate::ServiceKind;
 /// # let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
 /// fhir.post("Patient").json(&json!({ "resourceType": "Patient" })).send().await?;
 ///
-/// let received = fake_server.received();
+/// let received = fake_server.requests();
 /// let request = &received[0];
-/// assert_eq!(request.service(), ServiceKind::Fhir);
+/// assert_eq!(request.service(), FakeService::Fhir);
 /// assert_eq!(request.method(), "POST");
 /// assert_eq!(request.url().path(), "/Patient");
+/// assert_eq!(request.target(), "/Patient");
+/// assert_eq!(request.token_audience().as_deref(), Some(fake_server.fhir().resource()));
 /// assert_eq!(request.headers()["content-type"], "application/fhir+json");
 /// assert_eq!(request.body(), br#"{"resourceType":"Patient"}"#);
 /// assert_eq!(request.status(), 201);
@@ -35,8 +38,9 @@ use crate::ServiceKind;
 /// ```
 #[derive(Clone)]
 pub struct ReceivedRequest {
-    pub(super) service: ServiceKind,
+    pub(super) service: FakeService,
     pub(super) method: Method,
+    pub(super) target: String,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
@@ -44,9 +48,9 @@ pub struct ReceivedRequest {
 }
 
 impl ReceivedRequest {
-    /// Returns the kind of service that received the request.
+    /// Returns the service that received the request.
     #[must_use]
-    pub fn service(&self) -> ServiceKind {
+    pub fn service(&self) -> FakeService {
         self.service
     }
 
@@ -62,6 +66,20 @@ impl ReceivedRequest {
         &self.url
     }
 
+    /// Returns the target of the request line verbatim, such as `/Patient?name=A%20B`.
+    ///
+    /// [`url`](Self::url) is normalized, so it does not show, for example, a `..` that the client sent.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Returns the first `aud` claim of the Bearer token in the request, or `None` without a token that is a JWT.
+    #[must_use]
+    pub fn token_audience(&self) -> Option<String> {
+        TokenClaims::from_headers(&self.headers).ok()?.audiences().next().map(str::to_owned)
+    }
+
     /// Returns the headers of the request, including `Authorization`.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
@@ -74,7 +92,7 @@ impl ReceivedRequest {
         &self.body
     }
 
-    /// Returns the status of the response, even if [`Fault::TruncatedBody`](super::Fault::TruncatedBody) cut it off.
+    /// Returns the status of the response, even if [`Fault::TruncatedBody`](crate::Fault::TruncatedBody) cut it off.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status

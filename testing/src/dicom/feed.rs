@@ -3,7 +3,7 @@
 use azure_core::time::{OffsetDateTime, to_rfc3339};
 use serde_json::{Value, json};
 
-use super::seed::Instance;
+use crate::seed::Instance;
 
 /// The number of changes before a gap in the sequence numbers.
 ///
@@ -21,22 +21,22 @@ const INTERVAL: i64 = 60;
 /// Every tenth change from the 8th on updates the instance that was created 4 changes earlier. Every tenth change
 /// from the 10th on deletes the one that was created 5 changes earlier. All others create an instance. The instances
 /// of a test are created last.
-pub(super) struct Feed {
+pub(crate) struct Feed {
     changes: usize,
     seeded: Vec<Instance>,
 }
 
 impl Feed {
-    pub(super) fn new(changes: usize, seeded: Vec<Instance>) -> Self {
+    pub(crate) fn new(changes: usize, seeded: Vec<Instance>) -> Self {
         Self { changes, seeded }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.changes + self.seeded.len()
     }
 
     /// Returns the metadata of the instance with these study, series and instance UIDs after its last change.
-    pub(super) fn metadata(&self, [study, series, sop]: [&str; 3]) -> Option<Value> {
+    pub(crate) fn metadata(&self, [study, series, sop]: [&str; 3]) -> Option<Value> {
         let mut entries = (0..self.len()).rev().map(|index| self.entry(index, true));
         let mut last = entries.find(|entry| {
             entry["studyInstanceUid"] == study
@@ -47,7 +47,7 @@ impl Feed {
     }
 
     /// Returns the entry at `index`, which must be less than [`len`](Self::len).
-    pub(super) fn entry(&self, index: usize, metadata: bool) -> Value {
+    pub(crate) fn entry(&self, index: usize, metadata: bool) -> Value {
         let seeded = index.checked_sub(self.changes).and_then(|index| self.seeded.get(index));
         let (action, state, instance) = match seeded {
             Some(instance) => ("Create", "Current", instance.clone()),
@@ -90,12 +90,12 @@ impl Feed {
 }
 
 /// Returns the sequence number of the change at `index`.
-pub(super) fn sequence(index: usize) -> usize {
+pub(crate) fn sequence(index: usize) -> usize {
     if index < BEFORE_GAP { index + 1 } else { index + 1 + GAP }
 }
 
 /// Returns the time of the change at `index`, in seconds since the Unix epoch.
-pub(super) fn seconds(index: usize) -> i64 {
+pub(crate) fn seconds(index: usize) -> i64 {
     i64::try_from(index).unwrap_or(i64::MAX).saturating_mul(INTERVAL).saturating_add(FIRST)
 }
 

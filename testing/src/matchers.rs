@@ -3,19 +3,20 @@
 use http::header::AUTHORIZATION;
 use wiremock::{Match, Request};
 
-use super::claims::TokenClaims;
-use crate::Audience;
+use azure_healthcare_auth::Audience;
+
+use crate::token::TokenClaims;
 
 /// Returns a matcher for requests with exactly one Bearer token, whose `aud` claim is the resource of `audience`.
 ///
-/// The token must be a JWT, such as those that [`FakeCredential`](super::FakeCredential) issues. Its other claims are
+/// The token must be a JWT, such as those that [`FakeCredential`](crate::FakeCredential) issues. Its other claims are
 /// not checked, so an expired token or one from another tenant matches too.
 ///
 /// # Examples
 ///
 /// ```
 /// use azure_healthcare_auth::{FhirAudience, HealthcareClient};
-/// use azure_healthcare_auth::testing::{FakeCredential, bearer_for};
+/// use azure_healthcare_auth_testing::{FakeCredential, bearer_for};
 /// use std::sync::Arc;
 /// use wiremock::{Mock, MockServer, ResponseTemplate, matchers::{method, path}};
 ///
@@ -51,7 +52,7 @@ pub fn bearer_for<A: Audience>(audience: &A) -> impl Match + use<A> {
 /// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::testing::no_authorization;
+/// use azure_healthcare_auth_testing::no_authorization;
 /// use wiremock::{Mock, MockServer, ResponseTemplate};
 ///
 /// # #[tokio::main(flavor = "current_thread")]

@@ -4,33 +4,33 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, header::AUTHORIZATION};
 use serde_json::Value;
 
-use super::gate::Rejection;
+use super::check::Rejection;
 
 /// The claims of a token. Its signature is not checked.
 #[derive(Debug, PartialEq)]
-pub(super) struct TokenClaims(Value);
+pub(crate) struct TokenClaims(Value);
 
 impl TokenClaims {
     /// Reads the claims of the only Bearer token in the headers, for any audience.
-    pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, Rejection> {
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Self, Rejection> {
         claims(&bearer(headers).ok_or(Rejection::Missing)?).map(Self).ok_or(Rejection::Malformed)
     }
 
     /// Returns the values of `aud`.
-    pub(super) fn audiences(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn audiences(&self) -> impl Iterator<Item = &str> {
         strings(self.0.get("aud"))
     }
 
-    pub(super) fn roles(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn roles(&self) -> impl Iterator<Item = &str> {
         strings(self.0.get("roles"))
     }
 
-    pub(super) fn issuer(&self) -> &str {
+    pub(crate) fn issuer(&self) -> &str {
         self.0.get("iss").and_then(Value::as_str).unwrap_or_default()
     }
 
     /// Returns a time claim, in seconds since the Unix epoch.
-    pub(super) fn time(&self, name: &str) -> Option<u64> {
+    pub(crate) fn time(&self, name: &str) -> Option<u64> {
         self.0.get(name).and_then(Value::as_u64)
     }
 }

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::seed::Seeds;
+use crate::seed::Seeds;
 
 /// The `lastUpdated` time of every resource.
-pub(super) const CHANGED: &str = "2024-01-01T08:00:00+00:00";
+pub(crate) const CHANGED: &str = "2024-01-01T08:00:00+00:00";
 
 /// Names that are obviously invented, so that test data is never mistaken for a real person's.
 const FAMILIES: [&str; 5] = ["Example", "Testperson", "Sample", "Placeholder", "Invented"];
@@ -13,30 +13,32 @@ const GIVEN: [&str; 4] = ["Alpha", "Bravo", "Charlie", "Delta"];
 const GENDERS: [&str; 3] = ["female", "male", "other"];
 
 /// The content of the FHIR service.
-pub(super) struct Store {
+pub(crate) struct Store {
     patients: Collection,
     observations: Collection,
 }
 
 /// The resources of one type, in the order in which a search returns them.
-pub(super) struct Collection {
-    pub(super) resource_type: &'static str,
-    pub(super) resources: Vec<Value>,
+pub(crate) struct Collection {
+    pub(crate) resource_type: &'static str,
+    pub(crate) resources: Vec<Value>,
 }
 
 impl Store {
     /// Creates the synthetic Patients `example-0001` and so on, always the same, and adds the resources of a test.
-    pub(super) fn new(patients: usize, seeds: &Seeds) -> Self {
+    pub(crate) fn new(patients: usize, seeds: &Seeds) -> Self {
         let mut patients =
             Collection { resource_type: "Patient", resources: (0..patients).map(patient).collect() };
         let mut observations = Collection { resource_type: "Observation", resources: Vec::new() };
-        seeds.patients.iter().for_each(|seed| patients.put(seed));
-        seeds.observations.iter().for_each(|seed| observations.put(seed));
+        for seed in &seeds.resources {
+            let is_patient = seed.get("resourceType") == Some(&json!("Patient"));
+            if is_patient { patients.put(seed) } else { observations.put(seed) }
+        }
         Self { patients, observations }
     }
 
     /// Returns the resources of this type, or `None` if the service does not support the type.
-    pub(super) fn collection(&mut self, resource_type: &str) -> Option<&mut Collection> {
+    pub(crate) fn collection(&mut self, resource_type: &str) -> Option<&mut Collection> {
         [&mut self.patients, &mut self.observations]
             .into_iter()
             .find(|collection| collection.resource_type == resource_type)
@@ -54,7 +56,7 @@ impl Collection {
 }
 
 /// Returns the synthetic Patient at `index`.
-pub(super) fn patient(index: usize) -> Value {
+pub(crate) fn patient(index: usize) -> Value {
     let pick = |list: &[&'static str]| list.get(index % list.len()).copied().unwrap_or_default();
     let (year, month, day) = (1950 + index * 7 % 60, 1 + index % 12, 1 + index % 28);
     json!({

@@ -1,16 +1,22 @@
 //! The fake DICOM service: the change feed and the metadata of an instance, in both API versions.
 
-use std::ops::RangeInclusive;
+use std::{
+    ops::RangeInclusive,
+    sync::{Arc, Mutex},
+};
+
+use axum::response::IntoResponse;
 
 use azure_core::time::parse_rfc3339;
 use http::{Method, StatusCode, header};
 use serde_json::json;
 use url::Url;
-use wiremock::Request;
+pub(crate) mod feed;
 
-use super::{
-    feed::{Feed, seconds, sequence},
-    response::FakeResponse,
+use self::feed::{Feed, seconds, sequence};
+use crate::{
+    clock::Clock,
+    response::{FakeResponse, Request},
 };
 
 const JSON: &str = "application/json; charset=utf-8";
@@ -21,17 +27,40 @@ const NANOS: i128 = 1_000_000_000;
 /// The largest offset: the maximum of a signed 64-bit integer on a 64-bit platform.
 const MAX_OFFSET: usize = isize::MAX.unsigned_abs();
 
+/// The fake DICOM service.
+pub(crate) struct DicomService {
+    /// The origin of the service, without a trailing slash.
+    pub(crate) origin: String,
+    pub(crate) clock: Clock,
+    pub(crate) store: Arc<Mutex<Store>>,
+}
+
+/// The content of the DICOM service.
+pub(crate) struct Store {
+    pub(crate) feed: Feed,
+}
+
+pub(crate) fn router(service: Arc<DicomService>) -> axum::Router {
+    let handler = async move |request: axum::extract::Request| {
+        let request = Request::read(&service.origin, request).await;
+        let store = service.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        respond(&store.feed, &request).into_response()
+    };
+    axum::Router::new().fallback(handler)
+}
+
 /// Returns the response to a request that is rejected before the service processes it.
-pub(super) fn error_response(status: StatusCode) -> FakeResponse {
-    match status {
+pub(crate) fn error_response(status: StatusCode) -> axum::response::Response {
+    let response = match status {
         StatusCode::FORBIDDEN => FakeResponse::text(status, "Authorization failed."),
         StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS => FakeResponse::empty(status),
         _ => FakeResponse::text(status, status.canonical_reason().unwrap_or("Unknown status")),
-    }
+    };
+    response.into_response()
 }
 
 /// Responds to an authorized request.
-pub(super) fn respond(feed: &Feed, request: &Request) -> FakeResponse {
+pub(crate) fn respond(feed: &Feed, request: &Request) -> FakeResponse {
     let path = request.url.path().to_ascii_lowercase();
     let path: Vec<_> = path.trim_matches('/').split('/').collect();
     let result = match path.as_slice() {
@@ -147,7 +176,7 @@ fn time(url: &Url, name: &'static str) -> Result<Option<i128>, InvalidParameter>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::response::request;
+    use crate::response::request;
 
     fn send(changes: usize, path: &str) -> FakeResponse {
         respond(&Feed::new(changes, Vec::new()), &request(&format!("GET {path}"), ""))

@@ -15,8 +15,10 @@ use azure_core::credentials::TokenCredential;
 use tokio::task::coop;
 use url::Url;
 
+use azure_healthcare_auth::{Audience, DicomVersion, HealthcareClient};
+
 use super::*;
-use crate::{Audience, DicomVersion, ServiceKind};
+use crate::{ChallengeFormat, FakeCredential, FakeService, Fault};
 
 /// Sends a request and returns the whole response as text.
 fn exchange(url: &Url, head: &str) -> String {
@@ -67,17 +69,16 @@ async fn received_requests_of_both_services_are_in_order() {
     exchange(&first, "authorization: Bearer secret\r\n");
     exchange(&second, &bearer(&dicom, &fake_server.credential()).await);
 
-    let received = fake_server.received();
+    let received = fake_server.requests();
     let summary: Vec<_> = received.iter().map(|r| (r.service(), r.url(), r.status().as_u16())).collect();
-    assert_eq!(summary, [(ServiceKind::Fhir, &first, 401), (ServiceKind::Dicom, &second, 200)]);
+    assert_eq!(summary, [(FakeService::Fhir, &first, 401), (FakeService::Dicom, &second, 200)]);
     assert_eq!(received[0].headers()["authorization"], "Bearer secret");
     assert!(
-        received.iter().all(|request| request.method() == http::Method::GET && request.body().is_empty())
+        received.iter().all(|request| request.method() == ::http::Method::GET && request.body().is_empty())
     );
     assert!(format!("{received:?}").contains("401") && !format!("{received:?}").contains("secret"));
 }
 
-#[cfg(feature = "client")]
 #[tokio::test]
 async fn received_bodies_are_recorded_and_instances_with_equal_uids_are_replaced() {
     let instance = |sop: &str, note: &str| {
@@ -87,7 +88,7 @@ async fn received_bodies_are_recorded_and_instances_with_equal_uids_are_replaced
     let builder =
         FakeServer::builder().changes(0).instance(&instance("1.4", "old")).instance(&instance("1.5", ""));
     let fake_server = builder.instance(&instance("1.4", "new")).start().await;
-    let dicom = crate::HealthcareClient::new(fake_server.dicom(DicomVersion::V2), fake_server.credential());
+    let dicom = HealthcareClient::new(fake_server.dicom(DicomVersion::V2), fake_server.credential());
     let feed: serde_json::Value = dicom.get("changefeed").send().await.unwrap().json().unwrap();
     let entry =
         |index: usize| (feed[index]["sopInstanceUid"].as_str(), feed[index]["metadata"]["note"].as_str());
@@ -96,12 +97,12 @@ async fn received_bodies_are_recorded_and_instances_with_equal_uids_are_replaced
         ((Some("1.5"), Some("")), (Some("1.4"), Some("new")), 2)
     );
 
-    let fhir = crate::HealthcareClient::new(fake_server.fhir(), fake_server.credential());
+    let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
     let form = fhir.post("Patient/_search").body("name=x").header("content-type", "application/json");
     assert_eq!(form.send().await.unwrap().status(), 400);
-    let received = fake_server.received();
+    let received = fake_server.requests();
     let last = received.last().unwrap();
-    assert_eq!((last.method(), last.body()), (&http::Method::POST, &b"name=x"[..]));
+    assert_eq!((last.method(), last.body()), (&::http::Method::POST, &b"name=x"[..]));
 }
 
 #[tokio::test]
@@ -128,7 +129,7 @@ async fn services_and_credentials_use_the_configured_clock() {
     let seconds = Arc::new(AtomicU64::new(0));
     let clock = seconds.clone();
     let now = move || SystemTime::UNIX_EPOCH + Duration::from_secs(clock.load(Ordering::SeqCst));
-    let fake_server = FakeServer::builder().with_clock(now.clone()).start().await;
+    let fake_server = FakeServer::builder().clock(now.clone()).start().await;
     let another = FakeCredential::new().with_clock(now);
     let (fhir, dicom) = (fake_server.fhir(), fake_server.dicom(DicomVersion::V1));
     let (patients, feed) = (fhir.url("Patient").unwrap(), dicom.url("changefeed").unwrap());
@@ -176,7 +177,7 @@ async fn delayed_response_does_not_delay_other_responses() {
         let (url, head) = (url.clone(), head.clone());
         move || exchange(&url, &head)
     });
-    while fake_server.received().len() < 2 {
+    while fake_server.requests().len() < 2 {
         std::thread::yield_now();
     }
     assert!(exchange(&url, &head).starts_with("HTTP/1.1 200") && !slow.is_finished());

@@ -1,32 +1,66 @@
 //! The fake FHIR service: reads, searches and creates Patients and Observations.
 
+use std::sync::{Arc, Mutex};
+
+use axum::response::IntoResponse;
 use http::{HeaderName, Method, StatusCode, header};
 use serde_json::{Value, json};
-use wiremock::Request;
+pub(crate) mod search;
+pub(crate) mod store;
 
-use super::{
-    response::FakeResponse,
+use self::{
     search::search,
     store::{CHANGED, Collection, Store},
 };
+use crate::{
+    clock::Clock,
+    fault::Faults,
+    response::{FakeResponse, Request},
+};
 
-pub(super) const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
+pub(crate) const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
 const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
 
 /// An error response: status, issue code and diagnostics.
-pub(super) type ErrorResponse = (StatusCode, &'static str, &'static str);
+pub(crate) type ErrorResponse = (StatusCode, &'static str, &'static str);
 
-pub(super) const fn bad_request(code: &'static str, diagnostics: &'static str) -> ErrorResponse {
+pub(crate) const fn bad_request(code: &'static str, diagnostics: &'static str) -> ErrorResponse {
     (StatusCode::BAD_REQUEST, code, diagnostics)
 }
 
-/// Returns `true` if the request needs no token.
-pub(super) fn needs_no_token(request: &Request) -> bool {
-    request.method == Method::GET && request.url.path().trim_matches('/') == "metadata"
+/// Returns `true` if a request needs no token (`fhir-server FhirController.cs`, `OperationDefinitionController.cs`,
+/// `KnownRoutes.cs`).
+pub(crate) fn needs_no_token(method: &Method, path: &str) -> bool {
+    const PUBLIC: [&str; 4] = ["metadata", ".well-known/smart-configuration", "health/check", "$versions"];
+    let path = path.trim_matches('/');
+    method == Method::GET && (PUBLIC.contains(&path) || path.starts_with("OperationDefinition/"))
+}
+
+/// The fake FHIR service.
+pub(crate) struct FhirService {
+    /// The origin of the service, without a trailing slash.
+    pub(crate) origin: String,
+    /// The origin of the storage that contains the files of an export, without a trailing slash.
+    pub(crate) storage_origin: String,
+    pub(crate) clock: Clock,
+    pub(crate) store: Arc<Mutex<Store>>,
+    pub(crate) faults: Arc<Mutex<Faults>>,
+}
+
+pub(crate) fn router(service: Arc<FhirService>) -> axum::Router {
+    let handler = async move |request: axum::extract::Request| {
+        let request = Request::read(&service.origin, request).await;
+        let mut store = service.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if request.url.path() == "/metadata" {
+            return metadata().into_response();
+        }
+        respond(&mut store, &service.origin, &request, &request.id).into_response()
+    };
+    axum::Router::new().fallback(handler)
 }
 
 /// Returns the capability statement.
-pub(super) fn metadata() -> FakeResponse {
+pub(crate) fn metadata() -> FakeResponse {
     let interactions = ["read", "create", "search-type"].map(|code| json!({ "code": code }));
     let resources = ["Patient", "Observation"]
         .map(|resource_type| json!({"type": resource_type, "interaction": interactions}));
@@ -46,8 +80,8 @@ pub(super) fn metadata() -> FakeResponse {
 }
 
 /// Returns the response to a request that is rejected before the service processes it.
-pub(super) fn error_response(status: StatusCode, id: &str) -> FakeResponse {
-    match status {
+pub(crate) fn error_response(status: StatusCode, id: &str) -> axum::response::Response {
+    let response = match status {
         StatusCode::UNAUTHORIZED => outcome((status, "login", "Authentication failed."), id),
         // A component in front of the FHIR server creates this response: plain JSON, without an id.
         StatusCode::TOO_MANY_REQUESTS => {
@@ -60,7 +94,8 @@ pub(super) fn error_response(status: StatusCode, id: &str) -> FakeResponse {
             let code = if status.is_server_error() { "exception" } else { "processing" };
             outcome((status, code, status.canonical_reason().unwrap_or("Unknown status")), id)
         }
-    }
+    };
+    response.into_response()
 }
 
 /// Returns an `OperationOutcome` with one issue. As in the real service, its id is that of the request.
@@ -74,7 +109,7 @@ fn outcome((status, code, diagnostics): ErrorResponse, id: &str) -> FakeResponse
 }
 
 /// Responds to an authorized request. `origin` is that of the service, without a trailing slash.
-pub(super) fn respond(store: &mut Store, origin: &str, request: &Request, id: &str) -> FakeResponse {
+pub(crate) fn respond(store: &mut Store, origin: &str, request: &Request, id: &str) -> FakeResponse {
     let (resource_type, rest) = request.url.path().trim_matches('/').split_once('/').map_or_else(
         || (request.url.path().trim_matches('/'), None),
         |(resource_type, rest)| (resource_type, Some(rest)),
@@ -173,7 +208,7 @@ fn create(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{response::request, seed::Seeds};
+    use crate::{response::request, seed::Seeds};
 
     fn store(patients: usize) -> Store {
         Store::new(patients, &Seeds::default())
@@ -288,8 +323,11 @@ mod tests {
         let added =
             |resource_type: &str, id: &str| json!({"resourceType": resource_type, "id": id, "added": true});
         let seeds = Seeds {
-            patients: vec![added("Patient", "example-0001"), added("Patient", "mine")],
-            observations: vec![added("Observation", "mine")],
+            resources: vec![
+                added("Patient", "example-0001"),
+                added("Patient", "mine"),
+                added("Observation", "mine"),
+            ],
             ..Seeds::default()
         };
         let mut store = Store::new(2, &seeds);
@@ -308,13 +346,9 @@ mod tests {
 
     #[test]
     fn only_get_metadata_needs_no_token() {
+        assert!(needs_no_token(&Method::GET, "/metadata") && needs_no_token(&Method::GET, "/metadata/"));
         assert!(
-            needs_no_token(&request("GET /metadata", ""))
-                && needs_no_token(&request("GET /metadata/?_format=json", ""))
-        );
-        assert!(
-            !needs_no_token(&request("POST /metadata", ""))
-                && !needs_no_token(&request("GET /Patient/metadata", ""))
+            !needs_no_token(&Method::POST, "/metadata") && !needs_no_token(&Method::GET, "/Patient/metadata")
         );
         assert_eq!(metadata().value()["fhirVersion"], "4.0.1");
     }

@@ -13,8 +13,10 @@ use azure_core::{
     time::OffsetDateTime,
 };
 
-use super::credential::MAX_TIME;
-use crate::{clock::Clock, credentials::ForceRefresh};
+use azure_healthcare_auth::credentials::ForceRefresh;
+
+use super::fake::MAX_TIME;
+use crate::clock::Clock;
 
 /// A credential that returns scripted tokens and errors, and records its calls.
 ///
@@ -26,7 +28,8 @@ use crate::{clock::Clock, credentials::ForceRefresh};
 /// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{Authenticator, FhirAudience, testing::ScriptedCredential};
+/// use azure_healthcare_auth::{Authenticator, FhirAudience};
+/// use azure_healthcare_auth_testing::ScriptedCredential;
 /// use std::{sync::Arc, time::Duration};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -100,12 +103,13 @@ impl ScriptedCredential {
     /// Sets the clock from which token lifetimes are measured (default: the system clock).
     ///
     /// Use it in a test in which tokens expire or a backoff passes. Give the same clock to
-    /// [`AuthenticatorBuilder::clock`](crate::AuthenticatorBuilder::clock).
+    /// [`AuthenticatorBuilder::clock`](azure_healthcare_auth::AuthenticatorBuilder::clock).
     ///
     /// # Examples
     ///
     /// ```
-    /// use azure_healthcare_auth::{Authenticator, FhirAudience, testing::ScriptedCredential};
+    /// use azure_healthcare_auth::{Authenticator, FhirAudience};
+    /// use azure_healthcare_auth_testing::ScriptedCredential;
     /// use std::{sync::{Arc, atomic::{AtomicU64, Ordering}}, time::{Duration, SystemTime}};
     ///
     /// static SECONDS: AtomicU64 = AtomicU64::new(0);
@@ -215,7 +219,9 @@ impl fmt::Debug for ScriptedCredential {
 
 #[cfg(test)]
 mod tests {
-    use azure_core::http::{ClientMethodOptions, Context};
+    use std::sync::Arc;
+
+    use azure_healthcare_auth::{Authenticator, FhirAudience};
     use tokio::time::Instant;
 
     use super::*;
@@ -263,16 +269,19 @@ mod tests {
 
     #[tokio::test]
     async fn calls_are_recorded_and_debug_output_shows_no_token() {
-        let credential = ScriptedCredential::new().token("hidden", HOUR);
-        let context = Context::new().with_value(ForceRefresh);
-        let forced = TokenRequestOptions { method_options: ClientMethodOptions { context } };
-        credential.get_token(&["one", "two"], Some(forced)).await.unwrap();
-        credential.get_token(&["three"], None).await.unwrap();
+        let credential = Arc::new(ScriptedCredential::new().token("hidden", HOUR));
+        credential.get_token(&["one", "two"], None).await.unwrap();
+        let audience: FhirAudience = "https://contoso-records.fhir.azurehealthcareapis.com".parse().unwrap();
+        let auth = Authenticator::new(audience, credential.clone());
+        let rejected = auth.authorization().await.unwrap();
+        assert_eq!(credential.forced_calls(), 0);
+        assert_eq!(auth.refresh_rejected(&rejected).await.unwrap(), None);
+        let scope = "https://contoso-records.fhir.azurehealthcareapis.com/.default";
         assert_eq!(
             (credential.scopes(), credential.forced_calls()),
-            (vec!["one two".into(), "three".into()], 1)
+            (vec!["one two", scope, scope].into_iter().map(str::to_owned).collect(), 1)
         );
         assert_eq!(ScriptedCredential::new().forced_calls(), 0);
-        assert_eq!(format!("{credential:?}"), "ScriptedCredential { calls: 2, .. }");
+        assert_eq!(format!("{credential:?}"), "ScriptedCredential { calls: 3, .. }");
     }
 }

@@ -1,18 +1,33 @@
 //! [`FakeServerBuilder`]: configures and starts a fake server.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::SystemTime,
+};
 
+use azure_healthcare_auth::{DicomAudience, DicomVersion, FhirAudience};
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::{
-    ChallengeFormat, FakeCredential, FakeServer,
-    feed::Feed,
-    seed::{self, Instance, Seeds},
-    server::{listen, serve},
-    service::{FakeService, Shared},
-    store::Store,
+    FakeServer,
+    http::{listen, serve},
+    pipeline::{Fallback, Pipeline, Shared},
 };
-use crate::{Audience, DicomAudience, DicomVersion, FhirAudience, ServiceKind, clock::Clock};
+use crate::{
+    clock::Clock,
+    credentials::FakeCredential,
+    dicom::{self, DicomService, feed::Feed},
+    fhir::{self, FhirService, store::Store},
+    seed::{self, Instance, Seeds},
+    service::FakeService,
+    storage::{self, Storage},
+    token::ChallengeFormat,
+};
+
+/// What a token for the blob storage is for.
+const STORAGE_RESOURCE: &str = "https://storage.azure.com";
 
 /// Configures and starts a [`FakeServer`].
 ///
@@ -22,7 +37,8 @@ use crate::{Audience, DicomAudience, DicomVersion, FhirAudience, ServiceKind, cl
 /// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{HealthcareClient, testing::{ChallengeFormat, FakeServer}};
+/// use azure_healthcare_auth::HealthcareClient;
+/// use azure_healthcare_auth_testing::{ChallengeFormat, FakeServer};
 /// use serde_json::{Value, json};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -30,8 +46,8 @@ use crate::{Audience, DicomAudience, DicomVersion, FhirAudience, ServiceKind, cl
 /// let fake_server = FakeServer::builder()
 ///     .challenge_format(ChallengeFormat::OpenSource)
 ///     .patients(0)
-///     .patient(&json!({ "resourceType": "Patient", "id": "p1", "name": [{ "family": "Example" }] }))
-///     .observation(&json!({
+///     .resource(&json!({ "resourceType": "Patient", "id": "p1", "name": [{ "family": "Example" }] }))
+///     .resource(&json!({
 ///         "resourceType": "Observation",
 ///         "id": "o1",
 ///         "status": "final",
@@ -53,6 +69,7 @@ pub struct FakeServerBuilder {
     challenge_format: ChallengeFormat,
     clock: Clock,
     seeds: Seeds,
+    fallback: Option<Fallback>,
 }
 
 impl FakeServerBuilder {
@@ -63,6 +80,7 @@ impl FakeServerBuilder {
             challenge_format: ChallengeFormat::default(),
             clock: Clock::default(),
             seeds: Seeds::default(),
+            fallback: None,
         }
     }
 
@@ -72,30 +90,18 @@ impl FakeServerBuilder {
         self
     }
 
-    /// Adds a Patient.
+    /// Adds a FHIR resource of any type. There are no synthetic resources other than Patients.
+    ///
+    /// A resource with the type and id of an existing one replaces it.
     ///
     /// # Panics
     ///
-    /// Panics if the value is not a Patient with a valid `id`.
+    /// Panics if the value is not a FHIR resource with a valid `id`.
     #[track_caller]
-    pub fn patient(mut self, patient: &impl Serialize) -> Self {
-        match seed::resource("Patient", patient) {
-            Ok(patient) => self.seeds.patients.push(patient),
-            Err(reason) => fail(&format!("this Patient cannot be served: {reason}")),
-        }
-        self
-    }
-
-    /// Adds an Observation. There are no synthetic Observations.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the value is not an Observation with a valid `id`.
-    #[track_caller]
-    pub fn observation(mut self, observation: &impl Serialize) -> Self {
-        match seed::resource("Observation", observation) {
-            Ok(observation) => self.seeds.observations.push(observation),
-            Err(reason) => fail(&format!("this Observation cannot be served: {reason}")),
+    pub fn resource(mut self, resource: &impl Serialize) -> Self {
+        match seed::resource(resource) {
+            Ok(resource) => self.seeds.resources.push(resource),
+            Err(reason) => fail(&format!("this resource cannot be served: {reason}")),
         }
         self
     }
@@ -118,7 +124,8 @@ impl FakeServerBuilder {
     /// # Examples
     ///
     /// ```
-    /// use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::FakeServer};
+    /// use azure_healthcare_auth::{DicomVersion, HealthcareClient};
+    /// use azure_healthcare_auth_testing::FakeServer;
     /// use serde_json::{Value, json};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
@@ -151,38 +158,50 @@ impl FakeServerBuilder {
         self
     }
 
-    /// Sets the clock with which both services check tokens and [`FakeServer::credential`] issues them (default: the
-    /// system clock).
+    /// Sets the clock of the services (default: the system clock).
     ///
-    /// Use it in a test in which tokens expire. Give the same clock to
-    /// [`AuthenticatorBuilder::clock`](crate::AuthenticatorBuilder::clock) and to every other [`FakeCredential`].
+    /// The services check tokens with it, send it as `Date`, and use it for the time of a change.
+    /// [`FakeServer::credential`] issues tokens with it. Other credentials, and the client under test, have clocks of
+    /// their own. [`FakeClock`](crate::FakeClock) has an example.
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Clock::of(now);
+        self
+    }
+
+    /// Sets a handler for requests that the fake does not support.
+    ///
+    /// It is called instead of the response with status 501, after the checks of the token and its role, and gets the
+    /// request with its complete body. If it returns `None`, the response is the 501.
     ///
     /// # Examples
     ///
     /// ```
-    /// use azure_healthcare_auth::{Authenticator, HealthcareClient, testing::FakeServer};
-    /// use std::{sync::atomic::{AtomicU32, Ordering}, time::{Duration, SystemTime}};
-    ///
-    /// static HOURS: AtomicU32 = AtomicU32::new(0);
-    /// fn now() -> SystemTime {
-    ///     SystemTime::now() + Duration::from_secs(60 * 60) * HOURS.load(Ordering::Relaxed)
-    /// }
+    /// use azure_healthcare_auth::HealthcareClient;
+    /// use azure_healthcare_auth_testing::{FakeServer, FakeService};
+    /// use http::Response;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
-    /// let fake_server = FakeServer::builder().with_clock(now).start().await;
-    /// let auth = Authenticator::builder(fake_server.fhir(), fake_server.credential()).clock(now).build();
-    /// let fhir = HealthcareClient::from(auth);
-    ///
-    /// assert_eq!(fhir.get("Patient").send().await?.status(), 200);
-    /// HOURS.store(2, Ordering::Relaxed);
-    /// let response = fhir.get("Patient").send().await?;
-    /// assert_eq!((response.status().as_u16(), response.attempts()), (200, 1));
-    /// assert_eq!(fake_server.credential().calls(), 2);
+    /// let fake_server = FakeServer::builder()
+    ///     .fallback(|service, request| match (service, request.uri().path()) {
+    ///         (FakeService::Fhir, "/Patient/example-0001/$everything") => Some(Response::new("{}".into())),
+    ///         _ => None,
+    ///     })
+    ///     .start()
+    ///     .await;
+    /// let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
+    /// assert_eq!(fhir.get("Patient/example-0001/$everything").send().await?.body(), "{}");
+    /// assert_eq!(fhir.get("Patient/example-0002/$everything").send().await?.status(), 501);
     /// # Ok(()) }
     /// ```
-    pub fn with_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.clock = Clock::of(now);
+    pub fn fallback(
+        mut self,
+        handler: impl Fn(FakeService, &http::Request<Bytes>) -> Option<http::Response<Bytes>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.fallback = Some(Arc::new(handler));
         self
     }
 
@@ -197,26 +216,73 @@ impl FakeServerBuilder {
     }
 
     fn try_start(self) -> Result<FakeServer, Box<dyn std::error::Error>> {
-        let [(fhir_listener, fhir_origin), (dicom_listener, dicom_origin)] = [listen()?, listen()?];
+        let [
+            (fhir_listener, fhir_origin),
+            (dicom_listener, dicom_origin),
+            (storage_listener, storage_origin),
+        ] = [listen()?, listen()?, listen()?];
         let fhir = FhirAudience::from_endpoint(&fhir_origin).build()?;
         let dicom = |version| DicomAudience::from_endpoint(&dicom_origin).version(version).build();
         let (dicom_v1, dicom_v2) = (dicom(DicomVersion::V1)?, dicom(DicomVersion::V2)?);
 
-        let store = Store::new(self.patients, &self.seeds);
-        let shared = Arc::new(Shared::new(store, Feed::new(self.changes, self.seeds.instances)));
-        let service = |service, origin: &str, audience: &dyn Audience| FakeService {
+        let shared = Arc::new(Shared::default());
+        let fhir_service = Arc::new(FhirService {
+            origin: fhir_origin.clone(),
+            storage_origin: storage_origin.clone(),
+            clock: self.clock.clone(),
+            store: Arc::new(Mutex::new(Store::new(self.patients, &self.seeds))),
+            faults: shared.faults.clone(),
+        });
+        let dicom_service = Arc::new(DicomService {
+            origin: dicom_origin.clone(),
+            clock: self.clock.clone(),
+            store: Arc::new(Mutex::new(dicom::Store { feed: Feed::new(self.changes, self.seeds.instances) })),
+        });
+        let pipeline = |service, origin, audience: &str, router| Pipeline {
             service,
-            origin: origin.to_owned(),
-            audience: audience.resource().to_owned(),
+            origin,
+            audience: audience.to_owned(),
             challenge_format: self.challenge_format,
             clock: self.clock.clone(),
+            router,
+            fallback: self.fallback.clone(),
             shared: shared.clone(),
         };
-        let fhir_service = service(ServiceKind::Fhir, &fhir_origin, &fhir);
-        let dicom_service = service(ServiceKind::Dicom, &dicom_origin, &dicom_v1);
-        let running = serve([(fhir_listener, fhir_service), (dicom_listener, dicom_service)])?;
-        let credential = Arc::new(FakeCredential::new().with_clock(move || self.clock.now()));
-        Ok(FakeServer { fhir, dicom: [dicom_v1, dicom_v2], credential, shared, _running: running })
+        let running = serve(vec![
+            (
+                fhir_listener,
+                pipeline(FakeService::Fhir, fhir_origin, fhir.resource(), fhir::router(fhir_service.clone())),
+            ),
+            (
+                dicom_listener,
+                pipeline(
+                    FakeService::Dicom,
+                    dicom_origin,
+                    dicom_v1.resource(),
+                    dicom::router(dicom_service.clone()),
+                ),
+            ),
+            (
+                storage_listener,
+                pipeline(
+                    FakeService::Storage,
+                    storage_origin,
+                    STORAGE_RESOURCE,
+                    storage::router(Arc::new(Storage)),
+                ),
+            ),
+        ])?;
+        let clock = self.clock;
+        let credential = Arc::new(FakeCredential::new().with_clock(move || clock.now()));
+        Ok(FakeServer {
+            fhir,
+            dicom: [dicom_v1, dicom_v2],
+            credential,
+            shared,
+            fhir_service,
+            dicom_service,
+            _running: running,
+        })
     }
 }
 
@@ -245,14 +311,14 @@ mod tests {
     use super::*;
 
     #[test]
-    #[should_panic = "this Patient cannot be served: it needs an `id`"]
-    fn patient_without_id_panics() {
-        let _ = FakeServer::builder().patient(&json!({"resourceType": "Patient"}));
+    #[should_panic = "this resource cannot be served: it needs an `id`"]
+    fn resource_without_id_panics() {
+        let _ = FakeServer::builder().resource(&json!({"resourceType": "Patient"}));
     }
 
     #[test]
     fn debug_output_shows_no_added_data() {
-        let builder = FakeServer::builder().patient(&json!({"resourceType": "Patient", "id": "hidden"}));
+        let builder = FakeServer::builder().resource(&json!({"resourceType": "Patient", "id": "hidden"}));
         let shown = format!("{builder:?}");
         assert!(
             shown.starts_with("FakeServerBuilder { patients: 25,") && !shown.contains("hidden"),

@@ -3,26 +3,23 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::store::CHANGED;
+use crate::fhir::store::CHANGED;
 
 /// The data that a test adds.
 #[derive(Clone, Default)]
-pub(super) struct Seeds {
-    pub(super) patients: Vec<Value>,
-    pub(super) observations: Vec<Value>,
-    pub(super) instances: Vec<Instance>,
+pub(crate) struct Seeds {
+    pub(crate) resources: Vec<Value>,
+    pub(crate) instances: Vec<Instance>,
 }
 
 /// The reason why a resource or instance cannot be served.
-pub(super) type InvalidSeed = String;
+pub(crate) type InvalidSeed = String;
 
-/// Converts a FHIR resource to JSON and checks its type and id. Adds `meta` if it is missing, as the service does.
-pub(super) fn resource(resource_type: &str, resource: &impl Serialize) -> Result<Value, InvalidSeed> {
+/// Converts a FHIR resource to JSON and checks its id. Adds `meta` if it is missing, as the service does.
+pub(crate) fn resource(resource: &impl Serialize) -> Result<Value, InvalidSeed> {
     let mut value = serde_json::to_value(resource).map_err(|error| format!("it is not JSON: {error}"))?;
-    let fields =
-        value.as_object_mut().filter(|fields| fields.get("resourceType") == Some(&json!(resource_type)));
-    let Some(fields) = fields else {
-        return Err(format!("its `resourceType` is not `{resource_type}`"));
+    let Some(fields) = value.as_object_mut().filter(|fields| fields.contains_key("resourceType")) else {
+        return Err("it needs a `resourceType`".to_owned());
     };
     let id = fields.get("id").and_then(Value::as_str).unwrap_or_default();
     if !is_id(id) {
@@ -33,21 +30,21 @@ pub(super) fn resource(resource_type: &str, resource: &impl Serialize) -> Result
 }
 
 /// Returns `true` if the text is a valid FHIR id (FHIR R4, data type `id`).
-pub(super) fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
 }
 
 /// A DICOM instance with its metadata in the DICOM JSON model (PS3.18 annex F).
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Instance {
+pub(crate) struct Instance {
     /// The UIDs of the study, the series and the instance.
-    pub(super) uids: [String; 3],
-    pub(super) metadata: Value,
+    pub(crate) uids: [String; 3],
+    pub(crate) metadata: Value,
 }
 
 impl Instance {
-    pub(super) fn new(metadata: &impl Serialize) -> Result<Self, InvalidSeed> {
+    pub(crate) fn new(metadata: &impl Serialize) -> Result<Self, InvalidSeed> {
         let metadata = serde_json::to_value(metadata).map_err(|error| format!("it is not JSON: {error}"))?;
         let uid = |tag: &str, name: &str| {
             let uid = metadata.pointer(&format!("/{tag}/Value/0")).and_then(Value::as_str);
@@ -78,22 +75,21 @@ mod tests {
     fn resource_is_unchanged_except_for_missing_meta() {
         let given =
             json!({"resourceType": "Patient", "id": "a-1.B", "meta": {"versionId": "7"}, "active": true});
-        assert_eq!(resource("Patient", &given), Ok(given));
-        let added = resource("Patient", &json!({"resourceType": "Patient", "id": "x"})).unwrap();
+        assert_eq!(resource(&given), Ok(given));
+        let added = resource(&json!({"resourceType": "Patient", "id": "x"})).unwrap();
         assert_eq!(added["meta"], json!({"versionId": "1", "lastUpdated": CHANGED}));
     }
 
     #[test]
     fn invalid_resources_are_rejected_with_a_reason() {
         for (given, expected) in [
-            (json!([]), "`resourceType` is not `Patient`"),
-            (json!("{}"), "`resourceType` is not `Patient`"),
-            (json!({"resourceType": "Observation", "id": "x"}), "`resourceType` is not `Patient`"),
+            (json!([]), "needs a `resourceType`"),
+            (json!("{}"), "needs a `resourceType`"),
             (json!({"resourceType": "Patient"}), "needs an `id`"),
             (json!({"resourceType": "Patient", "id": "a/b"}), "needs an `id`"),
             (json!({"resourceType": "Patient", "id": "x".repeat(65)}), "needs an `id`"),
         ] {
-            let reason = resource("Patient", &given).unwrap_err();
+            let reason = resource(&given).unwrap_err();
             assert!(reason.contains(expected), "{reason}");
         }
     }

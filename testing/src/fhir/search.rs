@@ -7,11 +7,10 @@ use url::Url;
 use url::form_urlencoded::{self, Serializer};
 
 use super::{
-    fhir::{ErrorResponse, FHIR_JSON, bad_request},
-    response::FakeResponse,
-    seed::is_id,
+    ErrorResponse, FHIR_JSON, bad_request,
     store::{CHANGED, Collection},
 };
+use crate::{response::FakeResponse, seed::is_id};
 
 const DEFAULT_COUNT: usize = 10;
 const MAX_COUNT: usize = 1_000;
@@ -110,7 +109,7 @@ fn total(value: &str) -> Result<bool, ErrorResponse> {
 }
 
 /// Returns the page of results that the query of `url` and the form select.
-pub(super) fn search(
+pub(crate) fn search(
     collection: &Collection,
     origin: &str,
     url: &Url,
@@ -156,7 +155,7 @@ pub(super) fn search(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{response::request, store::patient};
+    use crate::{fhir::store::patient, response::request};
 
     fn find(count: usize, line: &str, body: &str) -> Result<Value, (u16, &'static str)> {
         find_in(

@@ -16,10 +16,8 @@ use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{runtime::Builder, sync::oneshot, time::sleep};
-use url::Url;
-use wiremock::Request;
 
-use super::{response::FakeResponse, service::FakeService};
+use super::pipeline::{Pipeline, Reply};
 
 /// Listens on a free port and returns the listener and its origin.
 ///
@@ -31,10 +29,10 @@ pub(super) fn listen() -> io::Result<(TcpListener, String)> {
     Ok((listener, origin))
 }
 
-/// Serves both services on one thread until the returned sender is dropped.
+/// Serves all services on one thread until the returned sender is dropped.
 ///
 /// The thread has its own runtime, because a test's runtime may be shut down, blocked or have its clock paused.
-pub(super) fn serve(services: [(TcpListener, FakeService); 2]) -> io::Result<oneshot::Sender<()>> {
+pub(super) fn serve(services: Vec<(TcpListener, Pipeline)>) -> io::Result<oneshot::Sender<()>> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     for (listener, service) in services {
         let _guard = runtime.enter();
@@ -48,7 +46,7 @@ pub(super) fn serve(services: [(TcpListener, FakeService); 2]) -> io::Result<one
     Ok(stop)
 }
 
-async fn accept(listener: tokio::net::TcpListener, service: Arc<FakeService>) {
+async fn accept(listener: tokio::net::TcpListener, service: Arc<Pipeline>) {
     while let Ok((stream, _)) = listener.accept().await {
         let service = service.clone();
         let handler = service_fn(move |request| respond(service.clone(), request));
@@ -60,38 +58,20 @@ async fn accept(listener: tokio::net::TcpListener, service: Arc<FakeService>) {
 }
 
 async fn respond(
-    service: Arc<FakeService>,
+    service: Arc<Pipeline>,
     request: http::Request<Incoming>,
 ) -> Result<Response<FakeBody>, CloseConnection> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| CloseConnection)?.to_bytes();
-    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-    let url = Url::parse(&format!("{}{target}", service.origin)).map_err(|_| CloseConnection)?;
-    let request = Request { url, method: head.method, headers: head.headers, body: body.into() };
-    let response = service.respond_and_record(request);
-    if !response.delay.is_zero() {
-        sleep(response.delay).await;
+    let Reply { response, delay, truncated } = service.respond(head, body).await;
+    if !delay.is_zero() {
+        sleep(delay).await;
     }
     // A response without a body has nothing to truncate, so none of it is sent.
-    if response.truncated && response.body.is_empty() {
+    if truncated && response.body().is_empty() {
         return Err(CloseConnection);
     }
-    Ok(response.into_response())
-}
-
-impl FakeResponse {
-    fn into_response(self) -> Response<FakeBody> {
-        let mut body = Bytes::from(self.body);
-        let length = body.len();
-        if self.truncated {
-            body.truncate(length / 2);
-        }
-        let mut response =
-            Response::new(FakeBody { body: Some(body), length, truncated: self.truncated, flushed: false });
-        *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
-        response
-    }
+    Ok(response.map(|body| FakeBody::new(body, truncated)))
 }
 
 /// A response body that is either complete or truncated.
@@ -101,6 +81,16 @@ struct FakeBody {
     length: usize,
     truncated: bool,
     flushed: bool,
+}
+
+impl FakeBody {
+    fn new(mut body: Bytes, truncated: bool) -> Self {
+        let length = body.len();
+        if truncated {
+            body.truncate(length / 2);
+        }
+        Self { body: Some(body), length, truncated, flushed: false }
+    }
 }
 
 impl Body for FakeBody {

@@ -1,0 +1,6 @@
+//! Credentials for tests.
+
+mod fake;
+mod scripted;
+
+pub use self::{fake::FakeCredential, scripted::ScriptedCredential};

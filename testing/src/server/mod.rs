@@ -1,0 +1,12 @@
+//! [`FakeServer`]: the fake services on loopback.
+
+mod builder;
+mod fake_server;
+mod http;
+mod limits;
+mod pipeline;
+mod request;
+#[cfg(test)]
+mod tests;
+
+pub use self::{builder::FakeServerBuilder, fake_server::FakeServer, request::ReceivedRequest};
