@@ -1,23 +1,30 @@
 //! The fake FHIR service.
 
+mod bundle;
 mod call;
+mod capability;
+mod conditional;
 mod format;
+mod history;
 mod instant;
 mod json;
 mod outcome;
+mod patch;
 mod read;
+mod reference;
 mod reply;
 mod resource;
 mod search;
 mod store;
 mod types;
+mod write;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::{
     Router,
     extract::Request,
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use azure_core::time::OffsetDateTime;
 use http::Method;
@@ -36,6 +43,7 @@ pub(crate) fn needs_no_token(method: &Method, path: &str) -> bool {
 }
 
 /// The fake FHIR service.
+#[derive(Clone)]
 pub(crate) struct FhirService {
     /// The origin of the service, without a trailing slash.
     pub(crate) origin: String,
@@ -68,6 +76,12 @@ impl FhirService {
         instant::from_system_time(self.clock.now())
     }
 
+    /// Returns a service that differs only in its store and in its clock, which stands still.
+    fn with_store(&self, store: Store, now: OffsetDateTime) -> Self {
+        let clock = Clock::of(move || now.into());
+        Self { clock, store: Arc::new(Mutex::new(store)), ..self.clone() }
+    }
+
     pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
         // A panic in another thread cannot leave the store inconsistent, because nothing in a change can panic.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
@@ -76,9 +90,28 @@ impl FhirService {
 
 pub(crate) fn router(service: Arc<FhirService>) -> Router {
     let router = Router::new()
-        .route("/{type}", get(on(search::search)))
+        .route("/", post(on(bundle::bundle)))
+        .route("/metadata", get(on(capability::statement)))
+        .route("/.well-known/smart-configuration", get(on(capability::smart_configuration)))
+        .route("/$versions", get(on(capability::versions)))
+        .route("/health/check", get(on(capability::health)))
+        .route("/_history", get(on(history::history)))
+        .route(
+            "/{type}",
+            get(on(search::search))
+                .post(on(write::create))
+                .put(on(conditional::update))
+                .patch(on(conditional::patch))
+                .delete(on(conditional::delete)),
+        )
         .route("/{type}/_search", post(on(search::search)))
-        .route("/{type}/{id}", get(on(read::read)))
+        .route(
+            "/{type}/{id}",
+            get(on(read::read)).put(on(write::update)).patch(on(patch::patch)).delete(on(write::delete)),
+        )
+        .route("/{type}/{id}/$purge-history", delete(on(write::purge_history)))
+        .route("/{type}/_history", get(on(history::history)))
+        .route("/{type}/{id}/_history", get(on(history::history)))
         .route("/{type}/{id}/_history/{version}", get(on(read::read_version)))
         .fallback(on(|_| Err(Outcome::unknown_path())))
         .method_not_allowed_fallback(on(|_| Err(Outcome::method_not_allowed())))

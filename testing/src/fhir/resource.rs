@@ -65,6 +65,10 @@ impl Draft {
         self.id = Some(id.to_owned());
     }
 
+    pub(crate) fn field(&self, name: &str) -> Option<&Json> {
+        self.fields.get(name)
+    }
+
     /// Returns the fields for changes. A change of the type or the id has no effect.
     pub(crate) fn fields_mut(&mut self) -> &mut Fields {
         &mut self.fields
