@@ -115,6 +115,10 @@ impl Call {
     fn respond(&self, handle: Handle) -> Response {
         let known_type = self.resource_type().is_empty() || is_resource_type(self.resource_type());
         let respond = || {
+            // `axum` sends HEAD to the handler of GET. The real server has no HEAD (`fhir-server FhirController.cs`).
+            if self.method == Method::HEAD {
+                return Err(Outcome::method_not_allowed());
+            }
             let content_type =
                 if known_type { format::check(self)? } else { return Err(Outcome::unknown_path()) };
             capability::check(self)?;

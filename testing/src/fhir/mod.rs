@@ -16,7 +16,10 @@ mod reply;
 mod resource;
 mod search;
 mod store;
+#[cfg(test)]
+mod tests;
 mod types;
+mod unsupported;
 mod write;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -113,6 +116,7 @@ pub(crate) fn router(service: Arc<FhirService>) -> Router {
         .route("/{type}/_history", get(on(history::history)))
         .route("/{type}/{id}/_history", get(on(history::history)))
         .route("/{type}/{id}/_history/{version}", get(on(read::read_version)))
+        .merge(unsupported::routes())
         .fallback(on(|_| Err(Outcome::unknown_path())))
         .method_not_allowed_fallback(on(|_| Err(Outcome::method_not_allowed())))
         .with_state(service);

@@ -61,10 +61,6 @@ impl Draft {
         self.id.as_deref()
     }
 
-    pub(crate) fn set_id(&mut self, id: &str) {
-        self.id = Some(id.to_owned());
-    }
-
     pub(crate) fn field(&self, name: &str) -> Option<&Json> {
         self.fields.get(name)
     }

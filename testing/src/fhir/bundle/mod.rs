@@ -19,11 +19,11 @@ use super::{
     FhirService,
     call::Call,
     json::{Fields, Json},
-    outcome::{self, Issue, Outcome},
+    outcome::{self, Issue, Outcome, UnknownRoute},
     reply, router, write,
 };
 use crate::{
-    context::{Caller, RequestId, Unsupported},
+    context::{Caller, RequestId},
     fault::{Fault, RequestLine},
     service::FakeService,
     token::role,
@@ -137,7 +137,7 @@ impl Target<'_> {
         };
         match complete(exchange) {
             // As in the real server, a path that exists for other methods only is unknown here.
-            Some((head, _)) if is_unknown_path(&head) => unknown_path(&entry.url),
+            Some((head, _)) if head.extensions.get::<UnknownRoute>().is_some() => unknown_path(&entry.url),
             Some((head, body)) => Reply::of(&head, &body),
             None => Reply::of_outcome(&Outcome::framework(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -165,11 +165,6 @@ fn error_status(fault: &Fault) -> Option<StatusCode> {
         Fault::Delay(_) | Fault::TruncatedBody => None,
         _ => Some(StatusCode::UNAUTHORIZED),
     }
-}
-
-fn is_unknown_path(head: &http::response::Parts) -> bool {
-    head.status == StatusCode::METHOD_NOT_ALLOWED && head.headers.contains_key(http::header::ALLOW)
-        || head.status == StatusCode::NOT_FOUND && head.extensions.get::<Unsupported>().is_some()
 }
 
 fn unknown_path(url: &str) -> Reply {
