@@ -190,7 +190,7 @@ impl FakeServerBuilder {
     ///     .start()
     ///     .await;
     /// let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
-    /// assert_eq!(fhir.get("Patient/example-0001/$everything").send().await?.body(), "{}");
+    /// assert_eq!(fhir.get("Patient/example-0001/$everything").send().await?.bytes(), "{}");
     /// assert_eq!(fhir.get("Patient/example-0002/$everything").send().await?.status(), 501);
     /// # Ok(()) }
     /// ```
