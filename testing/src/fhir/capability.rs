@@ -1,4 +1,4 @@
-//! What the service says about itself, and what it allows for each type of resource.
+//! The capability statement and other public documents, and the interactions that no type or some types allow.
 
 use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode, header};

@@ -164,7 +164,7 @@ fn not_selective() -> Outcome {
     Outcome::precondition_failed("The search parameters do not select a single resource.")
 }
 
-/// What a conditional create returns. No other request has this choice (`fhir-server FhirController.cs`).
+/// The requested content of the response to a conditional create. Other requests ignore it (`fhir-server FhirController.cs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Preference {
     Minimal,

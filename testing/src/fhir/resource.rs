@@ -102,7 +102,7 @@ impl Draft {
     }
 }
 
-/// What a request did to a resource.
+/// The version, time and origin of a change.
 pub(crate) struct Revision {
     pub(crate) version: u64,
     pub(crate) last_updated: OffsetDateTime,

@@ -22,7 +22,7 @@ use crate::{
     fault::Faults,
 };
 
-/// The service of a test. Its clock stands at 2024-01-01T08:00:00Z.
+/// The service of a test. Its clock starts at 2024-01-01T08:00:00Z.
 struct Fixture {
     service: Arc<FhirService>,
     clock: FakeClock,

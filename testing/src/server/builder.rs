@@ -312,9 +312,9 @@ mod tests {
     use super::*;
 
     #[test]
-    #[should_panic = "this resource cannot be served: it needs an `id`"]
-    fn resource_without_id_panics() {
-        let _ = FakeServer::builder().resource(&json!({"resourceType": "Patient"}));
+    #[should_panic = "this resource cannot be served: its `id` is not"]
+    fn resource_with_invalid_id_panics() {
+        let _ = FakeServer::builder().resource(&json!({"resourceType": "Patient", "id": "a/b"}));
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub(super) fn bundle(call: &Call) -> Result<Response, Outcome> {
 /// Sends the entries to the service and returns the replies in the order of the entries.
 ///
 /// `check` sees each reply and can end the processing. After a 429, the remaining entries are not processed and get the
-/// same reply. The real server first repeats the throttled request once, after a wait.
+/// same reply. The real server retries the throttled request once before that.
 fn process(
     service: &Arc<FhirService>,
     call: &Call,
@@ -102,7 +102,7 @@ fn process(
     Ok(replies)
 }
 
-/// Where the requests of entries are sent.
+/// The service that receives the requests of entries.
 struct Target<'a> {
     service: &'a FhirService,
     /// The request that contains the bundle.

@@ -166,7 +166,7 @@ impl Path {
             .ok_or_else(|| Outcome::unsupported("FHIRPath functions and operators in a FHIR Patch"))
     }
 
-    /// Returns the positions of the selected elements. A list stands for all its elements.
+    /// Returns the positions of the selected elements. A list selects all its elements.
     fn select(&self, json: &Json) -> Vec<Position> {
         let resource_type = json.get("resourceType").and_then(Json::as_str);
         let mut found = vec![Position::new()];
