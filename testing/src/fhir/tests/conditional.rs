@@ -28,7 +28,7 @@ fn conditional_create_depends_on_the_number_of_matches() {
         ("?identifier=s|1", 200, "W/\"1\""),
         ("identifier=s%7C1&_count=5", 200, "W/\"1\""),
         ("identifier=s|2", 412, ""),
-        ("_count=5", 412, ""),
+        ("_count=5&_total=none&_summary=false&ct=x&_format=json&_pretty=true", 412, ""),
         ("&", 400, ""),
     ] {
         let fixture = fixture();
@@ -165,4 +165,14 @@ fn conditional_references_are_resolved_when_a_resource_is_written() {
             Err(status) => assert_eq!(response.status(), status, "{reference}"),
         }
     }
+}
+
+#[test]
+fn conditional_delete_leaves_what_exceeds_count() {
+    let fixture = fixture();
+    let identifier = json!([{"system": "s", "value": "2"}]);
+    fixture.put(json!({"resourceType": "Patient", "id": "d", "identifier": identifier}));
+    let response = fixture.send("DELETE /Patient?identifier=s|2&_count=2", "");
+    assert_eq!((response.status(), response.header("items-deleted")), (204, "2"));
+    assert_eq!(patients(&fixture), ["a", "d"]);
 }

@@ -132,7 +132,7 @@ fn deleted_resource_is_gone_until_it_is_updated() {
 
 #[test]
 fn hard_delete_and_purge_remove_history() {
-    for parameter in ["hardDelete=true", "_hardDelete=True"] {
+    for parameter in ["hardDelete=true", "_hardDelete=True", "hardDelete=true&_hardDelete=false"] {
         let fixture = Fixture::new(1);
         assert_eq!(fixture.send(&format!("DELETE /Patient/example-0001?{parameter}"), "").status(), 204);
         for path in ["", "/_history", "/_history/1"] {
@@ -244,6 +244,13 @@ fn rejected_patches_change_nothing() {
     for (line, body, headers, expected) in [
         ("PATCH /Patient/unknown", active, &[patch][..], (404, "not-found")),
         ("PATCH /Patient/example-0001", active, &[patch, ("if-match", "W/\"2\"")], (412, "required")),
+        // The version is checked before the patch is applied.
+        (
+            "PATCH /Patient/example-0001",
+            r#"[{"op":"remove","path":"/active"}]"#,
+            &[patch, ("if-match", "W/\"2\"")],
+            (412, "required"),
+        ),
         ("PATCH /Patient/example-0001", active, &[patch, ("if-match", "1")], (400, "invalid")),
         (
             "PATCH /Patient/example-0001",
@@ -352,7 +359,10 @@ fn history_pages_contain_every_version_once() {
             ids.extend(entries.iter().map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()));
             let links = bundle["link"].as_array().unwrap();
             match links.iter().find(|link| link["relation"] == "next") {
-                Some(next) => line = next["url"].as_str().unwrap().replace("http://here", "GET "),
+                Some(next) => {
+                    line = next["url"].as_str().unwrap().replace("http://here", "GET ");
+                    assert_eq!(line.matches("ct=").count(), 1, "{line}");
+                }
                 None => break,
             }
             // A version that is added in between does not move the pages.
