@@ -27,7 +27,8 @@ pub(super) fn create(call: &Call) -> Result<Response, Outcome> {
     }
 }
 
-/// `PUT /{type}/{id}` (`fhir-server FhirController.cs`, `ValidateResourceIdFilterAttribute.cs`).
+/// `PUT /{type}/{id}` (`fhir-server FhirController.cs`, `ValidateResourceIdFilterAttribute.cs`). `If-None-Match` has no
+/// effect.
 pub(super) fn update(call: &Call) -> Result<Response, Outcome> {
     reject_unsupported(call)?;
     let draft = resource_of_path(call)?;
