@@ -1,4 +1,4 @@
-//! What a request to change a resource contains.
+//! The content of requests that change a resource: the resource, the expected version, and the kind of deletion.
 
 use std::str;
 
