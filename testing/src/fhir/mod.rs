@@ -1,6 +1,7 @@
 //! The fake FHIR service.
 
 mod call;
+mod export;
 mod format;
 mod instant;
 mod json;
@@ -23,8 +24,11 @@ use azure_core::time::OffsetDateTime;
 use http::Method;
 use tower::ServiceExt;
 
-use self::{call::on, outcome::Outcome};
-pub(crate) use self::{outcome::error_response, resource::Draft, store::Store};
+use self::{
+    call::{on, on_operation},
+    outcome::Outcome,
+};
+pub(crate) use self::{export::Exports, outcome::error_response, resource::Draft, store::Store};
 use crate::{clock::Clock, fault::Faults};
 
 /// Returns `true` if a request needs no token (`fhir-server FhirController.cs`, `OperationDefinitionController.cs`,
@@ -44,6 +48,7 @@ pub(crate) struct FhirService {
     pub(crate) clock: Clock,
     pub(crate) store: Arc<Mutex<Store>>,
     pub(crate) faults: Arc<Mutex<Faults>>,
+    pub(crate) exports: Arc<Exports>,
 }
 
 impl FhirService {
@@ -60,7 +65,14 @@ impl FhirService {
         let mut store = Store::new(patients, now);
         resources.iter().for_each(|resource| drop(store.put(resource.clone(), now)));
         let (origin, storage_origin) = (origin.to_owned(), storage_origin.to_owned());
-        Self { origin, storage_origin, clock, store: Arc::new(Mutex::new(store)), faults }
+        Self {
+            origin,
+            storage_origin,
+            clock,
+            store: Arc::new(Mutex::new(store)),
+            faults,
+            exports: Arc::default(),
+        }
     }
 
     /// Returns the time of the service, with the precision of the store.
@@ -76,6 +88,15 @@ impl FhirService {
 
 pub(crate) fn router(service: Arc<FhirService>) -> Router {
     let router = Router::new()
+        .route("/", get(on(search::search_all)))
+        .route("/_search", post(on(search::search_all)))
+        .route("/$export", get(on_operation(export::export_all)))
+        .route("/{type}/$export", get(on_operation(export::export_type)))
+        .route("/{type}/{id}/$export", get(on_operation(export::export_instance)))
+        .route(
+            "/_operations/export/{id}",
+            get(on_operation(export::status)).delete(on_operation(export::cancel)),
+        )
         .route("/{type}", get(on(search::search)))
         .route("/{type}/_search", post(on(search::search)))
         .route("/{type}/{id}", get(on(read::read)))
