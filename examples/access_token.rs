@@ -13,7 +13,8 @@
 
 mod support;
 
-use azure_healthcare_auth::{Audience, Authenticator, Result, testing::FakeServer};
+use azure_healthcare_auth::{Audience, Authenticator, Result};
+use azure_healthcare_auth_testing::FakeServer;
 
 use support::{Credential, Options, log};
 

@@ -10,8 +10,8 @@ use azure_core::credentials::{AccessToken, TokenCredential};
 use azure_healthcare_auth::{
     Authenticator, HealthcareClient, Result,
     credentials::{TokenRequest, from_fn},
-    testing::FakeServer,
 };
+use azure_healthcare_auth_testing::FakeServer;
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]

@@ -20,9 +20,8 @@ mod support;
 
 use std::time::Instant;
 
-use azure_healthcare_auth::{
-    Authenticator, DicomAudience, DicomVersion, HealthcareClient, Result, testing::FakeServer,
-};
+use azure_healthcare_auth::{Authenticator, DicomAudience, DicomVersion, HealthcareClient, Result};
+use azure_healthcare_auth_testing::FakeServer;
 use serde_json::Value;
 
 use support::{Credential, Options, log};

@@ -12,8 +12,8 @@ use std::{
 use azure_core::time::parse_rfc7231;
 use azure_healthcare_auth::{
     Audience, Authenticator, Error, FhirAudience, HealthcareClient, ServiceKind, UnverifiedClaims,
-    testing::{ChallengeFormat, FakeCredential, FakeServer},
 };
+use azure_healthcare_auth_testing::{ChallengeFormat, FakeCredential, FakeServer};
 use http::HeaderMap;
 use serde_json::{Value, json};
 

@@ -19,7 +19,8 @@ mod support;
 
 use std::time::Instant;
 
-use azure_healthcare_auth::{Authenticator, FhirAudience, HealthcareClient, Result, testing::FakeServer};
+use azure_healthcare_auth::{Authenticator, FhirAudience, HealthcareClient, Result};
+use azure_healthcare_auth_testing::FakeServer;
 use serde_json::Value;
 
 use support::{Credential, Options, log};

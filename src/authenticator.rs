@@ -49,7 +49,7 @@ use crate::{
 ///
 /// ```
 /// use azure_healthcare_auth::{Authenticator, DicomAudience, FhirAudience};
-/// # use azure_healthcare_auth::testing::FakeServer;
+/// # use azure_healthcare_auth_testing::FakeServer;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
@@ -95,7 +95,7 @@ impl<A: Audience> Authenticator<A> {
     /// use std::time::Duration;
     ///
     /// use azure_healthcare_auth::{Authenticator, FhirAudience};
-    /// # use azure_healthcare_auth::testing::FakeServer;
+    /// # use azure_healthcare_auth_testing::FakeServer;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
@@ -243,7 +243,8 @@ impl<A: Audience> fmt::Debug for Authenticator<A> {
 /// # Examples
 ///
 /// ```
-/// use azure_healthcare_auth::{Authenticator, ErrorKind, FhirAudience, testing::ScriptedCredential};
+/// use azure_healthcare_auth::{Authenticator, ErrorKind, FhirAudience};
+/// use azure_healthcare_auth_testing::ScriptedCredential;
 /// use std::{sync::Arc, time::Duration};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -284,7 +285,8 @@ impl<A: Audience> AuthenticatorBuilder<A> {
     /// # Examples
     ///
     /// ```
-    /// use azure_healthcare_auth::{Authenticator, FhirAudience, testing::ScriptedCredential};
+    /// use azure_healthcare_auth::{Authenticator, FhirAudience};
+    /// use azure_healthcare_auth_testing::ScriptedCredential;
     /// use std::{sync::{Arc, atomic::{AtomicU64, Ordering}}, time::{Duration, SystemTime}};
     ///
     /// static SECONDS: AtomicU64 = AtomicU64::new(0);

@@ -32,7 +32,7 @@
 //! | [`HealthcareClient`] | Sends authenticated requests |
 //! | [`adapters`] | Middleware for `reqwest-middleware`, `tower` and `azure_core` that attaches tokens |
 //! | [`Error`], [`Denial`] | Errors, and the explanation of a 401 or 403 |
-//! | `testing` (feature) | Fake FHIR and DICOM services for your tests |
+//! | `azure_healthcare_auth_testing` (another crate) | Fake FHIR and DICOM services for your tests |
 //!
 //! # Guarantees
 //!

@@ -17,8 +17,8 @@ use azure_core::credentials::TokenCredential;
 use azure_healthcare_auth::{
     Audience, Authenticator, DicomAudience, FhirAudience, Result,
     credentials::{ChainedTokenCredential, StaticTokenCredential, by_name, developer_tools, from_env},
-    testing::{FakeCredential, FakeServer},
 };
+use azure_healthcare_auth_testing::{FakeCredential, FakeServer};
 
 /// The arguments of the command line: the URL of a service, switches, and options with a value.
 pub(crate) struct Options {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::body::{Body, to_bytes};
 use azure_core::credentials::TokenCredential;
-use azure_healthcare_auth::testing::{FakeCredential, FakeServer, Fault, ScriptedCredential};
+use azure_healthcare_auth_testing::{FakeCredential, FakeServer, Fault, ScriptedCredential};
 use http::Request;
 use tower::ServiceExt;
 
@@ -23,11 +23,11 @@ async fn get_count(fake_server: &FakeServer, credential: Arc<dyn TokenCredential
 #[tokio::test]
 async fn all_patients_are_counted_with_one_request() {
     let fake_server =
-        FakeServer::builder().patients(41).patient(&json!({"resourceType": "Patient", "id": "p"}));
+        FakeServer::builder().patients(41).resource(&json!({"resourceType": "Patient", "id": "p"}));
     let fake_server = fake_server.start().await;
     assert_eq!(get_count(&fake_server, fake_server.credential()).await, (200, r#"{"count":42}"#.to_owned()));
 
-    let received = fake_server.received();
+    let received = fake_server.requests();
     assert_eq!(received[0].url().query(), Some("_total=accurate&_count=1"));
     assert_eq!(received.len(), 1);
 }
@@ -45,7 +45,7 @@ async fn throttled_and_truncated_responses_are_retried() {
     fake_server.inject_fault(1, Fault::Throttled(Duration::ZERO));
     fake_server.inject_fault(1, Fault::TruncatedBody);
     assert_eq!(get_count(&fake_server, fake_server.credential()).await.0, 200);
-    assert_eq!(fake_server.received().len(), 3);
+    assert_eq!(fake_server.requests().len(), 3);
 }
 
 #[tokio::test]
@@ -66,5 +66,5 @@ async fn credential_error_is_reported_as_unavailable_and_sends_no_request() {
     let signed_out = Arc::new(ScriptedCredential::new().error("Please run 'az login'"));
     let response = get_count(&fake_server, signed_out.clone()).await;
     assert_eq!(response, (503, "The records are temporarily unavailable.".to_owned()));
-    assert_eq!((signed_out.calls(), fake_server.received().len()), (1, 0));
+    assert_eq!((signed_out.calls(), fake_server.requests().len()), (1, 0));
 }

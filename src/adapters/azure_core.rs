@@ -55,7 +55,7 @@ use crate::{Audience, HealthcareAuth, Result};
 ///
 /// use azure_core::http::{ClientOptions, Context, Method, Pipeline, Request};
 /// use azure_healthcare_auth::{Authenticator, adapters::BearerPolicy};
-/// # use azure_healthcare_auth::testing::FakeServer;
+/// # use azure_healthcare_auth_testing::FakeServer;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_core::Result<()> {

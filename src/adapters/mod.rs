@@ -59,7 +59,7 @@
 //!
 //! use azure_core::http::{ClientOptions, Context, Method, Pipeline, Request, Url};
 //! use azure_healthcare_auth::{Authenticator, Error, ErrorKind, adapters::BearerPolicy};
-//! # use azure_healthcare_auth::testing::FakeServer;
+//! # use azure_healthcare_auth_testing::FakeServer;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {

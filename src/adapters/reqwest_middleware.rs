@@ -55,7 +55,7 @@ use crate::{Audience, HealthcareAuth};
 ///
 /// use azure_healthcare_auth::{Authenticator, adapters::BearerMiddleware};
 /// use reqwest::redirect::Policy;
-/// # use azure_healthcare_auth::testing::FakeServer;
+/// # use azure_healthcare_auth_testing::FakeServer;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -45,7 +45,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// use http_body_util::Empty;
 /// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 /// use tower::{Service, ServiceBuilder, ServiceExt};
-/// # use azure_healthcare_auth::{testing::FakeServer};
+/// # use azure_healthcare_auth::{};
+/// # use azure_healthcare_auth_testing::FakeServer;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -141,7 +142,8 @@ impl<S, A, B> Layer<S> for BearerLayer<A, B> {
 /// use http_body_util::Empty;
 /// use hyper_util::{client::legacy::{Client, connect::HttpConnector}, rt::TokioExecutor};
 /// use tower::{Layer, ServiceExt};
-/// # use azure_healthcare_auth::{testing::FakeServer};
+/// # use azure_healthcare_auth::{};
+/// # use azure_healthcare_auth_testing::FakeServer;
 ///
 /// type Body = Empty<bytes::Bytes>;
 ///

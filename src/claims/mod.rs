@@ -47,8 +47,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
-/// # let fake_server = azure_healthcare_auth::testing::FakeServer::start().await;
-/// # let credential = azure_healthcare_auth::testing::FakeCredential::new().with_roles(&["Records.Read"]);
+/// # let fake_server = azure_healthcare_auth_testing::FakeServer::start().await;
+/// # let credential = azure_healthcare_auth_testing::FakeCredential::new().with_roles(&["Records.Read"]);
 /// # let auth = azure_healthcare_auth::Authenticator::new(fake_server.fhir(), std::sync::Arc::new(credential));
 /// let claims = UnverifiedClaims::from_authorization(&auth.authorization().await?).unwrap_or_default();
 ///

@@ -28,7 +28,8 @@ use tokio::time::Instant;
 /// use std::path::PathBuf;
 /// use tokio::fs::File;
 /// use tokio_util::io::ReaderStream;
-/// # use azure_healthcare_auth::{DicomAudience, HealthcareClient, testing::FakeCredential};
+/// # use azure_healthcare_auth::{DicomAudience, HealthcareClient};
+/// # use azure_healthcare_auth_testing::FakeCredential;
 /// # use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 ///
 /// // The boundary is a random number, because it must not occur in the file.

@@ -18,7 +18,8 @@ impl<A: Audience> HealthcareClient<A> {
     /// # Examples
     ///
     /// ```
-    /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient, testing::FakeCredential};
+    /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient};
+    /// # use azure_healthcare_auth_testing::FakeCredential;
     /// # use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
@@ -64,7 +65,8 @@ impl<A: Audience> HealthcareClient<A> {
     /// Reading all pages of a search:
     ///
     /// ```
-    /// # use azure_healthcare_auth::{HealthcareClient, testing::FakeServer};
+    /// # use azure_healthcare_auth::HealthcareClient;
+    /// # use azure_healthcare_auth_testing::FakeServer;
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
     /// # let fake_server = FakeServer::start().await;

@@ -45,7 +45,8 @@ pub use response::{Response, StreamedResponse};
 /// ```
 /// use azure_healthcare_auth::{HealthcareClient, ServiceKind};
 /// use serde_json::{Value, json};
-/// # use azure_healthcare_auth::{DicomVersion, testing::FakeServer};
+/// # use azure_healthcare_auth::DicomVersion;
+/// # use azure_healthcare_auth_testing::FakeServer;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
@@ -89,7 +90,7 @@ impl<A: Audience> HealthcareClient<A> {
     /// ```
     /// use azure_healthcare_auth::{Authenticator, HealthcareClient};
     /// use std::sync::Arc;
-    /// # use azure_healthcare_auth::testing::FakeServer;
+    /// # use azure_healthcare_auth_testing::FakeServer;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {

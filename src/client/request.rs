@@ -26,7 +26,8 @@ use crate::{Audience, Error, ErrorKind, Result, ServiceKind, audience::check_met
 /// # Examples
 ///
 /// ```
-/// # use azure_healthcare_auth::{HealthcareClient, testing::FakeServer};
+/// # use azure_healthcare_auth::HealthcareClient;
+/// # use azure_healthcare_auth_testing::FakeServer;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
 /// # let fake_server = FakeServer::start().await;
@@ -147,7 +148,8 @@ impl<A: Audience> RequestBuilder<A> {
     /// # Examples
     ///
     /// ```
-    /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient, testing::FakeCredential};
+    /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient};
+    /// # use azure_healthcare_auth_testing::FakeCredential;
     /// # use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
@@ -192,7 +194,8 @@ impl<A: Audience> RequestBuilder<A> {
     /// An operation that is a `POST`, but only reads:
     ///
     /// ```
-    /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient, testing::FakeCredential};
+    /// # use azure_healthcare_auth::{FhirAudience, HealthcareClient};
+    /// # use azure_healthcare_auth_testing::FakeCredential;
     /// # use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
@@ -254,7 +257,8 @@ impl<A: Audience> RequestBuilder<A> {
     /// # Examples
     ///
     /// ```
-    /// # use azure_healthcare_auth::{HealthcareClient, testing::{Fault, FakeServer}};
+    /// # use azure_healthcare_auth::HealthcareClient;
+    /// # use azure_healthcare_auth_testing::{Fault, FakeServer};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
     /// # let fake_server = FakeServer::start().await;

@@ -13,7 +13,7 @@
 //! | elsewhere, as an app registration | [`from_env()`] | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH` (PKCS #12 with an RSA key; the feature `client-certificate`) |
 //! | your own token broker | [`from_fn()`] | |
 //! | an existing token | [`StaticTokenCredential`] | |
-//! | tests | `testing::FakeCredential` | |
+//! | tests | `azure_healthcare_auth_testing::FakeCredential` | |
 //!
 //! [`ChainedTokenCredential`] tries several credentials in order.
 //!

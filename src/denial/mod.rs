@@ -52,7 +52,7 @@ pub(crate) use outcome::MAX_DENIAL_BODY;
 ///
 /// ```
 /// use azure_healthcare_auth::{DenialCause, HealthcareClient, ServiceKind, UnverifiedClaims};
-/// # use azure_healthcare_auth::testing::{FakeServer, FakeCredential};
+/// # use azure_healthcare_auth_testing::{FakeServer, FakeCredential};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {

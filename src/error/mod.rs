@@ -68,7 +68,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// use std::time::Duration;
 ///
 /// use azure_healthcare_auth::{Error, HealthcareClient};
-/// # use azure_healthcare_auth::testing::{Fault, FakeServer};
+/// # use azure_healthcare_auth_testing::{Fault, FakeServer};
 ///
 /// /// Returns the time after which a job that only reads should retry, or `None` if an operator must fix the cause.
 /// fn backoff(error: &Error) -> Option<Duration> {

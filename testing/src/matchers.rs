@@ -74,12 +74,11 @@ pub fn no_authorization() -> impl Match {
 #[cfg(test)]
 mod tests {
     use azure_core::credentials::TokenCredential;
+    use azure_healthcare_auth::{DicomAudience, FhirAudience};
+    use http::{HeaderMap, Method};
 
     use super::*;
-    use crate::{
-        DicomAudience, FhirAudience,
-        testing::{FakeCredential, response::request},
-    };
+    use crate::FakeCredential;
 
     async fn token(scope: &str) -> String {
         let token = FakeCredential::new().get_token(&[scope], None).await.unwrap();
@@ -87,9 +86,15 @@ mod tests {
     }
 
     fn request_with(values: &[&str]) -> Request {
-        let mut request = request("GET /Patient", "");
-        request.headers.extend(values.iter().map(|value| (AUTHORIZATION, value.parse().unwrap())));
-        request
+        Request {
+            url: "http://localhost/Patient".parse().unwrap(),
+            method: Method::GET,
+            headers: values
+                .iter()
+                .map(|value| (AUTHORIZATION, value.parse().unwrap()))
+                .collect::<HeaderMap>(),
+            body: Vec::new(),
+        }
     }
 
     #[tokio::test]

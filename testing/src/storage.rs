@@ -62,7 +62,9 @@ pub(crate) fn router(storage: Arc<Storage>) -> Router {
 async fn respond(State(storage): State<Arc<Storage>>, request: Request) -> Response {
     let path = request.uri().path();
     match *request.method() {
-        Method::GET | Method::HEAD if request.uri().query().is_some() => unsupported("operations with a query"),
+        Method::GET | Method::HEAD if request.uri().query().is_some() => {
+            unsupported("operations with a query")
+        }
         Method::GET | Method::HEAD => read(&storage, path, request.headers()),
         _ => unsupported("requests other than `GET` and `HEAD`"),
     }
@@ -213,7 +215,11 @@ mod tests {
             assert_eq!(headers.get("content-range").map(|value| value.to_str().unwrap()), content_range);
         }
         for range in ["bytes=10-", "bytes=4-2"] {
-            assert_eq!(send("GET /exports/1/Patient-1.ndjson", &[V, ("range", range)]).await.0, 416, "{range}");
+            assert_eq!(
+                send("GET /exports/1/Patient-1.ndjson", &[V, ("range", range)]).await.0,
+                416,
+                "{range}"
+            );
         }
     }
 
@@ -221,7 +227,10 @@ mod tests {
     async fn token_needs_a_version_of_the_service_that_accepts_tokens() {
         for headers in [&[][..], &[("x-ms-version", "2015-02-21")]] {
             let (status, headers, _) = send("GET /exports/1/Patient-1.ndjson", headers).await;
-            assert_eq!((status, &headers["x-ms-error-code"]), (403, &"AuthenticationFailed".parse().unwrap()));
+            assert_eq!(
+                (status, &headers["x-ms-error-code"]),
+                (403, &"AuthenticationFailed".parse().unwrap())
+            );
         }
     }
 
@@ -229,7 +238,7 @@ mod tests {
     async fn errors_are_xml_with_a_code() {
         for (line, status, code) in [
             ("GET /exports/1/Other-1.ndjson", 404, "BlobNotFound"),
-            ("HEAD /exports", 404, "BlobNotFound"),
+            ("GET /exports", 404, "BlobNotFound"),
             ("GET /other/1/Patient-1.ndjson", 404, "ContainerNotFound"),
             ("PUT /exports/1/Patient-1.ndjson", 501, "NotImplemented"),
             ("GET /exports?restype=container&comp=list", 501, "NotImplemented"),

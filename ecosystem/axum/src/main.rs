@@ -14,10 +14,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use azure_healthcare_auth::{
-    DicomAudience, DicomVersion, Error, ErrorKind, FhirAudience, HealthcareClient,
-    testing::{FakeServer, Fault},
-};
+use azure_healthcare_auth::{DicomAudience, DicomVersion, Error, ErrorKind, FhirAudience, HealthcareClient};
+use azure_healthcare_auth_testing::{FakeServer, Fault};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -114,7 +112,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("GET {path}: {status} {}", String::from_utf8_lossy(&body));
         assert_eq!((status.as_u16(), wait.is_some()), (expected, expected == 503), "{path}");
     }
-    let counts = (fake_server.credential().calls(), fake_server.received().len());
+    let counts = (fake_server.credential().calls(), fake_server.requests().len());
     println!("{} tokens fetched and {} requests sent for two services", counts.0, counts.1);
     assert_eq!(counts, (2, 5), "invalid ids were not sent");
     Ok(())

@@ -4,10 +4,8 @@
 //! `GET studies/…/series/…/instances/…` (WADO-RS) returns the instance itself as the only part of a `multipart/related`
 //! body, which `dicom-object` reads.
 
-use azure_healthcare_auth::{
-    DicomAudience, DicomVersion, HealthcareClient,
-    testing::{FakeServer, bearer_for},
-};
+use azure_healthcare_auth::{DicomAudience, DicomVersion, HealthcareClient};
+use azure_healthcare_auth_testing::{FakeServer, bearer_for};
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_json::DicomJson;

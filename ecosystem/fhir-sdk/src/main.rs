@@ -22,10 +22,8 @@
 
 use std::time::Duration;
 
-use azure_healthcare_auth::{
-    Authenticator, Error, FhirAudience, HealthcareClient,
-    testing::{FakeServer, Fault},
-};
+use azure_healthcare_auth::{Authenticator, Error, FhirAudience, HealthcareClient};
+use azure_healthcare_auth_testing::{FakeServer, Fault};
 use fhir_sdk::{
     HeaderValue, HttpClient, TryStreamExt,
     client::{Client, LoginManager, RequestSettings, SearchParameters},
@@ -101,7 +99,7 @@ async fn main() -> Result<(), BoxError> {
     let fake_server = FakeServer::start().await;
     let auth = Authenticator::new(fake_server.fhir(), fake_server.credential());
     let statuses = |from: usize| -> Vec<u16> {
-        fake_server.received()[from..].iter().map(|request| request.status().as_u16()).collect()
+        fake_server.requests()[from..].iter().map(|request| request.status().as_u16()).collect()
     };
 
     let patients = with_healthcare_client(&HealthcareClient::from(auth.clone())).await?;

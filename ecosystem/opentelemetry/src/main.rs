@@ -8,10 +8,8 @@
 
 use std::time::Duration;
 
-use azure_healthcare_auth::{
-    FhirAudience, HealthcareClient, Result,
-    testing::{FakeServer, Fault, ReceivedRequest},
-};
+use azure_healthcare_auth::{FhirAudience, HealthcareClient, Result};
+use azure_healthcare_auth_testing::{FakeServer, Fault, ReceivedRequest};
 use opentelemetry::trace::{SpanId, TracerProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use serde_json::json;
@@ -72,14 +70,14 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     assert!(has("write", "request rejected or denied"));
 
     let exported = format!("{spans:?}");
-    for sent in fake_server.received() {
+    for sent in fake_server.requests() {
         let token = sent.headers().get("authorization").ok_or("no token")?.to_str()?.to_owned();
         let parts = token.trim_start_matches("Bearer ").split('.').filter(|part| !part.is_empty());
         for marker in parts.chain([IN_PATH, IN_QUERY, IN_BODY]) {
             assert!(!exported.contains(marker), "`{marker}` was exported");
         }
     }
-    let sent: Vec<_> = fake_server.received().iter().map(marker_in).collect();
+    let sent: Vec<_> = fake_server.requests().iter().map(marker_in).collect();
     println!(
         "sent {sent:?} with a token; the {} characters of exported spans contain none of these",
         exported.len()

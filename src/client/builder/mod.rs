@@ -26,7 +26,7 @@ impl<A: Audience> HealthcareClient<A> {
     /// use std::time::Duration;
     ///
     /// use azure_healthcare_auth::{ErrorKind, HealthcareClient};
-    /// # use azure_healthcare_auth::testing::FakeServer;
+    /// # use azure_healthcare_auth_testing::FakeServer;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
@@ -55,7 +55,7 @@ impl<A: Audience> HealthcareClient<A> {
     ///
     /// ```
     /// use azure_healthcare_auth::{Authenticator, HealthcareClient};
-    /// # use azure_healthcare_auth::testing::FakeServer;
+    /// # use azure_healthcare_auth_testing::FakeServer;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {
@@ -82,7 +82,7 @@ impl<A: Audience> HealthcareClient<A> {
 /// use std::time::Duration;
 ///
 /// use azure_healthcare_auth::HealthcareClient;
-/// # use azure_healthcare_auth::testing::FakeServer;
+/// # use azure_healthcare_auth_testing::FakeServer;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
@@ -169,7 +169,7 @@ impl<A: Audience> HealthcareClientBuilder<A> {
     ///
     /// ```
     /// use azure_healthcare_auth::HealthcareClient;
-    /// # use azure_healthcare_auth::testing::FakeServer;
+    /// # use azure_healthcare_auth_testing::FakeServer;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> azure_healthcare_auth::Result<()> {

@@ -72,7 +72,8 @@ impl fmt::Debug for Head {
 /// # Examples
 ///
 /// ```
-/// # use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::{Fault, FakeServer}};
+/// # use azure_healthcare_auth::{DicomVersion, HealthcareClient};
+/// # use azure_healthcare_auth_testing::{Fault, FakeServer};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let fake_server = FakeServer::start().await;
@@ -117,7 +118,8 @@ pub struct Response {
 /// # Examples
 ///
 /// ```
-/// # use azure_healthcare_auth::{DicomVersion, HealthcareClient, testing::FakeServer};
+/// # use azure_healthcare_auth::{DicomVersion, HealthcareClient};
+/// # use azure_healthcare_auth_testing::FakeServer;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let fake_server = FakeServer::start().await;
@@ -298,7 +300,8 @@ impl Stream for StreamedResponse {
 /// # Examples
 ///
 /// ```
-/// # use azure_healthcare_auth::{HealthcareClient, testing::FakeServer};
+/// # use azure_healthcare_auth::HealthcareClient;
+/// # use azure_healthcare_auth_testing::FakeServer;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> azure_healthcare_auth::Result<()> {
 /// # let fake_server = FakeServer::start().await;

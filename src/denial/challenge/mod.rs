@@ -21,7 +21,7 @@ const MAX_PARAMS: usize = 32;
 ///
 /// ```
 /// use azure_healthcare_auth::{Denial, HealthcareClient};
-/// # use azure_healthcare_auth::testing::{FakeServer, FakeCredential, ChallengeFormat};
+/// # use azure_healthcare_auth_testing::{FakeServer, FakeCredential, ChallengeFormat};
 ///
 /// /// Returns the audience that the service expects, if the response names it.
 /// fn expected_audience(denial: &Denial) -> Option<&str> {

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, Method};
 use http_body_util::BodyExt;
 use url::form_urlencoded;
 
-use super::{FhirService, format, outcome::Outcome, types::is_resource_type};
+use super::{FhirService, capability, format, outcome::Outcome, types::is_resource_type};
 use crate::context::{Caller, RequestId};
 
 /// A handler of the FHIR service.
@@ -21,6 +21,9 @@ pub(crate) type Handle = fn(&Call) -> Result<Response, Outcome>;
 /// A request whose body is complete and whose token was accepted.
 pub(crate) struct Call {
     pub(crate) service: Arc<FhirService>,
+    /// The time of the request. A handler must not read the clock while it holds a lock, because a test's clock may call
+    /// a method of the fake server.
+    now: OffsetDateTime,
     /// The id of the request.
     pub(crate) id: String,
     pub(crate) roles: Vec<String>,
@@ -50,6 +53,7 @@ impl FromRequest<Arc<FhirService>> for Call {
             .map(|params| params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect());
         Ok(Self {
             service: service.clone(),
+            now: service.now(),
             id: head.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
             roles: head.extensions.remove::<Caller>().unwrap_or_default().roles,
             assigned_id: head.extensions.remove::<AssignedId>().map(|id| id.0),
@@ -66,8 +70,9 @@ impl FromRequest<Arc<FhirService>> for Call {
 }
 
 impl Call {
+    /// Returns the time of the request, with the precision of the store.
     pub(crate) fn now(&self) -> OffsetDateTime {
-        self.service.now()
+        self.now
     }
 
     /// Returns the decoded parameter of the path, or an empty text if there is none.
@@ -109,22 +114,27 @@ impl Call {
     /// Calls a handler after the checks that the service makes for all paths.
     fn respond(&self, handle: Handle) -> Response {
         let known_type = self.resource_type().is_empty() || is_resource_type(self.resource_type());
-        let format = if known_type { format::check(self) } else { Err(Outcome::unknown_path()) };
-        let response = match format {
-            Ok(content_type) => handle(self).map(|response| (response, content_type)),
-            Err(outcome) => Err(outcome),
+        let respond = || {
+            // `axum` sends HEAD to the handler of GET. The real server has no HEAD (`fhir-server FhirController.cs`).
+            if self.method == Method::HEAD {
+                return Err(Outcome::method_not_allowed());
+            }
+            let content_type =
+                if known_type { format::check(self)? } else { return Err(Outcome::unknown_path()) };
+            capability::check(self)?;
+            Ok(format::label(handle(self)?, content_type))
         };
-        match response {
-            Ok((response, content_type)) => format::label(response, content_type),
-            Err(outcome) => outcome.into_response(&self.id, self.now()),
-        }
+        respond().unwrap_or_else(|outcome| outcome.into_response(&self.id, self.now()))
     }
 }
 
 /// Converts a handler to one of `axum` that checks the type and the formats of the request itself.
-pub(crate) fn on_operation(handle: Handle) -> impl Fn(Call) -> Ready<Response> + Clone + Send + Sync + 'static {
+pub(crate) fn on_operation(
+    handle: Handle,
+) -> impl Fn(Call) -> Ready<Response> + Clone + Send + Sync + 'static {
     move |call| {
-        let response = handle(&call);
+        let is_head = call.method == Method::HEAD;
+        let response = if is_head { Err(Outcome::method_not_allowed()) } else { handle(&call) };
         std::future::ready(response.unwrap_or_else(|outcome| outcome.into_response(&call.id, call.now())))
     }
 }

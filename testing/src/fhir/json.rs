@@ -213,6 +213,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawFields<'a> {
 }
 
 #[cfg(test)]
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -264,12 +271,5 @@ mod tests {
         assert_eq!(json.to_string(), r#"{"b":"x\"","e":3,"d":null}"#);
         assert_eq!(json.get("b").and_then(Json::as_str).as_deref(), Some("x\""));
         assert_eq!(json.get("e").and_then(Json::as_str), None);
-    }
-}
-
-#[cfg(test)]
-impl fmt::Debug for Json {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }

@@ -1,24 +1,34 @@
 //! The fake FHIR service.
 
+mod bundle;
 mod call;
+mod capability;
+mod conditional;
 mod export;
 mod format;
+mod history;
 mod instant;
 mod json;
 mod outcome;
+mod patch;
 mod read;
+mod reference;
 mod reply;
 mod resource;
 mod search;
 mod store;
+#[cfg(test)]
+mod tests;
 mod types;
+mod unsupported;
+mod write;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::{
     Router,
     extract::Request,
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use azure_core::time::OffsetDateTime;
 use http::Method;
@@ -40,6 +50,7 @@ pub(crate) fn needs_no_token(method: &Method, path: &str) -> bool {
 }
 
 /// The fake FHIR service.
+#[derive(Clone)]
 pub(crate) struct FhirService {
     /// The origin of the service, without a trailing slash.
     pub(crate) origin: String,
@@ -80,6 +91,12 @@ impl FhirService {
         instant::from_system_time(self.clock.now())
     }
 
+    /// Returns a service that differs only in its store and in its clock, which stands still.
+    fn with_store(&self, store: Store, now: OffsetDateTime) -> Self {
+        let clock = Clock::of(move || now.into());
+        Self { clock, store: Arc::new(Mutex::new(store)), ..self.clone() }
+    }
+
     pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
         // A panic in another thread cannot leave the store inconsistent, because nothing in a change can panic.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
@@ -88,7 +105,29 @@ impl FhirService {
 
 pub(crate) fn router(service: Arc<FhirService>) -> Router {
     let router = Router::new()
-        .route("/", get(on(search::search_all)))
+        .route("/", get(on(search::search_all)).post(on(bundle::bundle)))
+        .route("/metadata", get(on(capability::statement)))
+        .route("/.well-known/smart-configuration", get(on(capability::smart_configuration)))
+        .route("/$versions", get(on(capability::versions)))
+        .route("/health/check", get(on(capability::health)))
+        .route("/_history", get(on(history::history)))
+        .route(
+            "/{type}",
+            get(on(search::search))
+                .post(on(write::create))
+                .put(on(conditional::update))
+                .patch(on(conditional::patch))
+                .delete(on(conditional::delete)),
+        )
+        .route("/{type}/_search", post(on(search::search)))
+        .route(
+            "/{type}/{id}",
+            get(on(read::read)).put(on(write::update)).patch(on(patch::patch)).delete(on(write::delete)),
+        )
+        .route("/{type}/{id}/$purge-history", delete(on(write::purge_history)))
+        .route("/{type}/_history", get(on(history::history)))
+        .route("/{type}/{id}/_history", get(on(history::history)))
+        .route("/{type}/{id}/_history/{version}", get(on(read::read_version)))
         .route("/_search", post(on(search::search_all)))
         .route("/$export", get(on_operation(export::export_all)))
         .route("/{type}/$export", get(on_operation(export::export_type)))
@@ -97,10 +136,7 @@ pub(crate) fn router(service: Arc<FhirService>) -> Router {
             "/_operations/export/{id}",
             get(on_operation(export::status)).delete(on_operation(export::cancel)),
         )
-        .route("/{type}", get(on(search::search)))
-        .route("/{type}/_search", post(on(search::search)))
-        .route("/{type}/{id}", get(on(read::read)))
-        .route("/{type}/{id}/_history/{version}", get(on(read::read_version)))
+        .merge(unsupported::routes())
         .fallback(on(|_| Err(Outcome::unknown_path())))
         .method_not_allowed_fallback(on(|_| Err(Outcome::method_not_allowed())))
         .with_state(service);

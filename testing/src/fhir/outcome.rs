@@ -23,7 +23,13 @@ pub(crate) struct Outcome {
     timed: bool,
     /// Set if the fake does not support the request.
     unsupported: bool,
+    /// Set if the service has no such path and method.
+    unknown_route: bool,
 }
+
+/// Marks a response to a path and method that the service does not have, in its extensions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UnknownRoute;
 
 /// An issue with the severity `error`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +66,7 @@ impl Outcome {
     }
 
     pub(crate) fn with_issues(status: StatusCode, issues: Vec<Issue>) -> Self {
-        Self { status, issues, etag: None, timed: true, unsupported: false }
+        Self { status, issues, etag: None, timed: true, unsupported: false, unknown_route: false }
     }
 
     /// An error that the web framework reports before the service handles the request (`fhir-server
@@ -93,13 +99,14 @@ impl Outcome {
     pub(crate) fn unknown_path() -> Self {
         let diagnostics = "The service has no such path.";
         let outcome = Self::framework(StatusCode::NOT_FOUND, "not-found", diagnostics);
-        Self { unsupported: true, ..outcome }
+        Self { unsupported: true, unknown_route: true, ..outcome }
     }
 
     /// 405 (`fhir-server FhirController.cs`, custom error).
     pub(crate) fn method_not_allowed() -> Self {
         let diagnostics = "The path does not support this method.";
-        Self::framework(StatusCode::METHOD_NOT_ALLOWED, "not-supported", diagnostics)
+        let outcome = Self::framework(StatusCode::METHOD_NOT_ALLOWED, "not-supported", diagnostics);
+        Self { unknown_route: true, ..outcome }
     }
 
     /// 501 for something that the real server supports and the fake does not.
@@ -144,6 +151,9 @@ impl Outcome {
         }
         if self.unsupported {
             response.extensions_mut().insert(Unsupported);
+        }
+        if self.unknown_route {
+            response.extensions_mut().insert(UnknownRoute);
         }
         response
     }

@@ -61,8 +61,8 @@ impl Draft {
         self.id.as_deref()
     }
 
-    pub(crate) fn set_id(&mut self, id: &str) {
-        self.id = Some(id.to_owned());
+    pub(crate) fn field(&self, name: &str) -> Option<&Json> {
+        self.fields.get(name)
     }
 
     /// Returns the fields for changes. A change of the type or the id has no effect.
@@ -102,7 +102,7 @@ impl Draft {
     }
 }
 
-/// What a request did to a resource.
+/// The version, time and origin of a change.
 pub(crate) struct Revision {
     pub(crate) version: u64,
     pub(crate) last_updated: OffsetDateTime,

@@ -33,7 +33,7 @@ struct Collection {
     current: BTreeMap<u64, String>,
 }
 
-/// What [`Store::write`] did.
+/// The effect of [`Store::write`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Created,

@@ -190,7 +190,7 @@ impl FakeServerBuilder {
     ///     .start()
     ///     .await;
     /// let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
-    /// assert_eq!(fhir.get("Patient/example-0001/$everything").send().await?.body(), "{}");
+    /// assert_eq!(fhir.get("Patient/example-0001/$everything").send().await?.bytes(), "{}");
     /// assert_eq!(fhir.get("Patient/example-0002/$everything").send().await?.status(), 501);
     /// # Ok(()) }
     /// ```
@@ -312,9 +312,9 @@ mod tests {
     use super::*;
 
     #[test]
-    #[should_panic = "this resource cannot be served: it needs an `id`"]
-    fn resource_without_id_panics() {
-        let _ = FakeServer::builder().resource(&json!({"resourceType": "Patient"}));
+    #[should_panic = "this resource cannot be served: its `id` is not"]
+    fn resource_with_invalid_id_panics() {
+        let _ = FakeServer::builder().resource(&json!({"resourceType": "Patient", "id": "a/b"}));
     }
 
     #[test]

@@ -15,16 +15,21 @@ use azure_core::credentials::TokenCredential;
 use tokio::task::coop;
 use url::Url;
 
-use azure_healthcare_auth::{Audience, DicomVersion, HealthcareClient};
+use azure_healthcare_auth::{Audience, DicomVersion};
 
 use super::*;
 use crate::{ChallengeFormat, FakeCredential, FakeService, Fault};
 
-/// Sends a request and returns the whole response as text.
+/// Sends a GET request with additional header lines and returns the whole response as text.
 fn exchange(url: &Url, head: &str) -> String {
-    let mut stream = TcpStream::connect(&*url.socket_addrs(|| None).unwrap()).unwrap();
     let target = &url[url::Position::BeforePath..];
-    write!(stream, "GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{head}\r\n").unwrap();
+    exchange_text(url, &format!("GET {target} HTTP/1.1\r\n{head}"), "")
+}
+
+/// Sends a request with these first lines and returns the whole response as text.
+fn exchange_text(url: &Url, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(&*url.socket_addrs(|| None).unwrap()).unwrap();
+    write!(stream, "{head}host: x\r\nconnection: close\r\n\r\n{body}").unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
     response
@@ -80,29 +85,24 @@ async fn received_requests_of_both_services_are_in_order() {
 }
 
 #[tokio::test]
-async fn received_bodies_are_recorded_and_instances_with_equal_uids_are_replaced() {
-    let instance = |sop: &str, note: &str| {
-        let uid = |uid: &str| serde_json::json!({ "vr": "UI", "Value": [uid] });
-        serde_json::json!({ "0020000D": uid("1.2"), "0020000E": uid("1.3"), "00080018": uid(sop), "note": note })
-    };
-    let builder =
-        FakeServer::builder().changes(0).instance(&instance("1.4", "old")).instance(&instance("1.5", ""));
-    let fake_server = builder.instance(&instance("1.4", "new")).start().await;
-    let dicom = HealthcareClient::new(fake_server.dicom(DicomVersion::V2), fake_server.credential());
-    let feed: serde_json::Value = dicom.get("changefeed").send().await.unwrap().json().unwrap();
-    let entry =
-        |index: usize| (feed[index]["sopInstanceUid"].as_str(), feed[index]["metadata"]["note"].as_str());
-    assert_eq!(
-        (entry(0), entry(1), feed.as_array().unwrap().len()),
-        ((Some("1.5"), Some("")), (Some("1.4"), Some("new")), 2)
-    );
+async fn received_request_has_the_target_and_the_body_as_they_arrived() {
+    let fake_server = FakeServer::start().await;
+    let fhir = fake_server.fhir();
+    let bearer = bearer(&fhir, &fake_server.credential()).await;
+    let form = "content-type: application/x-www-form-urlencoded\r\ncontent-length: 6\r\n";
+    let search = "POST /Patient/../Patient/_search?x=%41 HTTP/1.1";
+    let response = exchange_text(fhir.endpoint(), &format!("{search}\r\n{bearer}{form}"), "name=x");
+    assert!(response.starts_with("HTTP/1.1 "), "{response}");
 
-    let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
-    let form = fhir.post("Patient/_search").body("name=x").header("content-type", "application/json");
-    assert_eq!(form.send().await.unwrap().status(), 400);
     let received = fake_server.requests();
-    let last = received.last().unwrap();
-    assert_eq!((last.method(), last.body()), (&::http::Method::POST, &b"name=x"[..]));
+    let [request] = &received[..] else { panic!("{received:?}") };
+    assert_eq!((request.method(), request.body()), (&::http::Method::POST, &b"name=x"[..]));
+    assert_eq!(request.target(), "/Patient/../Patient/_search?x=%41");
+    assert_eq!(request.url().path(), "/Patient/_search");
+    assert_eq!(request.token_audience().as_deref(), Some(fhir.resource()));
+
+    fake_server.clear_requests();
+    assert_eq!(fake_server.requests().len(), 0);
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn services_and_credentials_use_the_configured_clock() {
 async fn truncated_body_has_the_full_content_length_and_half_the_body() {
     let fake_server = FakeServer::start().await;
     let (fhir, credential) = (fake_server.fhir(), fake_server.credential());
-    let (url, head) = (fhir.url("Patient").unwrap(), bearer(&fhir, &credential).await);
+    let (url, head) = (fhir.url("Patient/example-0001").unwrap(), bearer(&fhir, &credential).await);
     let complete = exchange(&url, &head);
     fake_server.inject_fault(1, Fault::TruncatedBody);
     let truncated = exchange(&url, &head);

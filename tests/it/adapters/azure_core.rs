@@ -19,9 +19,8 @@ use azure_core::{
     stream::BytesStream,
     time::Duration,
 };
-use azure_healthcare_auth::{
-    Authenticator, Error, ErrorKind, FhirAudience, adapters::BearerPolicy, testing::ScriptedCredential,
-};
+use azure_healthcare_auth::{Authenticator, Error, ErrorKind, FhirAudience, adapters::BearerPolicy};
+use azure_healthcare_auth_testing::ScriptedCredential;
 use futures_core::Stream;
 use wiremock::{
     Mock, ResponseTemplate,

@@ -7,9 +7,8 @@ use std::{
     time::Duration,
 };
 
-use azure_healthcare_auth::{
-    Authenticator, Error, ErrorKind, FhirAudience, adapters::BearerMiddleware, testing::ScriptedCredential,
-};
+use azure_healthcare_auth::{Authenticator, Error, ErrorKind, FhirAudience, adapters::BearerMiddleware};
+use azure_healthcare_auth_testing::ScriptedCredential;
 use http::{Extensions, HeaderValue, header};
 use reqwest::{Request, Response, redirect::Policy};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};

@@ -11,8 +11,8 @@ use std::{
 use azure_healthcare_auth::{
     Authenticator, Body, DenialCause, DicomVersion, ErrorKind, FhirAudience, HealthcareAuth,
     HealthcareClient, Result,
-    testing::{ChallengeFormat, FakeCredential, FakeServer, ScriptedCredential},
 };
+use azure_healthcare_auth_testing::{ChallengeFormat, FakeCredential, FakeServer, ScriptedCredential};
 use http::{HeaderValue, Method};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -127,7 +127,7 @@ async fn denial_uses_the_clock_of_the_authenticator() {
     // A clock that is two hours ahead and does not move.
     let time = SystemTime::now() + Duration::from_secs(2 * 60 * 60);
     let now = move || time;
-    let fake_server = FakeServer::builder().with_clock(now).start().await;
+    let fake_server = FakeServer::builder().clock(now).start().await;
     let credential = Arc::new(FakeCredential::new().expired().with_clock(now));
     let auth = Authenticator::builder(fake_server.fhir(), credential).clock(now).build();
     let error = HealthcareClient::from(auth).get("Patient").send().await.unwrap_err();

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::FakeServer};
+use azure_healthcare_auth::{ErrorKind, HealthcareClient};
+use azure_healthcare_auth_testing::FakeServer;
 use serde_json::Value;
 
 use crate::wire::{count, credential, fhir, service};

@@ -4,7 +4,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use azure_healthcare_auth::{ErrorKind, HealthcareClient, testing::FakeServer};
+use azure_healthcare_auth::{ErrorKind, HealthcareClient};
+use azure_healthcare_auth_testing::FakeServer;
 use wiremock::{Mock, ResponseTemplate, matchers::path};
 
 use crate::wire::{FixedAuth, count, credential, dicom, fhir, responding, service};
@@ -70,7 +71,7 @@ async fn query_parameters_are_percent_encoded() {
     let response =
         client.get("changefeed").query("startTime", since).query("limit", "1").send().await.unwrap();
     assert_eq!(response.json::<Vec<serde_json::Value>>().unwrap().len(), 1);
-    let received = fake_server.received();
+    let received = fake_server.requests();
     assert_eq!(received[0].url().query(), Some("startTime=2024-01-01T08%3A00%3A00%2B00%3A00&limit=1"));
 }
 

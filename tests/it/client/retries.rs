@@ -15,10 +15,8 @@ use std::{
 
 use async_trait::async_trait;
 use azure_core::error::ErrorKind as Kind;
-use azure_healthcare_auth::{
-    Body, ErrorKind, FhirAudience, HealthcareAuth, HealthcareClient, Result,
-    testing::{FakeServer, Fault},
-};
+use azure_healthcare_auth::{Body, ErrorKind, FhirAudience, HealthcareAuth, HealthcareClient, Result};
+use azure_healthcare_auth_testing::{FakeServer, Fault};
 use bytes::Bytes;
 use http::{HeaderValue, Method};
 use tokio::time::{self, Instant};
@@ -280,7 +278,7 @@ async fn throttled_create_creates_one_patient() {
     fake_server.inject_fault(2, Fault::Throttled(Duration::ZERO));
     let response = client.post("Patient").json(&patient).send().await.unwrap();
     assert_eq!((response.status().as_u16(), response.attempts()), (201, 3));
-    let created = fake_server.received().iter().filter(|request| request.status() == 201).count();
+    let created = fake_server.requests().iter().filter(|request| request.status() == 201).count();
     assert_eq!(created, 1);
 }
 
@@ -294,5 +292,5 @@ async fn create_with_truncated_response_creates_one_patient() {
     assert_eq!((error.kind(), error.status()), (ErrorKind::Connection, Some(http::StatusCode::CREATED)));
     let patients: serde_json::Value =
         client.get("Patient").query("_total", "accurate").send().await.unwrap().json().unwrap();
-    assert_eq!((patients["total"].as_u64(), fake_server.received().len()), (Some(1), 2));
+    assert_eq!((patients["total"].as_u64(), fake_server.requests().len()), (Some(1), 2));
 }

@@ -17,9 +17,8 @@ use std::{
     time::Duration,
 };
 
-use azure_healthcare_auth::{
-    DicomAudience, FhirAudience, HealthcareAuth, Result, testing::ScriptedCredential,
-};
+use azure_healthcare_auth::{DicomAudience, FhirAudience, HealthcareAuth, Result};
+use azure_healthcare_auth_testing::ScriptedCredential;
 use http::HeaderValue;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

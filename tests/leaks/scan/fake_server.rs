@@ -2,12 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use azure_healthcare_auth::{
-    Audience, DenialCause, DicomVersion, ErrorKind, HealthcareClient, Result,
-    testing::{
-        ChallengeFormat, FakeCredential, FakeServer, FakeServerBuilder, Fault, ScriptedCredential,
-        bearer_for, no_authorization,
-    },
+use azure_healthcare_auth::{Audience, DenialCause, DicomVersion, ErrorKind, HealthcareClient, Result};
+use azure_healthcare_auth_testing::{
+    ChallengeFormat, FakeClock, FakeCredential, FakeServer, FakeServerBuilder, Fault, RequestFilter,
+    ScriptedCredential, bearer_for, no_authorization,
 };
 use http::StatusCode;
 use serde_json::json;
@@ -41,7 +39,7 @@ fn builder() -> FakeServerBuilder {
         "resourceType": "Observation", "id": "canaryid", "status": "final", "code": { "text": "canarybody" },
         "subject": { "reference": "Patient/canaryid" },
     });
-    let builder = FakeServer::builder().patient(&patient).observation(&observation);
+    let builder = FakeServer::builder().resource(&patient).resource(&observation);
     capture_debug(&builder);
     builder
 }
@@ -90,7 +88,9 @@ async fn faults(fake_server: FakeServer) {
     ] {
         capture_debug(&fault);
         cover(format!("Fault::{}", format!("{fault:?}").split('(').next().unwrap()));
-        fake_server.inject_fault(usize::MAX, fault);
+        let filter = RequestFilter::all().path_prefix("/canaryid");
+        capture_debug(&filter);
+        fake_server.inject_fault(RequestFilter::all(), fault);
         let request = fhir.post("Patient/canaryid").query("name", "canaryname").body("canarybody");
         capture_result(request.send().await);
         let request = dicom.post("studies/canaryid").query("PatientName", "canaryname").body("canarybody");
@@ -110,8 +110,11 @@ async fn faults(fake_server: FakeServer) {
         send(&fhir, &dicom).await;
     }
     capture_debug(&fake_server);
-    capture_debug(&fake_server.received()[..]);
-    capture_debug(&fake_server.received()[0]);
+    capture_debug(&fake_server.requests()[..]);
+    let first = fake_server.requests().remove(0);
+    capture_debug(&first);
+    capture_debug(&first.service());
+    capture_debug(&FakeClock::new());
 }
 
 /// Denials that the fake server cannot produce.

@@ -4,9 +4,6 @@ mod job;
 mod request;
 mod resources;
 
-#[cfg(test)]
-mod tests;
-
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -96,7 +93,8 @@ fn start(call: &Call, level: Level) -> Result<Response, Outcome> {
     let mut state = exports.state();
     state.last_id += 1;
     let id = state.last_id;
-    let target = if call.query.is_empty() { call.path.clone() } else { format!("{}?{}", call.path, call.query) };
+    let target =
+        if call.query.is_empty() { call.path.clone() } else { format!("{}?{}", call.path, call.query) };
     let url = format!("{}{target}", call.service.origin);
     let job = Job::new(&request, &store, url, &call.service.origin, call.now(), exports.polls);
     state.jobs.insert(id, job);

@@ -55,7 +55,9 @@ impl ExportRequest {
             }
             "_container" if value.split(['/', '\\']).any(|segment| segment == "..") => return Err(invalid()),
             "_container" if is_container(value) => self.container = Some(value.to_owned()),
-            "_container" => return Err(Outcome::unsupported("container names that are invalid in Azure Storage")),
+            "_container" => {
+                return Err(Outcome::unsupported("container names that are invalid in Azure Storage"));
+            }
             "_outputFormat" => {
                 if !["application/fhir+ndjson", "application/ndjson", "ndjson"].contains(&value) {
                     return Err(invalid());

@@ -26,7 +26,8 @@ pub(super) fn resources<'a>(
     origin: &str,
     now: OffsetDateTime,
 ) -> Result<BTreeMap<&'a str, Vec<&'a Resource>>, Outcome> {
-    let of_type = |name| store.current(name).filter(|resource| request.includes_time(resource.last_updated()));
+    let of_type =
+        |name| store.current(name).filter(|resource| request.includes_time(resource.last_updated()));
     let mut exported: BTreeMap<&str, Vec<&Resource>> = BTreeMap::new();
     let patients: Vec<_> = match &request.level {
         Level::All => {
@@ -70,7 +71,8 @@ fn compartments<'a>(
         let mut words = line.split(' ');
         let name = words.next().filter(|name| request.includes_type(name)).unwrap_or_default();
         let paths: Vec<_> = words.collect();
-        for resource in store.current(name).filter(|resource| request.includes_time(resource.last_updated())) {
+        for resource in store.current(name).filter(|resource| request.includes_time(resource.last_updated()))
+        {
             let references = paths.iter().flat_map(|path| values_at(resource.value(), path, false));
             let ids: BTreeSet<_> = references.filter_map(|value| patient_id(value, origin)).collect();
             let count = ids.iter().filter(|id| patients.contains(id.as_str())).count();
@@ -97,12 +99,18 @@ fn members(store: &Store, id: &str, origin: &str, now: OffsetDateTime) -> Result
             Outcome::new(StatusCode::BAD_REQUEST, "processing", diagnostics)
         };
         let group = group.ok_or_else(unknown)?;
-        for member in values_at(group.value(), "member", false).into_iter().filter(|member| is_active(member, now)) {
+        for member in
+            values_at(group.value(), "member", false).into_iter().filter(|member| is_active(member, now))
+        {
             let reference = member.pointer("/entity/reference").and_then(Value::as_str);
-            let Some(reference) = reference.map(|reference| Reference::parse(reference, origin)) else { continue };
+            let Some(reference) = reference.map(|reference| Reference::parse(reference, origin)) else {
+                continue;
+            };
             match reference.resource_type() {
                 Some("Patient") => drop(patients.insert(reference.id().to_owned())),
-                Some("Group") if seen.insert(reference.id().to_owned()) => groups.push(reference.id().to_owned()),
+                Some("Group") if seen.insert(reference.id().to_owned()) => {
+                    groups.push(reference.id().to_owned())
+                }
                 _ => {}
             }
         }

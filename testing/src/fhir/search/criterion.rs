@@ -102,7 +102,9 @@ impl Criterion {
                 Searched::Date { comparator, period, now } if self.parameter.name == "_lastUpdated" => {
                     comparator.matches(Period::at(resource.last_updated()), *period, *now)
                 }
-                searched => values.iter().any(|(value, target)| searched.matches(value, *target, &self.origin)),
+                searched => {
+                    values.iter().any(|(value, target)| searched.matches(value, *target, &self.origin))
+                }
             })
         };
         match &self.test {
@@ -203,7 +205,9 @@ impl Searched {
                 // `fhir-server TokenSearchValue.cs`, `SearchValueExpressionBuilderHelper.cs`.
                 match parts.as_slice() {
                     [only] => Self::Token { system: System::Any, code: code(only) },
-                    ["", rest] => Self::Token { system: System::None, code: Some(code(rest).ok_or_else(invalid)?) },
+                    ["", rest] => {
+                        Self::Token { system: System::None, code: Some(code(rest).ok_or_else(invalid)?) }
+                    }
                     [system, rest] => Self::Token { system: System::Is(unescape(system)), code: code(rest) },
                     _ => return Err(invalid()),
                 }
@@ -216,7 +220,9 @@ impl Searched {
             Kind::Date => {
                 let now = match (context.now, comparator) {
                     (Some(now), _) => moment(now),
-                    (None, Comparator::Ap) => return Err(Outcome::unsupported("the prefix `ap` in this request")),
+                    (None, Comparator::Ap) => {
+                        return Err(Outcome::unsupported("the prefix `ap` in this request"));
+                    }
                     (None, _) => 0,
                 };
                 Self::Date { comparator, period: Period::parse(text).ok_or_else(invalid)?, now }
@@ -224,12 +230,17 @@ impl Searched {
             Kind::Reference => {
                 let mut reference = Reference::parse(text, context.origin);
                 match modifier {
-                    Modifier::Type(name) if !reference.set_type(name) => return Err(invalid_modifier(parameter)),
+                    Modifier::Type(name) if !reference.set_type(name) => {
+                        return Err(invalid_modifier(parameter));
+                    }
                     _ => Self::Reference(reference),
                 }
             }
             Kind::Uri if text.contains('|') => {
-                return Err(Outcome::unsupported(&format!("a version in the search parameter `{}`", parameter.name)));
+                return Err(Outcome::unsupported(&format!(
+                    "a version in the search parameter `{}`",
+                    parameter.name
+                )));
             }
             Kind::Uri => Self::Equals(text.to_owned()),
         })
@@ -294,7 +305,8 @@ fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
         Value::Object(name) => {
-            let parts = ["given", "family", "prefix", "suffix", "text"].into_iter().filter_map(|part| name.get(part));
+            let parts =
+                ["given", "family", "prefix", "suffix", "text"].into_iter().filter_map(|part| name.get(part));
             parts.flat_map(texts).collect()
         }
         Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect(),

@@ -8,9 +8,6 @@ mod query;
 mod reference;
 mod text;
 
-#[cfg(test)]
-mod tests;
-
 use axum::response::Response;
 use http::StatusCode;
 
@@ -30,11 +27,8 @@ const MAX_COUNT: usize = 1_000;
 /// `GET /{type}` and `POST /{type}/_search`.
 pub(crate) fn search(call: &Call) -> Result<Response, Outcome> {
     let query = Query::of(call)?;
-    let context = Context {
-        resource_type: call.resource_type(),
-        origin: &call.service.origin,
-        now: Some(call.now()),
-    };
+    let context =
+        Context { resource_type: call.resource_type(), origin: &call.service.origin, now: Some(call.now()) };
     let search = Search::parse(context, &query)?;
     let store = call.service.store();
     let page = search.run(context, &store)?;
@@ -159,7 +153,8 @@ impl Search {
 
     /// Runs the search. Its order is that of the last change, oldest first (`fhir-server SqlServerSearchService.cs`).
     fn run<'a>(&self, context: Context<'_>, store: &'a Store) -> Result<Page<'a>, Outcome> {
-        let found = || store.current(context.resource_type).filter(|resource| matches_all(&self.criteria, resource));
+        let found =
+            || store.current(context.resource_type).filter(|resource| matches_all(&self.criteria, resource));
         let mut page = Page { excessive_count: self.excessive_count, ..Page::default() };
         if self.count_only {
             page.total = Some(found().count());

@@ -84,7 +84,8 @@ impl Page<'_> {
     /// Returns the entry that reports the limit of `_count` (`fhir-server SearchOptionsFactory.cs`).
     fn outcome(&self, id: &str) -> Option<String> {
         let count = self.excessive_count?;
-        let diagnostics = format!("The service returns at most {MAX_COUNT} resources in a page, not {count}.");
+        let diagnostics =
+            format!("The service returns at most {MAX_COUNT} resources in a page, not {count}.");
         let issue = json!({"severity": "information", "code": "informational", "diagnostics": diagnostics});
         let outcome = json!({"resourceType": "OperationOutcome", "id": id, "issue": [issue]});
         Some(json!({"resource": outcome, "search": {"mode": "outcome"}}).to_string())

@@ -43,7 +43,12 @@ struct Row {
 fn rows() -> impl Iterator<Item = Row> {
     TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
         let mut fields = line.splitn(4, ' ');
-        Some(Row { name: fields.next()?, kind: fields.next()?, element: fields.next()?, types: fields.next()? })
+        Some(Row {
+            name: fields.next()?,
+            kind: fields.next()?,
+            element: fields.next()?,
+            types: fields.next()?,
+        })
     })
 }
 
@@ -177,7 +182,8 @@ mod tests {
             "name": [{"family": "A"}, {"given": ["B", "C"]}, {"family": "D"}],
             "effectiveDateTime": "2024",
         });
-        let values = |path, is_choice| values_at(&resource, path, is_choice).into_iter().cloned().collect::<Vec<_>>();
+        let values =
+            |path, is_choice| values_at(&resource, path, is_choice).into_iter().cloned().collect::<Vec<_>>();
         assert_eq!(values("name.family", false), ["A", "D"]);
         assert_eq!(values("name.given", false), ["B", "C"]);
         assert_eq!(values("effective", true), ["2024"]);

@@ -40,9 +40,8 @@ impl Period {
                 _ if has_shape(date, "0000-00-00") => [&[""], &[""]],
                 _ => return None,
             };
-            let day = |rest: &[&str], time| {
-                rest.iter().find_map(|rest| ticks(&format!("{date}{rest}T{time}Z")))
-            };
+            let day =
+                |rest: &[&str], time| rest.iter().find_map(|rest| ticks(&format!("{date}{rest}T{time}Z")));
             return Some(Self { start: day(first, "00:00:00")?, end: day(last, LAST_TICK)? });
         };
         let (clock, offset) = match time.find(['Z', '+', '-']) {
@@ -55,9 +54,13 @@ impl Period {
         }
         let at = |clock: &str| ticks(&format!("{date}T{clock}{offset}"));
         if has_shape(clock, "00:00") {
-            return Some(Self { start: at(&format!("{clock}:00"))?, end: at(&format!("{clock}:59.9999999"))? });
+            return Some(Self {
+                start: at(&format!("{clock}:00"))?,
+                end: at(&format!("{clock}:59.9999999"))?,
+            });
         }
-        let (whole, fraction) = clock.split_once('.').map_or((clock, None), |(whole, rest)| (whole, Some(rest)));
+        let (whole, fraction) =
+            clock.split_once('.').map_or((clock, None), |(whole, rest)| (whole, Some(rest)));
         // .NET has no leap seconds.
         if !has_shape(whole, "00:00:00") || whole.ends_with("60") {
             return None;
@@ -65,7 +68,8 @@ impl Period {
         match fraction {
             None => Some(Self { start: at(whole)?, end: at(&format!("{whole}.9999999"))? }),
             Some(digits) => {
-                let is_valid = (1..=7).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+                let is_valid =
+                    (1..=7).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
                 let moment = at(clock).filter(|_| is_valid)?;
                 Some(Self { start: moment, end: moment })
             }
@@ -121,7 +125,8 @@ impl Comparator {
             ("eb", Comparator::Eb),
             ("ap", Comparator::Ap),
         ];
-        let found = ALL.iter().find_map(|(prefix, comparator)| Some((*comparator, text.strip_prefix(prefix)?)));
+        let found =
+            ALL.iter().find_map(|(prefix, comparator)| Some((*comparator, text.strip_prefix(prefix)?)));
         found.unwrap_or((Self::Eq, text))
     }
 
@@ -238,7 +243,8 @@ mod tests {
 
     #[test]
     fn fhir_period_may_be_open() {
-        let [open, closed] = [Period::between(Some("2024"), None), Period::between(Some("2024"), Some("2025-01"))];
+        let [open, closed] =
+            [Period::between(Some("2024"), None), Period::between(Some("2024"), Some("2025-01"))];
         assert_eq!(open, Some(Period { start: period("2024").start, end: i128::MAX }));
         assert_eq!(closed, Some(Period { start: period("2024").start, end: period("2025-01").end }));
         assert_eq!(Period::between(None, None), Some(Period { start: i128::MIN, end: i128::MAX }));

@@ -40,7 +40,8 @@ impl Query {
             "application/x-www-form-urlencoded" => {}
             "multipart/form-data" => return Err(Outcome::unsupported("multipart forms")),
             _ => {
-                let diagnostics = "The `Content-Type` of a posted search must be `application/x-www-form-urlencoded`.";
+                let diagnostics =
+                    "The `Content-Type` of a posted search must be `application/x-www-form-urlencoded`.";
                 return Err(Outcome::invalid(diagnostics));
             }
         }
@@ -56,7 +57,11 @@ impl Query {
         }
         for (_, values) in &mut query.0 {
             let all = std::mem::take(values);
-            all.into_iter().for_each(|value| if !values.contains(&value) { values.push(value) });
+            all.into_iter().for_each(|value| {
+                if !values.contains(&value) {
+                    values.push(value)
+                }
+            });
         }
         Ok(query)
     }

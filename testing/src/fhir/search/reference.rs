@@ -108,7 +108,12 @@ mod tests {
             ("urn:Patient/p1", "-----"),
         ] {
             let searched = Reference::parse(searched, ORIGIN);
-            let found = ["Patient/p1", "http://127.0.0.1:80/Patient/p1", "https://example.com/r4/Patient/p1", "Group/p1"];
+            let found = [
+                "Patient/p1",
+                "http://127.0.0.1:80/Patient/p1",
+                "https://example.com/r4/Patient/p1",
+                "Group/p1",
+            ];
             let mut shown: String = found
                 .iter()
                 .map(|found| if searched.matches(&Reference::parse(found, ORIGIN)) { 'y' } else { '-' })

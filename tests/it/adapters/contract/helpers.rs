@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use azure_healthcare_auth::{Authenticator, testing::ScriptedCredential};
+use azure_healthcare_auth::Authenticator;
+use azure_healthcare_auth_testing::ScriptedCredential;
 
 use super::stacks::{Outcome, Stack};
 use crate::{
