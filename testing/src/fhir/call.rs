@@ -131,6 +131,17 @@ impl Call {
     }
 }
 
+/// Converts a handler to one of `axum` that checks the type and the formats of the request itself.
+pub(crate) fn on_operation(
+    handle: Handle,
+) -> impl Fn(Call) -> Ready<Response> + Clone + Send + Sync + 'static {
+    move |call| {
+        let is_head = call.method == Method::HEAD;
+        let response = if is_head { Err(Outcome::method_not_allowed()) } else { handle(&call) };
+        std::future::ready(response.unwrap_or_else(|outcome| outcome.into_response(&call.id, call.now())))
+    }
+}
+
 /// Converts a handler to one of `axum`.
 pub(crate) fn on(handle: Handle) -> impl Fn(Call) -> Ready<Response> + Clone + Send + Sync + 'static {
     move |call| std::future::ready(call.respond(handle))

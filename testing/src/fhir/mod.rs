@@ -5,6 +5,7 @@ mod call;
 mod capability;
 mod conditional;
 mod criteria;
+mod export;
 mod format;
 mod history;
 mod input;
@@ -37,7 +38,10 @@ use axum::{
 use http::Method;
 use tower::ServiceExt;
 
-use self::{call::on, outcome::Outcome};
+use self::{
+    call::{on, on_operation},
+    outcome::Outcome,
+};
 pub(crate) use self::{outcome::error_response, resource::Draft, service::FhirService};
 
 /// Returns `true` if a request needs no token (`fhir-server FhirController.cs`, `OperationDefinitionController.cs`,
@@ -50,7 +54,7 @@ pub(crate) fn needs_no_token(method: &Method, path: &str) -> bool {
 
 pub(crate) fn router(service: Arc<FhirService>) -> Router {
     let router = Router::new()
-        .route("/", post(on(|call| bundle::bundle(call, router))))
+        .route("/", get(on(search::search_all)).post(on(|call| bundle::bundle(call, router))))
         .route("/metadata", get(on(capability::statement)))
         .route("/.well-known/smart-configuration", get(on(capability::smart_configuration)))
         .route("/$versions", get(on(capability::versions)))
@@ -73,6 +77,14 @@ pub(crate) fn router(service: Arc<FhirService>) -> Router {
         .route("/{type}/_history", get(on(history::history)))
         .route("/{type}/{id}/_history", get(on(history::history)))
         .route("/{type}/{id}/_history/{version}", get(on(read::read_version)))
+        .route("/_search", post(on(search::search_all)))
+        .route("/$export", get(on_operation(export::export_all)))
+        .route("/{type}/$export", get(on_operation(export::export_type)))
+        .route("/{type}/{id}/$export", get(on_operation(export::export_instance)))
+        .route(
+            "/_operations/export/{id}",
+            get(on_operation(export::status)).delete(on_operation(export::cancel)),
+        )
         .merge(unsupported::routes())
         .fallback(on(|_| Err(Outcome::unknown_path())))
         .method_not_allowed_fallback(on(|_| Err(Outcome::method_not_allowed())))

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use azure_core::time::OffsetDateTime;
 
-use super::{instant::from_system_time, resource::Draft, store::Store};
+use super::{export::Exports, instant::from_system_time, resource::Draft, store::Store};
 use crate::{clock::Clock, fault::Faults};
 
 /// The fake FHIR service.
@@ -17,6 +17,7 @@ pub(crate) struct FhirService {
     pub(crate) clock: Clock,
     pub(crate) store: Arc<Mutex<Store>>,
     pub(crate) faults: Arc<Mutex<Faults>>,
+    pub(crate) exports: Arc<Exports>,
 }
 
 impl FhirService {
@@ -33,7 +34,14 @@ impl FhirService {
         let mut store = Store::new(patients, now);
         resources.iter().for_each(|resource| drop(store.put(resource.clone(), now)));
         let (origin, storage_origin) = (origin.to_owned(), storage_origin.to_owned());
-        Self { origin, storage_origin, clock, store: Arc::new(Mutex::new(store)), faults }
+        Self {
+            origin,
+            storage_origin,
+            clock,
+            store: Arc::new(Mutex::new(store)),
+            faults,
+            exports: Arc::default(),
+        }
     }
 
     /// Returns the time of the service, with the precision of the store.

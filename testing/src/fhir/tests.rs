@@ -2,7 +2,9 @@
 
 mod bundles;
 mod conditional;
+mod export;
 mod interactions;
+mod search;
 
 use std::{
     sync::Arc,

@@ -22,7 +22,7 @@ use crate::{
     fhir::{self, Draft, FhirService},
     seed::{Instance, Seeds},
     service::FakeService,
-    storage::{self, Storage},
+    storage,
     token::ChallengeFormat,
 };
 
@@ -269,7 +269,7 @@ impl FakeServerBuilder {
                     FakeService::Storage,
                     storage_origin,
                     STORAGE_RESOURCE,
-                    storage::router(Arc::new(Storage)),
+                    storage::router(fhir_service.exports.storage().clone()),
                 ),
             ),
         ])?;
