@@ -19,10 +19,10 @@ use crate::{
     clock::Clock,
     credentials::FakeCredential,
     dicom::{self, DicomService, feed::Feed},
-    fhir::{self, FhirService, store::Store},
-    seed::{self, Instance, Seeds},
+    fhir::{self, Draft, FhirService},
+    seed::{Instance, Seeds},
     service::FakeService,
-    storage::{self, Storage},
+    storage,
     token::ChallengeFormat,
 };
 
@@ -96,10 +96,10 @@ impl FakeServerBuilder {
     ///
     /// # Panics
     ///
-    /// Panics if the value is not a FHIR resource with a valid `id`.
+    /// Panics if the value is not a FHIR resource, or if its `id` is not valid. The server assigns an id if there is none.
     #[track_caller]
     pub fn resource(mut self, resource: &impl Serialize) -> Self {
-        match seed::resource(resource) {
+        match Draft::of(resource) {
             Ok(resource) => self.seeds.resources.push(resource),
             Err(reason) => fail(&format!("this resource cannot be served: {reason}")),
         }
@@ -226,13 +226,14 @@ impl FakeServerBuilder {
         let (dicom_v1, dicom_v2) = (dicom(DicomVersion::V1)?, dicom(DicomVersion::V2)?);
 
         let shared = Arc::new(Shared::default());
-        let fhir_service = Arc::new(FhirService {
-            origin: fhir_origin.clone(),
-            storage_origin: storage_origin.clone(),
-            clock: self.clock.clone(),
-            store: Arc::new(Mutex::new(Store::new(self.patients, &self.seeds))),
-            faults: shared.faults.clone(),
-        });
+        let fhir_service = Arc::new(FhirService::new(
+            &fhir_origin,
+            &storage_origin,
+            self.clock.clone(),
+            shared.faults.clone(),
+            self.patients,
+            &self.seeds.resources,
+        ));
         let dicom_service = Arc::new(DicomService {
             origin: dicom_origin.clone(),
             clock: self.clock.clone(),
@@ -268,7 +269,7 @@ impl FakeServerBuilder {
                     FakeService::Storage,
                     storage_origin,
                     STORAGE_RESOURCE,
-                    storage::router(Arc::new(Storage)),
+                    storage::router(fhir_service.exports.storage().clone()),
                 ),
             ),
         ])?;
@@ -311,9 +312,9 @@ mod tests {
     use super::*;
 
     #[test]
-    #[should_panic = "this resource cannot be served: it needs an `id`"]
-    fn resource_without_id_panics() {
-        let _ = FakeServer::builder().resource(&json!({"resourceType": "Patient"}));
+    #[should_panic = "this resource cannot be served: its `id` is not"]
+    fn resource_with_invalid_id_panics() {
+        let _ = FakeServer::builder().resource(&json!({"resourceType": "Patient", "id": "a/b"}));
     }
 
     #[test]
