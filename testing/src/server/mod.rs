@@ -2,6 +2,7 @@
 
 mod builder;
 mod fake_server;
+mod feed_control;
 mod http;
 mod limits;
 mod pipeline;
