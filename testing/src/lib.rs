@@ -70,6 +70,7 @@ mod token;
 
 pub use clock::FakeClock;
 pub use credentials::{FakeCredential, ScriptedCredential};
+pub use dicom::{ChangeTiming, FakeChange};
 pub use fault::{Fault, RequestFilter};
 #[cfg(feature = "wiremock")]
 #[cfg_attr(docsrs, doc(cfg(feature = "wiremock")))]

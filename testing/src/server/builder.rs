@@ -18,7 +18,7 @@ use super::{
 use crate::{
     clock::Clock,
     credentials::FakeCredential,
-    dicom::{self, DicomService, feed::Feed},
+    dicom::{self, DicomService, FakeChange},
     fhir::{self, Draft, FhirService},
     seed::{Instance, Seeds},
     service::FakeService,
@@ -237,7 +237,7 @@ impl FakeServerBuilder {
         let dicom_service = Arc::new(DicomService {
             origin: dicom_origin.clone(),
             clock: self.clock.clone(),
-            store: Arc::new(Mutex::new(dicom::Store { feed: Feed::new(self.changes, self.seeds.instances) })),
+            store: Arc::new(Mutex::new(dicom_store(self.changes, &self.seeds.instances))),
         });
         let pipeline = |service, origin, audience: &str, router| Pipeline {
             service,
@@ -285,6 +285,29 @@ impl FakeServerBuilder {
             _running: running,
         })
     }
+}
+
+/// Returns synthetic changes and the instances of a test.
+fn dicom_store(changes: usize, instances: &[Instance]) -> dicom::Store {
+    let mut store = dicom::Store::default();
+    for index in 0..changes {
+        // Every tenth change updates the instance of an earlier one, and every tenth deletes another one.
+        let uids = |instance: usize| {
+            [(1, instance / 6), (2, instance / 3), (3, instance)]
+                .map(|(level, number)| format!("2.25.{level}{number:06}"))
+        };
+        let change = match index % 10 {
+            7 => FakeChange::update(uids(index - 4).each_ref().map(String::as_str)),
+            9 => FakeChange::delete(uids(index - 5).each_ref().map(String::as_str)),
+            _ => FakeChange::create(uids(index).each_ref().map(String::as_str)),
+        };
+        store.feed.record_synthetic(change.metadata(&serde_json::json!({})));
+    }
+    for instance in instances {
+        let change = FakeChange::create(instance.uids.each_ref().map(String::as_str));
+        store.feed.record(SystemTime::UNIX_EPOCH, change.metadata(&instance.metadata));
+    }
+    store
 }
 
 /// Panics at the caller's location, because a mistake in the setup of a test must fail that test.
