@@ -96,7 +96,7 @@ fn start(call: &Call, level: Level) -> Result<Response, Outcome> {
     let target =
         if call.query.is_empty() { call.path.clone() } else { format!("{}?{}", call.path, call.query) };
     let url = format!("{}{target}", call.service.origin);
-    let job = Job::new(&request, &store, url, &call.service.origin, call.now(), exports.polls);
+    let job = Job::new(&request, &store, url, &call.service.origin, call.now(), exports.polls)?;
     state.jobs.insert(id, job);
     let mut response = StatusCode::ACCEPTED.into_response();
     let location = format!("{}/_operations/export/{id}", call.service.origin);
