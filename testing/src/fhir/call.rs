@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, Method};
 use http_body_util::BodyExt;
 use url::form_urlencoded;
 
-use super::{FhirService, capability, format, outcome::Outcome, types::is_resource_type};
+use super::{format, interaction, outcome::Outcome, service::FhirService, types::is_resource_type};
 use crate::context::{Caller, RequestId};
 
 /// A handler of the FHIR service.
@@ -119,9 +119,12 @@ impl Call {
             if self.method == Method::HEAD {
                 return Err(Outcome::method_not_allowed());
             }
-            let content_type =
-                if known_type { format::check(self)? } else { return Err(Outcome::unknown_path()) };
-            capability::check(self)?;
+            let content_type = if known_type {
+                format::check(&self.method, &self.path, &self.query, &self.headers)?
+            } else {
+                return Err(Outcome::unknown_path());
+            };
+            interaction::check(self.resource_type(), &self.method)?;
             Ok(format::label(handle(self)?, content_type))
         };
         respond().unwrap_or_else(|outcome| outcome.into_response(&self.id, self.now()))

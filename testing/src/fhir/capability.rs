@@ -1,24 +1,11 @@
-//! The capability statement and other public documents, and the interactions that no type or some types allow.
+//! The capability statement and the other public documents.
 
 use axum::response::{IntoResponse, Response};
-use http::{Method, StatusCode, header};
+use http::{StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{call::Call, instant::instant, outcome::Outcome, reply, search, types::RESOURCE_TYPES};
 use crate::token::TENANT;
-
-/// Rejects what the capability statement excludes: Parameters are never stored, AuditEvents never change (`fhir-server
-/// ValidateCapabilityPreProcessor.cs`, `CapabilityStatementBuilder.cs`).
-pub(super) fn check(call: &Call) -> Result<(), Outcome> {
-    let is_change = [Method::PUT, Method::PATCH, Method::DELETE].contains(&call.method);
-    match call.resource_type() {
-        "Parameters" => {}
-        "AuditEvent" if is_change => {}
-        _ => return Ok(()),
-    }
-    let diagnostics = "The service does not support this interaction with this type of resource.";
-    Err(Outcome::new(StatusCode::METHOD_NOT_ALLOWED, "forbidden", diagnostics))
-}
 
 /// `GET /metadata` (`fhir-server CapabilityStatementBuilder.cs`). Lists what the fake supports.
 pub(super) fn statement(call: &Call) -> Result<Response, Outcome> {

@@ -3,17 +3,17 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, StatusCode, header};
 use serde_json::json;
-use url::form_urlencoded;
 
 use super::{
     call::Call,
+    criteria::{matching, only_match, require_parameters},
+    input::{self, Version},
     outcome::Outcome,
     patch::Patch,
     reply,
-    resource::{Draft, Resource},
-    search,
-    store::{Change, Store},
-    write::{self, Version},
+    resource::Draft,
+    save,
+    store::Change,
 };
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -32,7 +32,7 @@ pub(super) fn create(call: &Call, draft: Draft, criteria: &str) -> Result<Respon
     let found = only_match(&store, call, call.resource_type(), criteria)?;
     let (resource, status) = match found {
         Some(resource) => (resource, StatusCode::OK),
-        None => (write::create_in(&mut store, call, draft)?, StatusCode::CREATED),
+        None => (save::create(&mut store, call, draft)?, StatusCode::CREATED),
     };
     let mut response = preference.apply(reply::resource(status, &resource), status);
     reply::set(&mut response, header::LOCATION, &reply::version_url(&call.service.origin, &resource));
@@ -41,8 +41,8 @@ pub(super) fn create(call: &Call, draft: Draft, criteria: &str) -> Result<Respon
 
 /// `PUT /{type}?…` (`fhir-server ConditionalUpsertResourceHandler.cs`). `If-Match` has no effect.
 pub(super) fn update(call: &Call) -> Result<Response, Outcome> {
-    write::reject_unsupported(call)?;
-    let draft = write::resource_of_path(call)?;
+    input::reject_unsupported(call)?;
+    let draft = input::resource_of_path(call)?;
     require_parameters(&call.query)?;
     let mut store = call.service.store();
     let found = only_match(&store, call, call.resource_type(), &call.query)?;
@@ -53,19 +53,19 @@ pub(super) fn update(call: &Call) -> Result<Response, Outcome> {
                 "The resource that matches has another id than the one in the body.",
             ));
         }
-        (Some(found), _) => write::save(&mut store, call, draft, found.id(), Some(&Version::of(&found)))?,
+        (Some(found), _) => save::save(&mut store, call, draft, found.id(), Some(&Version::of(&found)))?,
         // As for a normal update, the id may be that of an existing resource that does not match.
-        (None, Some(id)) => write::save(&mut store, call, draft, &id, None)?,
-        (None, None) => (write::create_in(&mut store, call, draft)?, Change::Created),
+        (None, Some(id)) => save::save(&mut store, call, draft, &id, None)?,
+        (None, None) => (save::create(&mut store, call, draft)?, Change::Created),
     };
-    Ok(write::saved(call, &resource, change))
+    Ok(save::saved(call, &resource, change))
 }
 
 /// `PATCH /{type}?…` (`fhir-server ConditionalPatchResourceHandler.cs`).
 pub(super) fn patch(call: &Call) -> Result<Response, Outcome> {
-    write::reject_unsupported(call)?;
+    input::reject_unsupported(call)?;
     let patch = Patch::of(call)?;
-    let expected = write::if_match(call)?;
+    let expected = input::if_match(call)?;
     let mut store = call.service.store();
     let found = only_match(&store, call, call.resource_type(), &call.query)?;
     let found = found.ok_or_else(|| Outcome::not_found("No resource matches."))?;
@@ -74,7 +74,7 @@ pub(super) fn patch(call: &Call) -> Result<Response, Outcome> {
 
 /// `DELETE /{type}?…` (`fhir-server ConditionalDeleteResourceHandler.cs`).
 pub(super) fn delete(call: &Call) -> Result<Response, Outcome> {
-    let hard = write::is_hard_delete(call)?;
+    let hard = input::is_hard_delete(call)?;
     let count = match call.parameter("_count") {
         None => None,
         Some(count) => match count.parse() {
@@ -92,76 +92,18 @@ pub(super) fn delete(call: &Call) -> Result<Response, Outcome> {
             let found = matching(&store, call.resource_type(), &call.query, &call.service.origin)?;
             let ids: Vec<_> =
                 found.into_iter().take(count).map(|resource| resource.id().to_owned()).collect();
-            ids.iter().for_each(|id| drop(write::delete_in(&mut store, call, id, hard)));
-            (write::deleted(None), ids.len())
+            ids.iter().for_each(|id| drop(save::delete(&mut store, call, id, hard)));
+            (save::deleted(None), ids.len())
         }
         _ => match only_match(&store, call, call.resource_type(), &call.query)? {
-            None => (write::deleted(None), 0),
-            Some(found) => (write::deleted(write::delete_in(&mut store, call, found.id(), hard).as_ref()), 1),
+            None => (save::deleted(None), 0),
+            Some(found) => (save::deleted(save::delete(&mut store, call, found.id(), hard).as_ref()), 1),
         },
     };
     if count.is_some() {
         reply::set(&mut response, ITEMS_DELETED, &deleted.to_string());
     }
     Ok(response)
-}
-
-/// Returns the only resource that matches, or 412 if there are several (`fhir-server ConditionalResourceHandler.cs`).
-fn only_match(
-    store: &Store,
-    call: &Call,
-    resource_type: &str,
-    criteria: &str,
-) -> Result<Option<Resource>, Outcome> {
-    match matching(store, resource_type, criteria, &call.service.origin)?.as_slice() {
-        [] => Ok(None),
-        [only] => Ok(Some((*only).clone())),
-        _ => Err(not_selective()),
-    }
-}
-
-/// Returns the resources that match the criteria.
-///
-/// Parameters that do not restrict the result are left out. Without others, the response is 412 (`fhir-server
-/// SearchServiceExtensions.cs`).
-pub(super) fn matching<'a>(
-    store: &'a Store,
-    resource_type: &str,
-    criteria: &str,
-    origin: &str,
-) -> Result<Vec<&'a Resource>, Outcome> {
-    const NOT_RESTRICTIVE: [&str; 9] = [
-        "_count",
-        "_summary",
-        "_total",
-        "ct",
-        "harddelete",
-        "_harddelete",
-        "_meta-history",
-        "_format",
-        "_pretty",
-    ];
-    let is_restrictive = |parameter: &&str| {
-        let name = form_urlencoded::parse(parameter.as_bytes()).next();
-        name.is_some_and(|(name, _)| !NOT_RESTRICTIVE.contains(&name.to_ascii_lowercase().as_str()))
-    };
-    let criteria: Vec<_> = criteria.split('&').filter(is_restrictive).collect();
-    if criteria.is_empty() {
-        return Err(not_selective());
-    }
-    search::matching(store, resource_type, &criteria.join("&"), origin)
-}
-
-/// Rejects an empty query (`fhir-server ConditionalUpsertResourceValidator.cs` and the like).
-fn require_parameters(query: &str) -> Result<(), Outcome> {
-    if form_urlencoded::parse(query.as_bytes()).next().is_none() {
-        return Err(Outcome::invalid("A conditional request needs search parameters."));
-    }
-    Ok(())
-}
-
-fn not_selective() -> Outcome {
-    Outcome::precondition_failed("The search parameters do not select a single resource.")
 }
 
 /// The requested content of the response to a conditional create. Other requests ignore it (`fhir-server FhirController.cs`).

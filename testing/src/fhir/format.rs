@@ -3,10 +3,9 @@
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-use super::{
-    call::Call,
-    outcome::{FHIR_JSON, Outcome},
-};
+use url::form_urlencoded;
+
+use super::outcome::{FHIR_JSON, Outcome};
 
 /// A format of resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,16 +33,25 @@ impl Format {
 /// Checks the formats of a request and returns the content type of its response.
 ///
 /// The order is that of `fhir-server ValidateFormatParametersAttribute.cs`.
-pub(crate) fn check(call: &Call) -> Result<&'static str, Outcome> {
-    if call.parameter("_pretty").is_some_and(|pretty| !is_boolean(&pretty)) {
+pub(crate) fn check(
+    method: &Method,
+    path: &str,
+    query: &str,
+    headers: &HeaderMap,
+) -> Result<&'static str, Outcome> {
+    let parameter = |name: &str| {
+        let mut parameters = form_urlencoded::parse(query.as_bytes());
+        parameters.find(|(parameter, _)| parameter == name).map(|(_, value)| value)
+    };
+    if parameter("_pretty").is_some_and(|pretty| !is_boolean(&pretty)) {
         return Err(Outcome::invalid("The parameter `_pretty` must be `true` or `false`."));
     }
-    let accepted = accepted(call.parameter("_format").as_deref(), &call.headers)?;
-    match call.method {
+    let accepted = accepted(parameter("_format").as_deref(), headers)?;
+    match *method {
         // A posted search sends a form (`fhir-server SearchPostReroutingMiddleware.cs`).
-        Method::POST if call.path.ends_with("/_search") => {}
-        Method::POST | Method::PUT => check_content_type(&call.headers)?,
-        Method::PATCH => check_patch_type(&call.headers)?,
+        Method::POST if path.ends_with("/_search") => {}
+        Method::POST | Method::PUT => check_content_type(headers)?,
+        Method::PATCH => check_patch_type(headers)?,
         _ => {}
     }
     Ok(accepted)

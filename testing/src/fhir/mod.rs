@@ -4,10 +4,13 @@ mod bundle;
 mod call;
 mod capability;
 mod conditional;
+mod criteria;
 mod export;
 mod format;
 mod history;
+mod input;
 mod instant;
+mod interaction;
 mod json;
 mod outcome;
 mod patch;
@@ -15,7 +18,9 @@ mod read;
 mod reference;
 mod reply;
 mod resource;
+mod save;
 mod search;
+mod service;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -23,14 +28,13 @@ mod types;
 mod unsupported;
 mod write;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use axum::{
     Router,
     extract::Request,
     routing::{delete, get, post},
 };
-use azure_core::time::OffsetDateTime;
 use http::Method;
 use tower::ServiceExt;
 
@@ -38,8 +42,7 @@ use self::{
     call::{on, on_operation},
     outcome::Outcome,
 };
-pub(crate) use self::{export::Exports, outcome::error_response, resource::Draft, store::Store};
-use crate::{clock::Clock, fault::Faults};
+pub(crate) use self::{outcome::error_response, resource::Draft, service::FhirService};
 
 /// Returns `true` if a request needs no token (`fhir-server FhirController.cs`, `OperationDefinitionController.cs`,
 /// `KnownRoutes.cs`).
@@ -49,63 +52,9 @@ pub(crate) fn needs_no_token(method: &Method, path: &str) -> bool {
     method == Method::GET && (PUBLIC.contains(&path) || path.starts_with("OperationDefinition/"))
 }
 
-/// The fake FHIR service.
-#[derive(Clone)]
-pub(crate) struct FhirService {
-    /// The origin of the service, without a trailing slash.
-    pub(crate) origin: String,
-    /// The origin of the storage that contains the files of an export, without a trailing slash.
-    pub(crate) storage_origin: String,
-    pub(crate) clock: Clock,
-    pub(crate) store: Arc<Mutex<Store>>,
-    pub(crate) faults: Arc<Mutex<Faults>>,
-    pub(crate) exports: Arc<Exports>,
-}
-
-impl FhirService {
-    /// Creates a service with synthetic Patients and the resources of a test. The origins have no trailing slash.
-    pub(crate) fn new(
-        origin: &str,
-        storage_origin: &str,
-        clock: Clock,
-        faults: Arc<Mutex<Faults>>,
-        patients: usize,
-        resources: &[Draft],
-    ) -> Self {
-        let now = instant::from_system_time(clock.now());
-        let mut store = Store::new(patients, now);
-        resources.iter().for_each(|resource| drop(store.put(resource.clone(), now)));
-        let (origin, storage_origin) = (origin.to_owned(), storage_origin.to_owned());
-        Self {
-            origin,
-            storage_origin,
-            clock,
-            store: Arc::new(Mutex::new(store)),
-            faults,
-            exports: Arc::default(),
-        }
-    }
-
-    /// Returns the time of the service, with the precision of the store.
-    pub(crate) fn now(&self) -> OffsetDateTime {
-        instant::from_system_time(self.clock.now())
-    }
-
-    /// Returns a service that differs only in its store and in its clock, which stands still.
-    fn with_store(&self, store: Store, now: OffsetDateTime) -> Self {
-        let clock = Clock::of(move || now.into());
-        Self { clock, store: Arc::new(Mutex::new(store)), ..self.clone() }
-    }
-
-    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
-        // A panic in another thread cannot leave the store inconsistent, because nothing in a change can panic.
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 pub(crate) fn router(service: Arc<FhirService>) -> Router {
     let router = Router::new()
-        .route("/", get(on(search::search_all)).post(on(bundle::bundle)))
+        .route("/", get(on(search::search_all)).post(on(|call| bundle::bundle(call, router))))
         .route("/metadata", get(on(capability::statement)))
         .route("/.well-known/smart-configuration", get(on(capability::smart_configuration)))
         .route("/$versions", get(on(capability::versions)))

@@ -5,6 +5,28 @@ use http::StatusCode;
 
 use super::{call::Call, outcome::Outcome, reply, resource::Resource};
 
+/// The operations whose definitions the real server returns without a token (`fhir-server OperationsConstants.cs`).
+const DEFINED_OPERATIONS: [&str; 18] = [
+    "anonymized-export",
+    "bulk-delete",
+    "bulk-delete-soft-deleted",
+    "bulk-update",
+    "convert-data",
+    "docref",
+    "export",
+    "group-export",
+    "import",
+    "includes",
+    "member-match",
+    "patient-export",
+    "purge-history",
+    "reindex",
+    "resource-reindex",
+    "resource-type-bulk-delete",
+    "search-parameter-status",
+    "valueset-expand",
+];
+
 /// `GET /{type}/{id}` (`fhir-server GetResourceHandler.cs`).
 ///
 /// `If-None-Match` and `If-Modified-Since` have no effect, as in the real server, which does not read them.
@@ -29,6 +51,11 @@ fn respond(call: &Call, resource: Option<&Resource>) -> Result<Response, Outcome
         return Err(Outcome::unsupported("`_summary` when reading a resource"));
     }
     match resource {
+        None if call.resource_type() == "OperationDefinition"
+            && DEFINED_OPERATIONS.contains(&call.resource_id()) =>
+        {
+            Err(Outcome::unsupported("definitions of operations"))
+        }
         None => {
             Err(Outcome::not_found(format!("There is no {} with this id and version.", call.resource_type())))
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    conditional,
+    criteria,
     json::{Fields, Json},
     outcome::Outcome,
     store::Store,
@@ -25,7 +25,7 @@ pub(super) fn resolve_criteria(store: &Store, origin: &str, fields: &mut Fields)
         if !is_resource_type(resource_type) {
             return Err(Outcome::invalid("A conditional reference does not start with a resource type."));
         }
-        match conditional::matching(store, resource_type, criteria, origin)?.as_slice() {
+        match criteria::matching(store, resource_type, criteria, origin)?.as_slice() {
             [only] => Ok(Some(format!("{resource_type}/{}", only.id()))),
             [] => Err(Outcome::invalid("A conditional reference matches no resource.")),
             _ => Err(Outcome::invalid("A conditional reference matches several resources.")),

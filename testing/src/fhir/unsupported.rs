@@ -9,9 +9,9 @@ use axum::{
 };
 
 use super::{
-    FhirService,
     call::{Call, on},
     outcome::Outcome,
+    service::FhirService,
     types::is_resource_type,
 };
 

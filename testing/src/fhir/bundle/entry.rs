@@ -12,11 +12,15 @@ use super::super::{
     call::AssignedId,
     instant::instant,
     json::{Fields, Json},
-    outcome::{FHIR_JSON, Outcome},
+    outcome::{FHIR_JSON, Issue, Outcome},
 };
 
 const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
+
+/// The order in which entries are processed (`fhir-server BundleHandler.cs`, R4).
+pub(super) const ORDER: [Method; 6] =
+    [Method::DELETE, Method::POST, Method::PUT, Method::PATCH, Method::GET, Method::HEAD];
 
 /// An entry of a `batch` or `transaction`.
 pub(super) struct Entry {
@@ -40,7 +44,7 @@ impl Entry {
         let method = request("method").and_then(|method| method.parse().ok());
         Self {
             full_url: entry.get("fullUrl").and_then(Json::as_str).filter(|url| !url.trim().is_empty()),
-            method: method.filter(|method| super::ORDER.contains(method)),
+            method: method.filter(|method| ORDER.contains(method)),
             url: request("url").unwrap_or_default(),
             if_none_exist: request("ifNoneExist"),
             if_match: request("ifMatch"),
@@ -116,7 +120,7 @@ pub(super) struct Reply {
     etag: Option<String>,
     last_modified: Option<String>,
     resource: Option<Json>,
-    pub(super) outcome: Option<Json>,
+    outcome: Option<Json>,
 }
 
 impl Reply {
@@ -151,6 +155,13 @@ impl Reply {
             resource: None,
             outcome: json_of(&value),
         }
+    }
+
+    /// Returns the issues of an error.
+    pub(super) fn issues(&self) -> Vec<Issue> {
+        let outcome = self.outcome.as_ref().map(Json::to_value).unwrap_or_default();
+        let issues = outcome.get("issue").and_then(Value::as_array);
+        issues.into_iter().flatten().map(Issue::read).collect()
     }
 
     /// Returns the entry of the response. The status has no reason phrase.

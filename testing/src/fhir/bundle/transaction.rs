@@ -12,18 +12,18 @@ use url::form_urlencoded;
 use super::{
     super::{
         call::Call,
-        conditional,
+        criteria::matching,
         json::Json,
         outcome::{Issue, Outcome},
         reference,
         store::{Store, new_id},
     },
     entry::{Entry, Reply},
-    issues,
+    run::{Route, run},
 };
 
 /// Processes the entries on a copy of the store, which replaces the store if all of them succeed.
-pub(super) fn process(call: &Call, mut entries: Vec<Entry>) -> Result<Vec<Reply>, Outcome> {
+pub(super) fn process(call: &Call, route: Route, mut entries: Vec<Entry>) -> Result<Vec<Reply>, Outcome> {
     // No other request and no test can change the store in between.
     let mut store = call.service.store();
     let mut known = check(&store, &call.service.origin, &entries)?;
@@ -33,13 +33,13 @@ pub(super) fn process(call: &Call, mut entries: Vec<Entry>) -> Result<Vec<Reply>
         reference::resolve(resource, &references);
     });
     let working = Arc::new(call.service.with_store(store.clone(), call.now()));
-    let replies = super::process(&working, call, &entries, |entry, reply| {
+    let replies = run(&working, route, call, &entries, |entry, reply| {
         if !reply.status.is_client_error() && !reply.status.is_server_error() {
             return Ok(());
         }
         let method = entry.method.as_ref().map_or("", Method::as_str);
         let diagnostics = format!("The transaction failed at the entry `{method} {}`.", entry.url);
-        let all = [vec![Issue::new("processing", diagnostics)], issues(reply)].concat();
+        let all = [vec![Issue::new("processing", diagnostics)], reply.issues()].concat();
         Err(Outcome::with_issues(reply.status, all))
     })?;
     *store = mem::take(&mut *working.store());
@@ -84,7 +84,7 @@ fn check(store: &Store, origin: &str, entries: &[Entry]) -> Result<HashMap<Strin
         }
         let target = match criteria(entry, method)? {
             Some((resource_type, criteria)) => {
-                let found = conditional::matching(store, resource_type, criteria, origin)?;
+                let found = matching(store, resource_type, criteria, origin)?;
                 match found.as_slice() {
                     [] => None,
                     [only] => {

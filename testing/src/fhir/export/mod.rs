@@ -1,60 +1,19 @@
 //! The bulk export: `$export`, its jobs and their files.
 
 mod job;
+mod jobs;
 mod request;
 mod resources;
-
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
 
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 
+pub(crate) use self::jobs::Exports;
 use self::{
     job::{Job, Poll},
     request::{ExportRequest, Level},
 };
 use super::{call::Call, outcome::Outcome, reply, types::is_resource_type};
-use crate::storage::Storage;
-
-/// The export jobs of a service.
-pub(crate) struct Exports {
-    /// The number of requests for its status after which a job is complete.
-    polls: usize,
-    storage: Arc<Storage>,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    last_id: u64,
-    jobs: BTreeMap<u64, Job>,
-}
-
-impl Exports {
-    /// Creates the jobs of a service. Each is in progress when its status is requested for the first `polls` times.
-    pub(crate) fn new(polls: usize) -> Self {
-        Self { polls, storage: Arc::default(), state: Mutex::default() }
-    }
-
-    /// Returns the storage that contains the files.
-    pub(crate) fn storage(&self) -> &Arc<Storage> {
-        &self.storage
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // A panic in another thread cannot leave the jobs inconsistent, because every change is one insertion or removal.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Default for Exports {
-    fn default() -> Self {
-        Self::new(1)
-    }
-}
 
 /// `GET /$export`.
 pub(super) fn export_all(call: &Call) -> Result<Response, Outcome> {
@@ -87,7 +46,7 @@ fn unsupported_type(call: &Call) -> Outcome {
 
 /// Starts a job. Its data is that of the moment when it starts (`fhir-server SqlExportOrchestratorJob.cs`).
 fn start(call: &Call, level: Level) -> Result<Response, Outcome> {
-    let request = ExportRequest::parse(call, level)?;
+    let request = ExportRequest::parse(&call.headers, &call.parameters(), level)?;
     let store = call.service.store().clone();
     let exports = &call.service.exports;
     let mut state = exports.state();
@@ -112,7 +71,7 @@ pub(super) fn status(call: &Call) -> Result<Response, Outcome> {
     let exports = &call.service.exports;
     let mut state = exports.state();
     let job = job_id(call).and_then(|id| state.jobs.get_mut(&id)).ok_or_else(unknown_job)?;
-    match job.poll(&exports.storage, &call.service.storage_origin) {
+    match job.poll(exports.storage(), &call.service.storage_origin) {
         Poll::InProgress => Ok(StatusCode::ACCEPTED.into_response()),
         Poll::Complete(manifest) => {
             // The content type of a manifest is not that of a resource (`fhir-server OperationsConstants.cs`).

@@ -4,7 +4,7 @@ use azure_core::time::OffsetDateTime;
 use http::{HeaderMap, HeaderName, header};
 use url::form_urlencoded::Serializer;
 
-use crate::fhir::{call::Call, outcome::Outcome, search::Period, types::is_resource_type};
+use crate::fhir::{outcome::Outcome, search::Period, types::is_resource_type};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
@@ -34,13 +34,17 @@ pub(super) enum Level {
 impl ExportRequest {
     /// Checks the headers and parameters in the order of `fhir-server ValidateExportRequestFilterAttribute.cs` and
     /// `ExportController.cs`.
-    pub(super) fn parse(call: &Call, level: Level) -> Result<Self, Outcome> {
-        check_accept(&call.headers)?;
-        check_prefer(&call.headers)?;
+    pub(super) fn parse(
+        headers: &HeaderMap,
+        parameters: &[(String, String)],
+        level: Level,
+    ) -> Result<Self, Outcome> {
+        check_accept(headers)?;
+        check_prefer(headers)?;
         let mut request =
             Self { level, types: Vec::new(), since: None, till: None, filters: Vec::new(), container: None };
-        for (name, value) in call.parameters() {
-            request.set(&name, &value)?;
+        for (name, value) in parameters {
+            request.set(name, value)?;
         }
         if !request.filters.is_empty() && request.types.is_empty() {
             return Err(Outcome::invalid("`_typeFilter` needs `_type`."));

@@ -10,18 +10,19 @@ use self::{fhir_patch::FhirPatch, json_patch::JsonPatch};
 use super::{
     call::Call,
     format::is_json_patch,
+    input::{self, Version},
     json::Json,
     outcome::Outcome,
     resource::{Draft, Resource},
+    save,
     store::Store,
-    write::{self, Version},
 };
 
 /// `PATCH /{type}/{id}` (`fhir-server PatchResourceHandler.cs`).
 pub(super) fn patch(call: &Call) -> Result<Response, Outcome> {
-    write::reject_unsupported(call)?;
+    input::reject_unsupported(call)?;
     let patch = Patch::of(call)?;
-    let expected = write::if_match(call)?;
+    let expected = input::if_match(call)?;
     let mut store = call.service.store();
     let latest = store.versions(call.resource_type(), call.resource_id()).last().cloned();
     let latest = latest.ok_or_else(|| Outcome::not_found("There is no resource with this id."))?;
@@ -37,13 +38,13 @@ pub(super) enum Patch {
 impl Patch {
     /// Reads the patch in the body of a request.
     pub(super) fn of(call: &Call) -> Result<Self, Outcome> {
-        let text = write::text(call)?;
+        let text = input::text(call)?;
         if call.header(&header::CONTENT_TYPE).is_some_and(is_json_patch) {
             let json = Json::parse(text);
             let json = json.map_err(|error| Outcome::invalid(format!("The body is not JSON: {error}.")))?;
             return JsonPatch::parse(&json).map(Self::Json);
         }
-        let parameters = write::resource(call)?;
+        let parameters = input::resource(call)?;
         FhirPatch::parse(&parameters).map(Self::Fhir)
     }
 
@@ -58,11 +59,11 @@ impl Patch {
         expected: Option<&Version>,
     ) -> Result<Response, Outcome> {
         if expected.is_some_and(|expected| !expected.is(resource)) {
-            return Err(write::version_conflict());
+            return Err(save::version_conflict());
         }
         let draft = self.apply(resource)?;
-        let (resource, change) = write::save(store, call, draft, resource.id(), expected)?;
-        Ok(write::saved(call, &resource, change))
+        let (resource, change) = save::save(store, call, draft, resource.id(), expected)?;
+        Ok(save::saved(call, &resource, change))
     }
 
     fn apply(&self, resource: &Resource) -> Result<Draft, Outcome> {

@@ -13,7 +13,7 @@ use http::StatusCode;
 
 use self::{
     criterion::{Context, Criterion, invalid_operation},
-    page::{Page, Position},
+    page::{MAX_COUNT, Page, Position},
     query::Query,
 };
 pub(crate) use self::{parameter::values_at, period::Period, reference::Reference};
@@ -21,8 +21,6 @@ use super::{call::Call, outcome::Outcome, reply, resource::Resource, store::Stor
 
 /// The number of resources in a page if the search has no `_count` (`fhir-server CoreFeatureConfiguration.cs`).
 const DEFAULT_COUNT: usize = 10;
-/// The highest number of resources in a page (`fhir-server CoreFeatureConfiguration.cs`).
-const MAX_COUNT: usize = 1_000;
 
 /// `GET /{type}` and `POST /{type}/_search`.
 pub(crate) fn search(call: &Call) -> Result<Response, Outcome> {

@@ -5,8 +5,11 @@ use std::str;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use super::{MAX_COUNT, query::Query};
+use super::query::Query;
 use crate::fhir::{call::Call, instant::instant, resource::Resource};
+
+/// The highest number of resources in a page (`fhir-server CoreFeatureConfiguration.cs`).
+pub(super) const MAX_COUNT: usize = 1_000;
 
 /// A page of search results.
 #[derive(Debug, Default)]

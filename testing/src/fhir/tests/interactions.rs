@@ -191,6 +191,8 @@ fn unknown_paths_get_404_wrong_methods_405_and_unsupported_operations_501() {
         ("GET /Patient/example-0001/$everything", 501, "not-supported"),
         ("POST /Patient/$validate", 501, "not-supported"),
         ("POST /$import", 501, "not-supported"),
+        ("GET /OperationDefinition/export", 501, "not-supported"),
+        ("GET /OperationDefinition/unknown", 404, "not-found"),
         ("GET /_operations/import/1", 501, "not-supported"),
         ("GET /Patient/example-0001/Observation", 501, "not-supported"),
     ] {
