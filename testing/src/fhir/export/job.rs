@@ -65,7 +65,7 @@ pub(super) enum Poll {
 }
 
 impl Job {
-    /// Starts a job with the current content of the store.
+    /// Starts a job with the current content of the store, unless a filter is invalid.
     pub(super) fn new(
         request: &ExportRequest,
         store: &Store,
@@ -73,10 +73,14 @@ impl Job {
         origin: &str,
         now: OffsetDateTime,
         polls: usize,
-    ) -> Self {
+    ) -> Result<Self, Outcome> {
         let result = resources(request, store, origin, now)
             .map(|exported| Files::new(&folder(request.container.as_deref(), now), &exported));
-        Self { polls, started: now, url, result }
+        match result {
+            // The service checks the filters before it starts the job (`fhir-server CreateExportRequestHandler.cs`).
+            Err(outcome) if !request.filters.is_empty() => Err(outcome),
+            result => Ok(Self { polls, started: now, url, result }),
+        }
     }
 
     /// Returns the status, and moves the files to the storage when the job is complete.

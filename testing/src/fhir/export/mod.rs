@@ -14,6 +14,7 @@ use self::{
     request::{ExportRequest, Level},
 };
 use super::{call::Call, outcome::Outcome, reply, types::is_resource_type};
+
 /// `GET /$export`.
 pub(super) fn export_all(call: &Call) -> Result<Response, Outcome> {
     start(call, Level::All)
@@ -54,7 +55,7 @@ fn start(call: &Call, level: Level) -> Result<Response, Outcome> {
     let target =
         if call.query.is_empty() { call.path.clone() } else { format!("{}?{}", call.path, call.query) };
     let url = format!("{}{target}", call.service.origin);
-    let job = Job::new(&request, &store, url, &call.service.origin, call.now(), exports.polls);
+    let job = Job::new(&request, &store, url, &call.service.origin, call.now(), exports.polls)?;
     state.jobs.insert(id, job);
     let mut response = StatusCode::ACCEPTED.into_response();
     let location = format!("{}/_operations/export/{id}", call.service.origin);

@@ -2,6 +2,7 @@
 
 use azure_core::time::OffsetDateTime;
 use http::{HeaderMap, HeaderName, header};
+use url::form_urlencoded::Serializer;
 
 use crate::fhir::{outcome::Outcome, search::Period, types::is_resource_type};
 
@@ -16,7 +17,9 @@ pub(super) struct ExportRequest {
     /// The first time of the last change of an exported resource.
     pub(super) since: Option<OffsetDateTime>,
     /// The end of the times of the last change of an exported resource.
-    pub(super) till: Option<OffsetDateTime>,
+    pub(super) till: Option<Period>,
+    /// Resource types and the searches that select their resources.
+    pub(super) filters: Vec<(String, String)>,
     pub(super) container: Option<String>,
 }
 
@@ -38,9 +41,16 @@ impl ExportRequest {
     ) -> Result<Self, Outcome> {
         check_accept(headers)?;
         check_prefer(headers)?;
-        let mut request = Self { level, types: Vec::new(), since: None, till: None, container: None };
+        let mut request =
+            Self { level, types: Vec::new(), since: None, till: None, filters: Vec::new(), container: None };
         for (name, value) in parameters {
             request.set(name, value)?;
+        }
+        if !request.filters.is_empty() && request.types.is_empty() {
+            return Err(Outcome::invalid("`_typeFilter` needs `_type`."));
+        }
+        if !request.filters.is_empty() && request.level != Level::All {
+            return Err(Outcome::unsupported("`_typeFilter` in an export of Patients or a Group"));
         }
         Ok(request)
     }
@@ -50,7 +60,8 @@ impl ExportRequest {
         let time = || Period::parse(value).and_then(Period::start_time).ok_or_else(invalid);
         match name {
             "_since" => self.since = Some(time()?),
-            "_till" => self.till = Some(time()?),
+            "_till" => self.till = Some(Period::parse(value).ok_or_else(invalid)?),
+            "_typeFilter" => self.filters = filters(value).ok_or_else(invalid)?,
             "_type" => {
                 self.types = value.split(',').map(str::to_owned).collect();
                 if !self.types.iter().all(|name| is_resource_type(name)) {
@@ -74,7 +85,7 @@ impl ExportRequest {
             "_maxCount" => {
                 value.parse::<u32>().map_err(|_| invalid())?;
             }
-            "_typeFilter" | "_format" | "includeAssociatedData" => {
+            "_format" | "includeAssociatedData" => {
                 return Err(Outcome::unsupported(&format!("the export parameter `{name}`")));
             }
             name if name.starts_with("_anonymizationConfig") => {
@@ -84,6 +95,21 @@ impl ExportRequest {
         }
         Ok(())
     }
+}
+
+/// Parses filters such as `Patient?active=true&gender=female,Observation?status=final` (`fhir-server
+/// CreateExportRequestHandler.cs`).
+fn filters(text: &str) -> Option<Vec<(String, String)>> {
+    let filter = |filter: &str| {
+        let (resource_type, query) = filter.split_once('?')?;
+        let mut pairs = Serializer::new(String::new());
+        for parameter in query.split('&') {
+            let (name, value) = parameter.split_once('=').filter(|(_, value)| !value.contains('='))?;
+            pairs.append_pair(name, value);
+        }
+        Some((resource_type.to_owned(), pairs.finish()))
+    };
+    text.split(',').map(filter).collect()
 }
 
 /// Requires `Accept: application/fhir+json`, without anything else.

@@ -13,7 +13,7 @@ use super::request::{ExportRequest, Level};
 use crate::fhir::{
     outcome::Outcome,
     resource::Resource,
-    search::{Period, Reference, values_at},
+    search::{Period, Reference, matching, values_at},
     store::Store,
 };
 
@@ -32,7 +32,16 @@ pub(super) fn resources<'a>(
     let patients: Vec<_> = match &request.level {
         Level::All => {
             for name in store.types().filter(|name| request.includes_type(name)) {
-                exported.insert(name, of_type(name).collect());
+                let filters: Vec<_> =
+                    request.filters.iter().filter(|(filtered, _)| filtered == name).collect();
+                let mut resources: Vec<_> = of_type(name).filter(|_| filters.is_empty()).collect();
+                // A resource that several filters select occurs once for each (`fhir-server ExportJobTask.cs`).
+                for (_, query) in filters {
+                    let selected = matching(store, name, query, origin)?.into_iter();
+                    resources
+                        .extend(selected.filter(|resource| request.includes_time(resource.last_updated())));
+                }
+                exported.insert(name, resources);
             }
             Vec::new()
         }
@@ -119,7 +128,7 @@ fn members(store: &Store, id: &str, origin: &str, now: OffsetDateTime) -> Result
 }
 
 fn is_active(member: &Value, now: OffsetDateTime) -> bool {
-    let now = now.unix_timestamp_nanos() / 100;
+    let now = Period::at(now).start;
     let time = |pointer| member.pointer(pointer).and_then(Value::as_str).and_then(Period::parse);
     member.get("inactive") != Some(&Value::Bool(true))
         && time("/period/start").is_none_or(|start| start.start < now)
@@ -133,7 +142,12 @@ impl ExportRequest {
 
     /// Returns `true` if the time is from `_since` on and before `_till`, so that the next export can start at the same
     /// time (`fhir-server SqlExportOrchestratorJob.cs`).
+    ///
+    /// Exports of Groups and with filters are searches, which include `_till` (`fhir-server ExportJobTask.cs`).
     fn includes_time(&self, time: OffsetDateTime) -> bool {
-        self.since.is_none_or(|since| time >= since) && self.till.is_none_or(|till| time < till)
+        let is_search = matches!(self.level, Level::Group(_)) || !self.filters.is_empty();
+        let moment = Period::at(time).start;
+        self.since.is_none_or(|since| time >= since)
+            && self.till.is_none_or(|till| if is_search { moment <= till.end } else { moment < till.start })
     }
 }

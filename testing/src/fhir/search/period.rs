@@ -81,7 +81,7 @@ impl Period {
     }
 
     /// A period that has ended when it started.
-    pub(super) fn at(time: OffsetDateTime) -> Self {
+    pub(crate) fn at(time: OffsetDateTime) -> Self {
         let moment = time.unix_timestamp_nanos() / NANOS;
         Self { start: moment, end: moment }
     }

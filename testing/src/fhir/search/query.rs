@@ -49,7 +49,7 @@ impl Query {
             match query.0.iter_mut().find(|(known, _)| *known == name) {
                 // The values of the form come first.
                 Some((_, known)) => {
-                    values.extend(known.drain(..));
+                    values.append(known);
                     *known = values;
                 }
                 None => query.0.push((name, values)),

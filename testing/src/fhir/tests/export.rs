@@ -1,6 +1,6 @@
 //! Exports: the request, the job and the files.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::body::Body;
 use http::Request;
@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::{Fixture, Received};
-use crate::storage;
+use crate::{
+    fhir::{Exports, FhirService},
+    storage,
+};
 
 const HEADERS: [(&str, &str); 2] = [("accept", "application/fhir+json"), ("prefer", "respond-async")];
 
@@ -167,6 +170,27 @@ fn times_limit_an_export_from_since_until_before_till() {
 }
 
 #[test]
+fn filters_select_the_resources_of_their_types() {
+    let query = "_type=Patient,Observation,Organization";
+    for (filter, expected) in [
+        ("Patient?_id=a", "Observation/o1 Observation/o2 Observation/o3 Organization/x Patient/a"),
+        ("Patient?_id=a&_id=b,Observation?patient=a", "Observation/o1 Observation/o2 Organization/x"),
+        ("Patient?_id=a,Patient?_id=a,Observation?_id=x", "Organization/x Patient/a Patient/a"),
+        ("Group?_id=g,Observation?_id=o1,Patient?_id=b", "Observation/o1 Organization/x Patient/b"),
+    ] {
+        let filter = filter.replace('?', "%3F").replace('&', "%26").replace('=', "%3D");
+        let exported = fixture().exported(&format!("/$export?{query}&_typeFilter={filter}"));
+        assert_eq!(exported, expected.split(' ').collect::<Vec<_>>(), "{filter}");
+    }
+    // A search includes the end of the time.
+    let time = "_till=2024-01-01T08:00:00Z&_type=Patient";
+    assert!(fixture().exported(&format!("/$export?{time}")).is_empty());
+    let filter = "_typeFilter=Patient%3F_id%3Da";
+    assert_eq!(fixture().exported(&format!("/$export?{time}&{filter}")), ["Patient/a"]);
+    assert_eq!(fixture().exported(&format!("/Group/g/$export?{time}")), ["Patient/a"]);
+}
+
+#[test]
 fn manifest_describes_the_files() {
     let fixture = fixture();
     let manifest = fixture.manifest("/$export?_type=Patient&_container=exports&_outputFormat=ndjson");
@@ -212,6 +236,20 @@ fn export_contains_the_data_of_its_start() {
 }
 
 #[test]
+fn job_is_in_progress_for_the_configured_number_of_polls() {
+    for polls in [0, 3] {
+        let mut fixture = fixture();
+        let exports = Arc::new(Exports::new(polls));
+        fixture.service = Arc::new(FhirService { exports, ..(*fixture.service).clone() });
+        let job = fixture.job("/$export");
+        let statuses: Vec<_> =
+            (0..=polls).map(|_| fixture.send(&format!("GET {job}"), "").status()).collect();
+        let in_progress = statuses.iter().filter(|&&status| status == 202).count();
+        assert_eq!((in_progress, statuses.last()), (polls, Some(&200)));
+    }
+}
+
+#[test]
 fn canceled_job_is_unknown_afterward_also_if_it_was_complete() {
     let fixture = fixture();
     for polls in [0, 1, 2] {
@@ -249,7 +287,13 @@ fn invalid_and_unsupported_requests_are_errors() {
         ("/$export?_isParallel=x", 400),
         ("/$export?_count=5", 400),
         ("/$export?_type=Unknown", 501),
-        ("/$export?_type=Patient&_typeFilter=Patient%3Fname%3Dx", 501),
+        ("/$export?_typeFilter=Patient%3Fname%3Dx", 400),
+        ("/$export?_type=Patient&_typeFilter=Patient", 400),
+        ("/$export?_type=Patient&_typeFilter=Patient%3Fname", 400),
+        ("/$export?_type=Patient&_typeFilter=Patient%3Fname%3Dx%3Dy", 400),
+        ("/$export?_type=Patient&_typeFilter=Patient%3Fbirthdate%3Dx", 400),
+        ("/$export?_type=Patient&_typeFilter=Patient%3Funknown%3Dx", 501),
+        ("/Patient/$export?_type=Patient&_typeFilter=Patient%3Fname%3Dx", 501),
         ("/$export?includeAssociatedData=_history", 501),
         ("/$export?_anonymizationConfig=x", 501),
     ] {

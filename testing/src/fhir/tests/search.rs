@@ -89,7 +89,7 @@ fn assert_finds(cases: &[(&str, &str)]) {
 fn tokens_match_by_system_and_code() {
     assert_finds(&[
         ("/Patient?_id=a", "a"),
-        ("/Patient?_id=c,a,x", "a c"),
+        ("/Patient?_id=c,a,x&_format=json&_pretty=true", "a c"),
         ("/Patient?_id=A", ""),
         ("/Patient?identifier=1", "a c"),
         ("/Patient?identifier=s%7C1", "a"),
@@ -171,6 +171,7 @@ fn last_change_matches_with_its_milliseconds() {
         ("_lastUpdated=ge2024-01-01T08:01:00.005Z", "b"),
         ("_lastUpdated=gt2024-01-01T08:01:00.005Z", ""),
         ("_lastUpdated=gt2024-01-01T08:00:00Z", "b"),
+        ("_lastUpdated=lt2024-01-01T08:00:00.0000001Z&_lastUpdated=eb2024-01-01T08:00:00.0000001Z", "a c"),
         ("_lastUpdated=2024-01-01T08:00:00Z", "a c"),
         ("_lastUpdated=lt2024-01-01T08:01", "a c"),
         ("_lastUpdated=2024", "a c b"),
