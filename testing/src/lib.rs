@@ -61,7 +61,6 @@ mod fault;
 mod fhir;
 #[cfg(feature = "wiremock")]
 mod matchers;
-mod response;
 mod seed;
 mod server;
 mod service;

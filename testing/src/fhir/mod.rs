@@ -42,7 +42,7 @@ use self::{
     call::{on, on_operation},
     outcome::Outcome,
 };
-pub(crate) use self::{outcome::error_response, resource::Draft, service::FhirService};
+pub(crate) use self::{export::Exports, outcome::error_response, resource::Draft, service::FhirService};
 
 /// Returns `true` if a request needs no token (`fhir-server FhirController.cs`, `OperationDefinitionController.cs`,
 /// `KnownRoutes.cs`).

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::{
-    FakeServer,
+    fake_server::FakeServer,
     http::{listen, serve},
     pipeline::{Fallback, Pipeline, Shared},
 };
@@ -19,7 +19,7 @@ use crate::{
     clock::Clock,
     credentials::FakeCredential,
     dicom::{self, DicomService, FakeChange},
-    fhir::{self, Draft, FhirService},
+    fhir::{self, Draft, Exports, FhirService},
     seed::{Instance, Seeds},
     service::FakeService,
     storage,
@@ -69,7 +69,39 @@ pub struct FakeServerBuilder {
     challenge_format: ChallengeFormat,
     clock: Clock,
     seeds: Seeds,
+    export_polls: usize,
     fallback: Option<Fallback>,
+}
+
+impl FakeServer {
+    /// Starts both services with the default content: 25 Patients and 25 changes.
+    ///
+    /// Each service listens on a free port that the operating system chooses and speaks HTTP/1.1. Both run on one
+    /// dedicated thread.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the operating system provides no free port on `127.0.0.1` or no thread.
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// Returns a builder to configure the services.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() {
+    /// use azure_healthcare_auth_testing::{ChallengeFormat, FakeServer};
+    ///
+    /// let builder = FakeServer::builder().patients(0).changes(0).challenge_format(ChallengeFormat::OpenSource);
+    /// let empty = builder.start().await;
+    /// # }
+    /// ```
+    pub fn builder() -> FakeServerBuilder {
+        FakeServerBuilder::new()
+    }
 }
 
 impl FakeServerBuilder {
@@ -80,6 +112,7 @@ impl FakeServerBuilder {
             challenge_format: ChallengeFormat::default(),
             clock: Clock::default(),
             seeds: Seeds::default(),
+            export_polls: 1,
             fallback: None,
         }
     }
@@ -149,6 +182,30 @@ impl FakeServerBuilder {
             }
             Err(reason) => fail(&format!("this instance cannot be served: {reason}")),
         }
+        self
+    }
+
+    /// Sets how often the status of an `$export` is 202 before the export is complete (default: once).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use azure_healthcare_auth::HealthcareClient;
+    /// use azure_healthcare_auth_testing::FakeServer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// let fake_server = FakeServer::builder().export_polls(0).start().await;
+    /// let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
+    /// let accepted = fhir.get("$export").header("prefer", "respond-async").send().await?;
+    /// assert_eq!(accepted.status(), 202);
+    /// let status = accepted.headers()["content-location"].to_str().unwrap();
+    /// let manifest: serde_json::Value = fhir.get(status).send().await?.json()?;
+    /// assert_eq!(manifest["output"][0]["type"], "Patient");
+    /// # Ok(()) }
+    /// ```
+    pub fn export_polls(mut self, polls: usize) -> Self {
+        self.export_polls = polls;
         self
     }
 
@@ -226,14 +283,16 @@ impl FakeServerBuilder {
         let (dicom_v1, dicom_v2) = (dicom(DicomVersion::V1)?, dicom(DicomVersion::V2)?);
 
         let shared = Arc::new(Shared::default());
-        let fhir_service = Arc::new(FhirService::new(
+        let fhir_service = FhirService::new(
             &fhir_origin,
             &storage_origin,
             self.clock.clone(),
             shared.faults.clone(),
             self.patients,
             &self.seeds.resources,
-        ));
+        );
+        let exports = Arc::new(Exports::new(self.export_polls));
+        let fhir_service = Arc::new(FhirService { exports, ..fhir_service });
         let dicom_service = Arc::new(DicomService {
             origin: dicom_origin.clone(),
             clock: self.clock.clone(),

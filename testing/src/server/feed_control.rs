@@ -1,6 +1,6 @@
 //! How a test controls the change feed of a running [`FakeServer`].
 
-use super::FakeServer;
+use super::fake_server::FakeServer;
 use crate::dicom::{ChangeTiming, FakeChange};
 
 impl FakeServer {

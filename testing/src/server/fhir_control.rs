@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::FakeServer;
+use super::fake_server::FakeServer;
 use crate::fhir::Draft;
 
 impl FakeServer {
