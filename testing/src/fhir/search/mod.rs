@@ -1,6 +1,7 @@
 //! Searches.
 
 mod criterion;
+mod matching;
 mod page;
 mod parameter;
 mod period;
@@ -9,22 +10,26 @@ mod reference;
 mod text;
 
 use axum::response::Response;
-use http::StatusCode;
+use http::{StatusCode, header};
 
 use self::{
     criterion::{Context, Criterion, invalid_operation},
+    matching::{criterion, matches_all},
     page::{MAX_COUNT, Page, Position},
     query::Query,
 };
-pub(crate) use self::{parameter::values_at, period::Period, reference::Reference};
-use super::{call::Call, outcome::Outcome, reply, resource::Resource, store::Store};
+pub(crate) use self::{matching::matching, parameter::values_at, period::Period, reference::Reference};
+use super::{call::Call, outcome::Outcome, reply, store::Store};
 
 /// The number of resources in a page if the search has no `_count` (`fhir-server CoreFeatureConfiguration.cs`).
 const DEFAULT_COUNT: usize = 10;
 
 /// `GET /{type}` and `POST /{type}/_search`.
 pub(crate) fn search(call: &Call) -> Result<Response, Outcome> {
-    let query = Query::of(call)?;
+    let mut query = Query::parse(call.query.as_bytes());
+    if call.path.ends_with("/_search") {
+        query = query.with_form(call.header(&header::CONTENT_TYPE), &call.body)?;
+    }
     let context =
         Context { resource_type: call.resource_type(), origin: &call.service.origin, now: Some(call.now()) };
     let search = Search::parse(context, &query)?;
@@ -38,36 +43,9 @@ pub(crate) fn search_all(_call: &Call) -> Result<Response, Outcome> {
     Err(Outcome::unsupported("searches of all resource types"))
 }
 
-/// Returns the resources that match a query such as `identifier=a|b`, in the order of their last change.
-pub(crate) fn matching<'a>(
-    store: &'a Store,
-    resource_type: &str,
-    query: &str,
-    origin: &str,
-) -> Result<Vec<&'a Resource>, Outcome> {
-    let context = Context { resource_type, origin, now: None };
-    let criteria = Query::parse(query.as_bytes())
-        .iter()
-        .map(|(name, value)| criterion(context, name, value))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(store.current(resource_type).filter(|resource| matches_all(&criteria, resource)).collect())
-}
-
 /// Returns the search parameters of a resource type, by name and type, for the capability statement.
 pub(crate) fn parameters(resource_type: &str) -> Vec<(&'static str, &'static str)> {
     parameter::names(resource_type)
-}
-
-fn criterion(context: Context<'_>, name: &str, value: &str) -> Result<Criterion, Outcome> {
-    // The real service ignores the parameter and adds a warning to the response (`fhir-server SearchOptionsFactory.cs`).
-    if name.trim().is_empty() || value.trim().is_empty() {
-        return Err(Outcome::unsupported(&format!("the search parameter `{name}` without a value")));
-    }
-    Criterion::parse(context, name, value)
-}
-
-fn matches_all(criteria: &[Criterion], resource: &Resource) -> bool {
-    criteria.iter().all(|criterion| criterion.matches(resource))
 }
 
 /// A search with everything that determines its result.

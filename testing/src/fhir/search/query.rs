@@ -1,10 +1,9 @@
 //! [`Query`]: the parameters of a search, by name.
 
-use http::header;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use url::form_urlencoded;
 
-use crate::fhir::{call::Call, outcome::Outcome};
+use crate::fhir::outcome::Outcome;
 
 /// What ASP.NET Core's link generator encodes in a query: all that `UrlEncoder.Default` does not allow in a URL.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -26,16 +25,11 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 pub(super) struct Query(Vec<(String, Vec<String>)>);
 
 impl Query {
-    /// Reads the parameters of a request, and those of its form if it is a posted search (`fhir-server
-    /// SearchPostReroutingMiddleware.cs`).
+    /// Adds the parameters of the form of a posted search (`fhir-server SearchPostReroutingMiddleware.cs`).
     ///
     /// A form without a `Content-Type` is ignored, so that the search returns every resource.
-    pub(super) fn of(call: &Call) -> Result<Self, Outcome> {
-        let mut query = Self::parse(call.query.as_bytes());
-        if !call.path.ends_with("/_search") {
-            return Ok(query);
-        }
-        let Some(content_type) = call.header(&header::CONTENT_TYPE) else { return Ok(query) };
+    pub(super) fn with_form(mut self, content_type: Option<&str>, form: &[u8]) -> Result<Self, Outcome> {
+        let Some(content_type) = content_type else { return Ok(self) };
         match content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
             "application/x-www-form-urlencoded" => {}
             "multipart/form-data" => return Err(Outcome::unsupported("multipart forms")),
@@ -45,17 +39,17 @@ impl Query {
                 return Err(Outcome::invalid(diagnostics));
             }
         }
-        for (name, mut values) in Self::parse(&call.body).0 {
-            match query.0.iter_mut().find(|(known, _)| *known == name) {
+        for (name, mut values) in Self::parse(form).0 {
+            match self.0.iter_mut().find(|(known, _)| *known == name) {
                 // The values of the form come first.
                 Some((_, known)) => {
                     values.append(known);
                     *known = values;
                 }
-                None => query.0.push((name, values)),
+                None => self.0.push((name, values)),
             }
         }
-        for (_, values) in &mut query.0 {
+        for (_, values) in &mut self.0 {
             let all = std::mem::take(values);
             all.into_iter().for_each(|value| {
                 if !values.contains(&value) {
@@ -63,7 +57,7 @@ impl Query {
                 }
             });
         }
-        Ok(query)
+        Ok(self)
     }
 
     pub(super) fn parse(text: &[u8]) -> Self {

@@ -10,7 +10,7 @@ use tower::ServiceExt;
 
 use super::{Fixture, Received};
 use crate::{
-    fhir::{Exports, FhirService},
+    fhir::{FhirService, export::Exports},
     storage,
 };
 
