@@ -104,6 +104,12 @@ impl FakeServer {
         }
     }
 
+    /// Returns the origin of the storage that contains the files of an export, `http://127.0.0.1:{port}`.
+    #[must_use]
+    pub fn storage_origin(&self) -> &str {
+        &self.fhir_service.storage_origin
+    }
+
     /// Returns a credential whose tokens both services accept.
     ///
     /// Every call returns the same credential, so [`FakeCredential::calls`] counts the calls of all its users. To
