@@ -4,18 +4,25 @@ use std::time::Duration;
 
 use axum::{
     Json, Router,
-    extract::{Path, State, rejection::JsonRejection},
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, State, rejection::JsonRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
     exports::{Exports, Status},
     failure::{Failure, Result},
+    outbox::Outbox,
     patients::{Address, Admission, Patient, Patients},
+    worker::WorkerStatus,
 };
+
+/// The largest image that can be sent with one request, in bytes.
+const MAX_IMAGE: usize = 64 * 1024 * 1024;
 
 /// The longest time that a request for the status of an export takes.
 const MAX_WAIT: Duration = Duration::from_secs(60);
@@ -24,6 +31,8 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 pub struct Api {
     pub patients: Patients,
     pub exports: Exports,
+    pub outbox: Outbox,
+    pub worker: watch::Receiver<WorkerStatus>,
 }
 
 /// A body that a caller sends.
@@ -36,6 +45,8 @@ impl Api {
             .route("/patients/{id}/address", put(change_address))
             .route("/exports", post(start_export))
             .route("/exports/{id}", get(export_status).delete(cancel_export))
+            .route("/images", post(add_image).layer(DefaultBodyLimit::max(MAX_IMAGE)))
+            .route("/worker", get(worker_status))
             .with_state(self)
     }
 }
@@ -86,6 +97,16 @@ async fn export_status(
 async fn cancel_export(State(api): State<Api>, Path(id): Path<String>) -> Result<StatusCode> {
     api.exports.cancel(export_id(&id)?).await?;
     Ok(StatusCode::ACCEPTED)
+}
+
+/// Accepts an image, which the worker uploads later.
+async fn add_image(State(api): State<Api>, image: Bytes) -> Result<StatusCode> {
+    api.outbox.add(&image).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+async fn worker_status(State(api): State<Api>) -> Json<WorkerStatus> {
+    Json(api.worker.borrow().clone())
 }
 
 fn export_id(id: &str) -> Result<Uuid> {

@@ -22,7 +22,7 @@ pub enum Failure {
     Conflict(&'static str),
     /// A request to the FHIR or DICOM service failed.
     #[error(transparent)]
-    Service(Error),
+    Service(#[from] Error),
     /// The credential failed for the storage. Its own message may contain a part of its configuration.
     #[error("no token for the storage could be fetched")]
     Credential,
@@ -47,16 +47,6 @@ impl Failure {
             }
             Self::Credential => Some(default),
             _ => None,
-        }
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        match error.kind() {
-            // An id such as `..`. Nothing was sent.
-            ErrorKind::UrlNotAllowed => Self::NotFound("resource"),
-            _ => Self::Service(error),
         }
     }
 }

@@ -85,9 +85,8 @@ impl Patients {
     /// Creates a Patient unless there is one with the same record number.
     pub async fn admit(&self, admission: &Admission) -> Result<Admitted> {
         let Admission { record_number, family, given, birth_date } = admission;
-        if !(1..=20).contains(&record_number.len())
-            || !record_number.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        {
+        let is_valid = record_number.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !is_valid || !(1..=20).contains(&record_number.len()) {
             return Err(Failure::Invalid("a record number has 1 to 20 letters and digits"));
         }
         let mut patient = json!({
@@ -117,9 +116,7 @@ impl Patients {
 
     /// Replaces the address of a Patient, without overwriting changes that others make at the same time.
     pub async fn change_address(&self, id: &str, address: &Address) -> Result<()> {
-        if !(1..=64).contains(&id.len())
-            || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
-        {
+        if !is_id(id) {
             return Err(Failure::NotFound("Patient"));
         }
         let path = format!("Patient/{id}");
@@ -145,4 +142,10 @@ impl Patients {
         }
         Err(Failure::Conflict("others are changing this Patient, try again later"))
     }
+}
+
+/// Returns `true` if the text is an id that can be a segment of a path.
+fn is_id(text: &str) -> bool {
+    let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(is_valid) && !matches!(text, "." | "..")
 }

@@ -1,5 +1,6 @@
 //! Tests of the service against the fake FHIR and DICOM services.
 
+mod denials;
 mod exports;
 mod patients;
 mod support;

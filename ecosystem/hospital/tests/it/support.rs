@@ -1,19 +1,29 @@
 //! [`Hospital`]: the service with fakes of the services that it uses.
 
-use axum::{Router, body::Body, body::to_bytes, http::Request};
+use std::{path::Path, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::Request,
+};
+use azure_core::credentials::TokenCredential;
 use azure_healthcare_auth::{Authenticator, DicomVersion, HealthcareClient};
 use azure_healthcare_auth_testing::{FakeClock, FakeServer, FakeServerBuilder, ReceivedRequest};
-use hospital::{Services, Settings, Storage, hospital};
+use hospital::{Services, Settings, Storage, Worker, hospital};
 use serde_json::Value;
-use std::{path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tower::ServiceExt;
+
+/// The service waits for changes for this time.
+pub const SETTLE: Duration = Duration::from_secs(30);
 
 pub struct Hospital {
     pub fake: FakeServer,
     /// The clock of the fakes and of the service.
     pub clock: FakeClock,
     pub api: Router,
+    pub worker: Worker,
     folder: TempDir,
 }
 
@@ -28,55 +38,53 @@ pub struct Reply {
 }
 
 impl Hospital {
+    /// Starts the service with empty fakes.
     pub async fn new() -> Self {
-        Self::with(FakeServer::builder().patients(0).changes(0)).await
+        Self::with(FakeServer::builder().patients(0)).await
     }
 
     pub async fn with(fake: FakeServerBuilder) -> Self {
         let clock = FakeClock::new();
-        let now = || {
-            let clock = clock.clone();
-            move || clock.now()
-        };
-        let fake = fake.clock(now()).start().await;
+        let now = clock.clone();
+        let fake = fake.changes(0).clock(move || now.now()).start().await;
         let folder = TempDir::new().unwrap();
-        let auth = Authenticator::builder(fake.fhir(), fake.credential()).clock(now()).build();
-        let fhir = HealthcareClient::from(auth);
-        let services = Services {
-            dicom: fhir.for_audience(fake.dicom(DicomVersion::V2)).unwrap(),
-            fhir,
-            storage: Storage::new(fake.storage_origin().parse().unwrap(), fake.credential()).unwrap(),
-        };
-        let settings = Settings { folder: folder.path().to_owned(), interval: Duration::ZERO };
-        let api = hospital(services, &settings);
-        Self { fake, clock, api, folder }
+        let (api, worker) = start(&fake, fake.credential(), &clock, folder.path());
+        Self { fake, clock, api, worker, folder }
     }
 
-    /// Sends a request such as `GET /patients` to the service, in memory.
-    pub async fn send(&self, line: &str, body: Value) -> Reply {
-        self.send_with(line, ("x-test", ""), body).await
+    /// Replaces the process of the service, which keeps only its folder.
+    pub fn restart(&mut self) {
+        self.restart_as(self.fake.credential());
+    }
+
+    pub fn restart_as(&mut self, credential: Arc<dyn TokenCredential>) {
+        (self.api, self.worker) = start(&self.fake, credential, &self.clock, self.folder.path());
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub async fn get(&self, path: &str) -> Reply {
         self.send(&format!("GET {path}"), Value::Null).await
     }
 
-    pub async fn send_with(&self, line: &str, header: (&str, &str), body: Value) -> Reply {
+    /// Sends a request such as `POST /patients` to the service, in memory.
+    pub async fn send(&self, line: &str, body: Value) -> Reply {
+        self.send_with(line, ("content-type", "application/json"), body.to_string()).await
+    }
+
+    pub async fn send_with(&self, line: &str, header: (&str, &str), body: impl Into<Body>) -> Reply {
         let (method, path) = line.split_once(' ').unwrap();
         let request = Request::builder().method(method).uri(path).header(header.0, header.1);
-        let request = request.header("content-type", "application/json").body(Body::from(body.to_string()));
-        let response = self.api.clone().oneshot(request.unwrap()).await.unwrap();
+        let response = self.api.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
         let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let (status, retry_after, location) =
             (response.status().as_u16(), header("retry-after"), header("location"));
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        let body = serde_json::from_slice(&body)
-            .unwrap_or_else(|_| Value::String(String::from_utf8(body.to_vec()).unwrap()));
+        let text = || Value::String(String::from_utf8(body.to_vec()).unwrap());
+        let body = serde_json::from_slice(&body).unwrap_or_else(|_| text());
         Reply { status, retry_after, location, body }
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// Returns the method and the path of the requests that the fakes received, and the status of the responses.
@@ -84,4 +92,26 @@ impl Hospital {
         let line = |request: &ReceivedRequest| format!("{} {}", request.method(), request.url().path());
         self.fake.requests().iter().map(|request| (line(request), request.status().as_u16())).collect()
     }
+
+    /// Returns the number of requests to paths that start like this, such as `GET /Patient`.
+    pub fn count(&self, prefix: &str) -> usize {
+        self.received().iter().filter(|(line, _)| line.starts_with(prefix)).count()
+    }
+}
+
+/// Starts the service as `main` does.
+fn start(
+    fake: &FakeServer,
+    credential: Arc<dyn TokenCredential>,
+    clock: &FakeClock,
+    folder: &Path,
+) -> (Router, Worker) {
+    let now = clock.clone();
+    let auth = Authenticator::builder(fake.fhir(), credential.clone()).clock(move || now.now()).build();
+    let fhir = HealthcareClient::from(auth);
+    let dicom = fhir.for_audience(fake.dicom(DicomVersion::V2)).unwrap();
+    let storage = Storage::new(fake.storage_origin().parse().unwrap(), credential).unwrap();
+    let settings =
+        Settings { folder: folder.to_owned(), interval: Duration::ZERO, settle: SETTLE, page_size: 2 };
+    hospital(Services { fhir, dicom, storage }, settings)
 }

@@ -1,0 +1,78 @@
+//! [`Outbox`]: images on their way to the DICOM service, on disk, so that none is lost in a restart.
+
+use std::path::{Path, PathBuf};
+
+use azure_healthcare_auth::{DicomAudience, HealthcareClient};
+use bytes::Bytes;
+use tokio::{fs, io::AsyncWriteExt};
+use uuid::Uuid;
+
+use crate::{failure::Result, partial_file::PartialFile, stow};
+
+/// The number of images in one request.
+const BATCH: usize = 10;
+
+#[derive(Clone)]
+pub struct Outbox {
+    waiting: PathBuf,
+    rejected: PathBuf,
+}
+
+/// The numbers of images that have left the outbox.
+#[derive(Default)]
+pub struct Uploaded {
+    pub stored: usize,
+    pub rejected: usize,
+}
+
+impl Outbox {
+    pub fn new(folder: &Path) -> Self {
+        Self { waiting: folder.join("outbox"), rejected: folder.join("rejected") }
+    }
+
+    pub async fn add(&self, image: &[u8]) -> Result<()> {
+        let name = format!("{}.dcm", Uuid::new_v4());
+        let mut file = PartialFile::create(&self.waiting.join(name)).await?;
+        file.content.write_all(image).await?;
+        Ok(file.complete().await?)
+    }
+
+    /// Uploads some images, or returns `None` if there are none.
+    pub async fn upload_batch(&self, dicom: &HealthcareClient<DicomAudience>) -> Result<Option<Uploaded>> {
+        let paths = self.waiting_images().await?;
+        if paths.is_empty() {
+            return Ok(None);
+        }
+        let mut images = Vec::new();
+        for path in &paths {
+            images.push(Bytes::from(fs::read(path).await?));
+        }
+        let mut uploaded = Uploaded::default();
+        let all_stored = stow::store(dicom, &images).await? == 0;
+        for (path, image) in paths.iter().zip(images) {
+            // The response does not assign its failures to files, but storing a file twice does no harm.
+            if all_stored || stow::store(dicom, &[image]).await? == 0 {
+                fs::remove_file(path).await?;
+                uploaded.stored += 1;
+            } else {
+                fs::create_dir_all(&self.rejected).await?;
+                fs::rename(path, self.rejected.join(path.file_name().unwrap_or_default())).await?;
+                uploaded.rejected += 1;
+            }
+        }
+        Ok(Some(uploaded))
+    }
+
+    /// Returns the paths of the images in the next batch.
+    async fn waiting_images(&self) -> Result<Vec<PathBuf>> {
+        fs::create_dir_all(&self.waiting).await?;
+        let mut entries = fs::read_dir(&self.waiting).await?;
+        let mut paths = Vec::new();
+        while let (true, Some(entry)) = (paths.len() < BATCH, entries.next_entry().await?) {
+            if entry.path().extension().is_some_and(|extension| extension == "dcm") {
+                paths.push(entry.path());
+            }
+        }
+        Ok(paths)
+    }
+}
