@@ -17,7 +17,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let storage = Storage::new(setting("STORAGE_URL")?.parse()?, credential)?;
 
     let (api, worker) = hospital(Services { fhir, dicom, storage }, Settings::new(setting("FOLDER")?.into()));
-    tokio::spawn(worker.run());
+    tokio::spawn(async move { worker.run().await });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
     Ok(axum::serve(listener, api).await?)
 }

@@ -50,7 +50,7 @@ pub struct WorkerStatus {
 
 impl Worker {
     /// Works until the future is dropped.
-    pub async fn run(self) {
+    pub async fn run(&self) {
         loop {
             let wait = match self.run_once().await {
                 Ok(()) => self.interval,

@@ -5,7 +5,6 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use azure_healthcare_auth_testing::{FakeServer, FakeService, Fault, RequestFilter};
 use serde_json::{Value, json};
-use tokio::task::yield_now;
 
 use crate::support::{Hospital, Reply};
 
@@ -26,9 +25,7 @@ impl Hospital {
 
     /// Waits until an export in progress reports this time until the next poll.
     async fn until_next_poll(&self, path: &str, seconds: &str) {
-        while self.get(path).await.retry_after.as_deref() != Some(seconds) {
-            yield_now().await;
-        }
+        self.until(path, |reply| reply.retry_after.as_deref() == Some(seconds)).await;
     }
 }
 

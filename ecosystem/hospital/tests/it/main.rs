@@ -1,6 +1,8 @@
 //! Tests of the service against the fake FHIR and DICOM services.
 
+mod archive;
 mod denials;
 mod exports;
+mod logs;
 mod patients;
 mod support;

@@ -13,6 +13,7 @@ use azure_healthcare_auth_testing::{FakeClock, FakeServer, FakeServerBuilder, Re
 use hospital::{Services, Settings, Storage, Worker, hospital};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::{task::yield_now, time::timeout};
 use tower::ServiceExt;
 
 /// The service waits for changes for this time.
@@ -46,6 +47,9 @@ impl Hospital {
     pub async fn with(fake: FakeServerBuilder) -> Self {
         let clock = FakeClock::new();
         let now = clock.clone();
+        let fake = fake.fallback(|_, request| {
+            (request.method() == "GET").then(|| axum::http::Response::new(bytes::Bytes::from("content")))
+        });
         let fake = fake.changes(0).clock(move || now.now()).start().await;
         let folder = TempDir::new().unwrap();
         let (api, worker) = start(&fake, fake.credential(), &clock, folder.path());
@@ -85,6 +89,18 @@ impl Hospital {
         let text = || Value::String(String::from_utf8(body.to_vec()).unwrap());
         let body = serde_json::from_slice(&body).unwrap_or_else(|_| text());
         Reply { status, retry_after, location, body }
+    }
+
+    /// Sends a request to the service until it responds as expected.
+    pub async fn until(&self, path: &str, expected: impl Fn(&Reply) -> bool) {
+        let responded = async {
+            while !expected(&self.get(path).await) {
+                yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(60), responded)
+            .await
+            .unwrap_or_else(|_| panic!("{path} does not change"));
     }
 
     /// Returns the method and the path of the requests that the fakes received, and the status of the responses.

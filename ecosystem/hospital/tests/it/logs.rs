@@ -1,0 +1,69 @@
+//! The log contains no patient data and no token.
+
+use std::{
+    io::{Result, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::http::StatusCode;
+use azure_healthcare_auth_testing::{FakeServer, FakeService, Fault, RequestFilter};
+use serde_json::{Value, json};
+use tracing::Level;
+
+use crate::support::Hospital;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn log_explains_failures_without_patient_data_and_tokens() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(Level::TRACE).with_writer(move || writer.clone());
+    // All tasks of this test run on this thread.
+    let _guard = tracing::subscriber::set_default(subscriber.finish());
+
+    let hospital = Hospital::with(FakeServer::builder().patients(1)).await;
+    let admission = json!({ "recordNumber": "R4711", "family": "Lovelace", "given": ["Ada"] });
+    let address = json!({ "line": ["1 Main Street"], "city": "Springfield", "postalCode": "98765" });
+    hospital.send("POST /patients", admission.clone()).await;
+    hospital.send("PUT /patients/example-0001/address", address.clone()).await;
+    hospital.send("PUT /patients/example-0001/address", json!({ "city": 98765 })).await;
+    for fault in [
+        Fault::MissingRole,
+        Fault::TruncatedBody,
+        Fault::Throttled(Duration::from_secs(60)),
+        Fault::Status(StatusCode::IM_A_TEAPOT),
+    ] {
+        hospital.fake.inject_fault(RequestFilter::next(4).service(FakeService::Fhir), fault);
+        hospital.send("POST /patients", admission.clone()).await;
+        hospital.send("PUT /patients/example-0001/address", address.clone()).await;
+        hospital.get("/patients").await;
+        hospital.fake.clear_faults();
+    }
+    hospital.fake.inject_fault(RequestFilter::next(1).service(FakeService::Storage), Fault::MissingRole);
+    let export = hospital.send("POST /exports", Value::Null).await.location.unwrap();
+    hospital.send_with(&format!("GET {export}"), ("prefer", "wait=60"), "").await;
+    hospital.fake.inject_fault(1, Fault::MissingRole);
+    hospital.worker.run_once().await.unwrap_err();
+
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for expected in ["403 from the FHIR service", "403 from the DICOM service", "418", "the export failed"] {
+        assert!(log.contains(expected), "{expected}: {log}");
+    }
+    for secret in ["R4711", "Lovelace", "Ada", "example-0001", "Springfield", "98765", "Bearer", "eyJ"] {
+        assert!(!log.contains(secret), "{secret}: {log}");
+    }
+}
