@@ -3,6 +3,5 @@
 mod archive;
 mod denials;
 mod exports;
-mod logs;
 mod patients;
 mod support;
