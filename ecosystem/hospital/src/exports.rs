@@ -50,17 +50,11 @@ pub enum Status {
         next_poll: Duration,
     },
     Complete {
-        files: Vec<ExportedFile>,
+        files: Vec<String>,
     },
     /// The log has the reason.
     Failed,
     Cancelled,
-}
-
-#[derive(Clone, Serialize)]
-pub struct ExportedFile {
-    name: String,
-    bytes: u64,
 }
 
 #[derive(Deserialize)]
@@ -135,7 +129,7 @@ impl Exports {
         operation: &Operation,
         status: &watch::Sender<Status>,
         folder: &Path,
-    ) -> Result<Vec<ExportedFile>> {
+    ) -> Result<Vec<String>> {
         let manifest: Manifest = loop {
             match operation.poll().await? {
                 Poll::Complete(response) => break response.json()?,
@@ -153,8 +147,8 @@ impl Exports {
                 return Err(Failure::Unexpected("the type of an exported file is not a resource type"));
             }
             let name = format!("{resource_type}-{index}.ndjson");
-            let bytes = self.storage.download(url, &folder.join(&name)).await?;
-            files.push(ExportedFile { name, bytes });
+            self.storage.download(url, &folder.join(&name)).await?;
+            files.push(name);
         }
         Ok(files)
     }

@@ -23,9 +23,6 @@ pub enum Failure {
     /// A request to the FHIR or DICOM service failed.
     #[error(transparent)]
     Service(#[from] Error),
-    /// The credential failed for the storage. Its own message may contain a part of its configuration.
-    #[error("no token for the storage could be fetched")]
-    Credential,
     /// A service sent something that this service does not understand.
     #[error("{0}")]
     Unexpected(&'static str),
@@ -40,14 +37,9 @@ impl Failure {
     /// Returns the time after which a retry may succeed, or `None` if someone has to fix the cause.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        let default = Duration::from_secs(5);
-        match self {
-            Self::Service(error) if error.is_transient() || error.kind() == ErrorKind::Credential => {
-                Some(error.retry_after().unwrap_or(default))
-            }
-            Self::Credential => Some(default),
-            _ => None,
-        }
+        let Self::Service(error) = self else { return None };
+        let is_temporary = error.is_transient() || error.kind() == ErrorKind::Credential;
+        is_temporary.then(|| error.retry_after().unwrap_or(Duration::from_secs(5)))
     }
 }
 
@@ -71,7 +63,7 @@ impl IntoResponse for Failure {
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::Service(_) | Self::Credential | Self::Unexpected(_) => StatusCode::BAD_GATEWAY,
+            Self::Service(_) | Self::Unexpected(_) => StatusCode::BAD_GATEWAY,
             Self::Folder(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if !status.is_server_error() {

@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use azure_healthcare_auth::{FhirAudience, HealthcareClient};
 use serde::{Deserialize, Serialize};
 use serde_json::{
-    json,
+    Value, json,
     value::{RawValue, to_raw_value},
 };
 use tokio::sync::Mutex;
@@ -50,14 +50,7 @@ pub struct Address {
 pub struct Patient {
     id: String,
     #[serde(default)]
-    name: Vec<Name>,
-}
-
-#[derive(Deserialize, Serialize)]
-struct Name {
-    family: Option<String>,
-    #[serde(default)]
-    given: Vec<String>,
+    name: Value,
 }
 
 /// The result of an admission.

@@ -29,13 +29,15 @@ impl Storage {
         Ok(Self { http, credential, endpoint })
     }
 
-    /// Downloads a file of this account, and returns its length.
-    pub async fn download(&self, url: &str, path: &Path) -> Result<u64> {
+    /// Downloads a file of this account.
+    pub async fn download(&self, url: &str, path: &Path) -> Result<()> {
         let url = Url::parse(url).map_err(|_| Failure::Unexpected("the URL of a file is invalid"))?;
         if url.origin() != self.endpoint.origin() {
             return Err(Failure::Unexpected("a file is not in the storage account of this service"));
         }
-        let token = self.credential.get_token(&[SCOPE], None).await.map_err(|_| Failure::Credential)?;
+        // The error of a credential may contain a part of its configuration.
+        let no_token = |_| Failure::Unexpected("the credential returned no token for the storage");
+        let token = self.credential.get_token(&[SCOPE], None).await.map_err(no_token)?;
         let request = self.http.get(url).bearer_auth(token.token.secret()).header(VERSION.0, VERSION.1);
         let broken = |_| Failure::Unexpected("a file could not be downloaded");
         let mut response = request.send().await.map_err(broken)?;
@@ -44,12 +46,9 @@ impl Storage {
             return Err(Failure::Unexpected("the storage rejected a download"));
         }
         let mut file = File::create(path).await?;
-        let mut length = 0;
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
-            length += chunk.len() as u64;
             file.write_all(&chunk).await?;
         }
-        file.sync_all().await?;
-        Ok(length)
+        Ok(file.sync_all().await?)
     }
 }

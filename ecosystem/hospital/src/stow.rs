@@ -3,38 +3,16 @@
 use axum::http::StatusCode;
 use azure_healthcare_auth::{DicomAudience, HealthcareClient};
 use bytes::Bytes;
-use serde::Deserialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::failure::{Failure, Result};
 
+/// The sequence of the instances that were not stored, in the DICOM JSON model.
+const FAILED_SOP_SEQUENCE: &str = "00081198";
+const FAILURE_REASON: &str = "00081197";
 /// The reason for an instance that the service has already.
 const ALREADY_STORED: u16 = 45070;
-
-/// The response, in the DICOM JSON model.
-#[derive(Deserialize)]
-struct StoreResponse {
-    #[serde(rename = "00081198", default)]
-    failed: Attribute<FailedInstance>,
-}
-
-#[derive(Deserialize)]
-struct FailedInstance {
-    #[serde(rename = "00081197", default)]
-    reason: Attribute<u16>,
-}
-
-#[derive(Deserialize)]
-struct Attribute<T> {
-    #[serde(rename = "Value", default = "Vec::new")]
-    value: Vec<T>,
-}
-
-impl<T> Default for Attribute<T> {
-    fn default() -> Self {
-        Self { value: Vec::new() }
-    }
-}
 
 /// Stores files with one request, and returns how many of them the service rejected.
 ///
@@ -45,20 +23,21 @@ pub async fn store(dicom: &HealthcareClient<DicomAudience>, files: &[Bytes]) -> 
     let body = multipart(&boundary, files);
     let response = dicom.post("studies").header("content-type", content_type).body(body).send().await?;
     match response.status() {
-        // All were stored, some with a warning.
         StatusCode::OK => Ok(0),
-        // Some were stored with a warning or not at all, or none was stored.
+        // Some files failed or have warnings, or all failed.
         StatusCode::ACCEPTED | StatusCode::CONFLICT => {
-            let response: StoreResponse = serde_json::from_slice(response.bytes())
-                .map_err(|_| Failure::Unexpected("the DICOM service sent an invalid store response"))?;
-            let failed = response.failed.value.iter();
-            Ok(failed.filter(|instance| instance.reason.value != [ALREADY_STORED]).count())
+            let body: Value = serde_json::from_slice(response.bytes()).unwrap_or_default();
+            let failed = body[FAILED_SOP_SEQUENCE]["Value"].as_array().map_or(&[][..], Vec::as_slice);
+            if failed.is_empty() && response.status() == StatusCode::CONFLICT {
+                return Err(Failure::Unexpected("the DICOM service did not explain a conflict"));
+            }
+            Ok(failed.iter().filter(|file| file[FAILURE_REASON]["Value"][0] != ALREADY_STORED).count())
         }
         StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE => Ok(files.len()),
-        _ => Err(response.error_for_status().err().map_or(
-            Failure::Unexpected("the DICOM service sent an unknown status for a store request"),
-            Failure::from,
-        )),
+        _ => {
+            response.error_for_status()?;
+            Err(Failure::Unexpected("the DICOM service sent an unknown status for a store request"))
+        }
     }
 }
 
