@@ -56,9 +56,9 @@ async fn list(State(api): State<Api>) -> Result<Json<Vec<Patient>>> {
 }
 
 async fn admit(State(api): State<Api>, admission: Received<Admission>) -> Result<Response> {
-    let admitted = api.patients.admit(&admission?.0).await?;
-    let status = if admitted.created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(admitted.patient)).into_response())
+    let (patient, is_new) = api.patients.admit(&admission?.0).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(patient)).into_response())
 }
 
 async fn change_address(

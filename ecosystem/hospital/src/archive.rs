@@ -35,9 +35,7 @@ impl Archive {
 
     pub async fn store_cursor(&self, cursor: &Cursor) -> Result<()> {
         let text = serde_json::to_vec(cursor).map_err(std::io::Error::from)?;
-        let mut file = PartialFile::create(&self.cursor_path()).await?;
-        file.content.write_all(&text).await?;
-        Ok(file.complete().await?)
+        Ok(PartialFile::write(&self.cursor_path(), &text).await?)
     }
 
     /// Stores an instance while it is received. Replaces an earlier version.

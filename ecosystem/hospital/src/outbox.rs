@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use azure_healthcare_auth::{DicomAudience, HealthcareClient};
 use bytes::Bytes;
-use tokio::{fs, io::AsyncWriteExt};
+use tokio::fs;
 use uuid::Uuid;
 
 use crate::{failure::Result, partial_file::PartialFile, stow};
@@ -32,9 +32,7 @@ impl Outbox {
 
     pub async fn add(&self, image: &[u8]) -> Result<()> {
         let name = format!("{}.dcm", Uuid::new_v4());
-        let mut file = PartialFile::create(&self.waiting.join(name)).await?;
-        file.content.write_all(image).await?;
-        Ok(file.complete().await?)
+        Ok(PartialFile::write(&self.waiting.join(name), image).await?)
     }
 
     /// Uploads some images, or returns `None` if there are none.

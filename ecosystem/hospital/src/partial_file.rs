@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tokio::fs::{self, File};
+use tokio::{
+    fs::{self, File},
+    io::AsyncWriteExt,
+};
 
 /// A file that gets its name once it is complete.
 pub struct PartialFile {
@@ -27,5 +30,12 @@ impl PartialFile {
     pub async fn complete(self) -> Result<()> {
         self.content.sync_all().await?;
         fs::rename(self.path.with_extension("part"), &self.path).await
+    }
+
+    /// Writes a complete file.
+    pub async fn write(path: &Path, content: &[u8]) -> Result<()> {
+        let mut file = Self::create(path).await?;
+        file.content.write_all(content).await?;
+        file.complete().await
     }
 }

@@ -53,13 +53,6 @@ pub struct Patient {
     name: Value,
 }
 
-/// The result of an admission.
-pub struct Admitted {
-    pub patient: Patient,
-    /// `false` if the Patient existed before.
-    pub created: bool,
-}
-
 impl Patients {
     pub fn new(fhir: HealthcareClient<FhirAudience>) -> Self {
         Self { fhir, admitting: Arc::default() }
@@ -75,8 +68,8 @@ impl Patients {
         Ok(patients)
     }
 
-    /// Creates a Patient unless there is one with the same record number.
-    pub async fn admit(&self, admission: &Admission) -> Result<Admitted> {
+    /// Returns the Patient with this record number, and `true` if it did not exist before.
+    pub async fn admit(&self, admission: &Admission) -> Result<(Patient, bool)> {
         let Admission { record_number, family, given, birth_date } = admission;
         let is_valid = record_number.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !is_valid || !(1..=20).contains(&record_number.len()) {
@@ -103,7 +96,7 @@ impl Patients {
             StatusCode::PRECONDITION_FAILED => {
                 Err(Failure::Conflict("several Patients have this record number"))
             }
-            status => Ok(Admitted { patient: response.json()?, created: status == StatusCode::CREATED }),
+            status => Ok((response.json()?, status == StatusCode::CREATED)),
         }
     }
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use azure_healthcare_auth_testing::{FakeServer, FakeService, Fault, RequestFilter};
+use hospital::Storage;
 use serde_json::{Value, json};
 
-use crate::support::{Hospital, Reply};
+use crate::support::{Hospital, Reply, services};
 
 const POLL: &str = "GET /_operations/";
 
@@ -114,6 +115,19 @@ async fn export_with_a_missing_file_or_role_fails() {
         let path = hospital.start_export().await;
         assert_eq!(hospital.ended_export(&path).await.body, json!({ "status": "failed" }));
     }
+}
+
+#[tokio::test]
+async fn files_outside_the_storage_account_are_not_requested() {
+    let mut hospital = Hospital::with(FakeServer::builder().patients(1)).await;
+    let credential = hospital.fake.credential();
+    let mut services = services(&hospital.fake, credential.clone(), &hospital.clock);
+    services.storage =
+        Storage::new("https://other.blob.core.windows.net".parse().unwrap(), credential).unwrap();
+    hospital.restart_with(services);
+    let path = hospital.start_export().await;
+    assert_eq!(hospital.ended_export(&path).await.body, json!({ "status": "failed" }));
+    assert_eq!(hospital.fake.storage_requests_with_token(), 0);
 }
 
 #[tokio::test]

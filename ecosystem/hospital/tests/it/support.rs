@@ -52,7 +52,7 @@ impl Hospital {
         });
         let fake = fake.changes(0).clock(move || now.now()).start().await;
         let folder = TempDir::new().unwrap();
-        let (api, worker) = start(&fake, fake.credential(), &clock, folder.path());
+        let (api, worker) = hospital(services(&fake, fake.credential(), &clock), settings(folder.path()));
         Self { fake, clock, api, worker, folder }
     }
 
@@ -62,7 +62,11 @@ impl Hospital {
     }
 
     pub fn restart_as(&mut self, credential: Arc<dyn TokenCredential>) {
-        (self.api, self.worker) = start(&self.fake, credential, &self.clock, self.folder.path());
+        self.restart_with(services(&self.fake, credential, &self.clock));
+    }
+
+    pub fn restart_with(&mut self, services: Services) {
+        (self.api, self.worker) = hospital(services, settings(self.folder.path()));
     }
 
     pub fn folder(&self) -> &Path {
@@ -115,19 +119,16 @@ impl Hospital {
     }
 }
 
-/// Starts the service as `main` does.
-fn start(
-    fake: &FakeServer,
-    credential: Arc<dyn TokenCredential>,
-    clock: &FakeClock,
-    folder: &Path,
-) -> (Router, Worker) {
+/// Returns the clients of the service, as `main` creates them.
+pub fn services(fake: &FakeServer, credential: Arc<dyn TokenCredential>, clock: &FakeClock) -> Services {
     let now = clock.clone();
     let auth = Authenticator::builder(fake.fhir(), credential.clone()).clock(move || now.now()).build();
     let fhir = HealthcareClient::from(auth);
     let dicom = fhir.for_audience(fake.dicom(DicomVersion::V2)).unwrap();
     let storage = Storage::new(fake.storage_origin().parse().unwrap(), credential).unwrap();
-    let settings =
-        Settings { folder: folder.to_owned(), interval: Duration::ZERO, settle: SETTLE, page_size: 2 };
-    hospital(Services { fhir, dicom, storage }, settings)
+    Services { fhir, dicom, storage }
+}
+
+fn settings(folder: &Path) -> Settings {
+    Settings { folder: folder.to_owned(), interval: Duration::ZERO, settle: SETTLE, page_size: 2 }
 }
