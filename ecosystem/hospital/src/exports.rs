@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     fs,
     sync::watch,
-    task::AbortHandle,
     time::{sleep, timeout},
 };
 use uuid::Uuid;
@@ -37,8 +36,7 @@ pub struct Exports {
 #[derive(Clone)]
 struct Job {
     operation: Arc<Operation>,
-    status: watch::Sender<Status>,
-    task: AbortHandle,
+    status: watch::Receiver<Status>,
 }
 
 #[derive(Clone, Serialize)]
@@ -83,44 +81,36 @@ impl Exports {
     pub async fn start(&self) -> Result<Uuid> {
         let operation = Arc::new(Operation::start(&self.fhir, "$export").await?);
         let id = Uuid::new_v4();
-        let status = watch::Sender::new(Status::InProgress { next_poll: Duration::ZERO });
-        let task = {
-            let (this, operation, status) = (self.clone(), operation.clone(), status.clone());
-            tokio::spawn(async move {
-                let folder = this.folder.join(id.to_string());
-                status.send_replace(match this.collect(&operation, &status, &folder).await {
-                    Ok(files) => Status::Complete { files },
-                    // It was cancelled, here or by someone else.
-                    Err(Failure::NotFound(_)) => Status::Cancelled,
-                    Err(error) => {
-                        tracing::error!(%error, "the export failed");
-                        Status::Failed
-                    }
-                });
-            })
-        };
-        self.jobs().insert(id, Job { operation, status, task: task.abort_handle() });
+        let (status, receiver) = watch::channel(Status::InProgress { next_poll: Duration::ZERO });
+        self.jobs().insert(id, Job { operation: operation.clone(), status: receiver });
+        let this = self.clone();
+        tokio::spawn(async move {
+            let folder = this.folder.join(id.to_string());
+            status.send_replace(match this.collect(&operation, &status, &folder).await {
+                Ok(files) => Status::Complete { files },
+                // It was cancelled, here or by someone else.
+                Err(Failure::NotFound(_)) => Status::Cancelled,
+                Err(error) => {
+                    tracing::error!(%error, "the export failed");
+                    Status::Failed
+                }
+            });
+        });
         Ok(id)
     }
 
     /// Returns the status of an export once it has ended, or at the latest after `wait`.
     pub async fn status(&self, id: Uuid, wait: Duration) -> Result<Status> {
-        let mut status = self.job(id)?.status.subscribe();
+        let mut status = self.job(id)?.status;
         let ended = status.wait_for(|status| !matches!(status, Status::InProgress { .. }));
         // Both errors mean that the export has not ended yet.
         drop(timeout(wait, ended).await);
         Ok(status.borrow().clone())
     }
 
-    /// Cancels an export. The status of one that has ended does not change.
+    /// Cancels an export. Its status changes with the next poll, unless it has ended before.
     pub async fn cancel(&self, id: Uuid) -> Result<()> {
-        let job = self.job(id)?;
-        if matches!(*job.status.borrow(), Status::InProgress { .. }) {
-            job.operation.cancel().await?;
-            job.task.abort();
-            job.status.send_replace(Status::Cancelled);
-        }
-        Ok(())
+        self.job(id)?.operation.cancel().await
     }
 
     /// Waits for the end of the operation and downloads its files.

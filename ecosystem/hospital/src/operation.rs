@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
-use azure_healthcare_auth::{Error, FhirAudience, HealthcareClient, Response};
+use azure_healthcare_auth::{FhirAudience, HealthcareClient, Response};
 
 use crate::failure::{Failure, Result};
 
@@ -50,8 +50,12 @@ impl Operation {
         }
     }
 
-    /// Cancels the operation.
-    pub async fn cancel(&self) -> Result<(), Error> {
-        self.fhir.delete(&self.url).send().await?.error_for_status().map(drop)
+    /// Cancels the operation, or does nothing if the service does not know it any more.
+    pub async fn cancel(&self) -> Result<()> {
+        let response = self.fhir.delete(&self.url).send().await?;
+        if response.status() != StatusCode::NOT_FOUND {
+            response.error_for_status()?;
+        }
+        Ok(())
     }
 }

@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use crate::{failure::Result, partial_file::PartialFile, stow};
 
-/// The number of images in one request.
-const BATCH: usize = 10;
+/// No image is added to a request that has this number of images or bytes.
+const MAX_IMAGES: usize = 20;
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 #[derive(Clone)]
 pub struct Outbox {
@@ -37,7 +38,7 @@ impl Outbox {
 
     /// Uploads some images, or returns `None` if there are none.
     pub async fn upload_batch(&self, dicom: &HealthcareClient<DicomAudience>) -> Result<Option<Uploaded>> {
-        let paths = self.waiting_images().await?;
+        let paths = self.next_batch().await?;
         if paths.is_empty() {
             return Ok(None);
         }
@@ -62,12 +63,14 @@ impl Outbox {
     }
 
     /// Returns the paths of the images in the next batch.
-    async fn waiting_images(&self) -> Result<Vec<PathBuf>> {
+    async fn next_batch(&self) -> Result<Vec<PathBuf>> {
         fs::create_dir_all(&self.waiting).await?;
         let mut entries = fs::read_dir(&self.waiting).await?;
-        let mut paths = Vec::new();
-        while let (true, Some(entry)) = (paths.len() < BATCH, entries.next_entry().await?) {
+        let (mut paths, mut bytes) = (Vec::new(), 0);
+        while paths.len() < MAX_IMAGES && bytes < MAX_BYTES {
+            let Some(entry) = entries.next_entry().await? else { break };
             if entry.path().extension().is_some_and(|extension| extension == "dcm") {
+                bytes += entry.metadata().await?.len();
                 paths.push(entry.path());
             }
         }
