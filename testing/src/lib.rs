@@ -61,7 +61,6 @@ mod fault;
 mod fhir;
 #[cfg(feature = "wiremock")]
 mod matchers;
-mod response;
 mod seed;
 mod server;
 mod service;
@@ -70,6 +69,7 @@ mod token;
 
 pub use clock::FakeClock;
 pub use credentials::{FakeCredential, ScriptedCredential};
+pub use dicom::{ChangeTiming, FakeChange};
 pub use fault::{Fault, RequestFilter};
 #[cfg(feature = "wiremock")]
 #[cfg_attr(docsrs, doc(cfg(feature = "wiremock")))]

@@ -1,201 +1,293 @@
 //! [`Feed`]: the change feed of the fake DICOM service.
+//!
+//! The real server assigns the timestamp of a change when its transaction starts and its sequence number when it is
+//! inserted, and shows both once the transaction is committed (`dicom-server UpdateInstanceStatusV54.sql`,
+//! `ChangeFeed.sql`). A change can therefore become visible after one with a higher sequence number or timestamp.
 
-use azure_core::time::{OffsetDateTime, to_rfc3339};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, SystemTime},
+};
+
+use azure_core::time::OffsetDateTime;
 use serde_json::{Value, json};
 
-use crate::seed::Instance;
+use super::change::{Action, ChangeTiming, FakeChange};
 
-/// The number of changes before a gap in the sequence numbers.
+/// The number of synthetic changes before a gap in the sequence numbers.
 ///
 /// The gap is longer than a default page of `v1`, so one page is empty.
-const BEFORE_GAP: usize = 12;
-const GAP: usize = 20;
+const BEFORE_GAP: u64 = 12;
+const GAP: u64 = 20;
 
-/// The time of the first change, 2024-01-01T08:00:00Z, in seconds since the Unix epoch.
-const FIRST: i64 = 1_704_096_000;
-/// The number of seconds between two changes.
-const INTERVAL: i64 = 60;
+/// The time of the first synthetic change, 2024-01-01T08:00:00Z, in seconds since the Unix epoch.
+const FIRST: u64 = 1_704_096_000;
+/// The number of seconds between two synthetic changes.
+const INTERVAL: u64 = 60;
 
-/// The change feed, ordered by sequence number and by time.
-///
-/// Every tenth change from the 8th on updates the instance that was created 4 changes earlier. Every tenth change
-/// from the 10th on deletes the one that was created 5 changes earlier. All others create an instance. The instances
-/// of a test are created last.
+/// The number of nanoseconds in a tick, the unit of the server's timestamps (`DATETIMEOFFSET(7)`).
+const TICK: u32 = 100;
+
+/// All changes, ordered by sequence number.
+#[derive(Debug, Default)]
 pub(crate) struct Feed {
-    changes: usize,
-    seeded: Vec<Instance>,
+    changes: Vec<Recorded>,
+    /// The sequence number of the last change, or of the end of a gap after it.
+    last_sequence: u64,
+    /// The timings of the next changes.
+    timings: VecDeque<ChangeTiming>,
+}
+
+/// A change in the feed.
+#[derive(Debug)]
+struct Recorded {
+    sequence: u64,
+    timestamp: SystemTime,
+    /// The time from which on the change is visible, or `None` if it never is.
+    visible_from: Option<SystemTime>,
+    change: FakeChange,
+}
+
+/// What a change is about.
+type Key<'a> = (&'a str, &'a [String; 3]);
+
+/// A visible change, together with the state of its instance.
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'a> {
+    recorded: &'a Recorded,
+    /// The last visible change of the same instance.
+    last: &'a Recorded,
 }
 
 impl Feed {
-    pub(crate) fn new(changes: usize, seeded: Vec<Instance>) -> Self {
-        Self { changes, seeded }
+    /// Adds a change that is made at `now`.
+    pub(crate) fn record(&mut self, now: SystemTime, change: FakeChange) {
+        let timing = self.timings.pop_front().unwrap_or_default();
+        let timestamp = now.checked_sub(timing.started_before).unwrap_or(SystemTime::UNIX_EPOCH);
+        let visible_from = now.checked_add(timing.visible_after);
+        self.last_sequence = self.last_sequence.saturating_add(timing.skip_sequences);
+        self.push(timestamp, visible_from, change);
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.changes + self.seeded.len()
+    /// Adds a synthetic change: they are a minute apart, and after the twelfth the sequence numbers skip 20.
+    pub(crate) fn record_synthetic(&mut self, change: FakeChange) {
+        let index = u64::try_from(self.changes.len()).unwrap_or(u64::MAX);
+        if index == BEFORE_GAP {
+            self.last_sequence += GAP;
+        }
+        let time = Duration::from_secs(FIRST.saturating_add(index.saturating_mul(INTERVAL)));
+        self.push(SystemTime::UNIX_EPOCH + time, Some(SystemTime::UNIX_EPOCH), change);
     }
 
-    /// Returns the metadata of the instance with these study, series and instance UIDs after its last change.
-    pub(crate) fn metadata(&self, [study, series, sop]: [&str; 3]) -> Option<Value> {
-        let mut entries = (0..self.len()).rev().map(|index| self.entry(index, true));
-        let mut last = entries.find(|entry| {
-            entry["studyInstanceUid"] == study
-                && entry["seriesInstanceUid"] == series
-                && entry["sopInstanceUid"] == sop
-        })?;
-        Some(last.get_mut("metadata")?.take())
+    fn push(&mut self, timestamp: SystemTime, visible_from: Option<SystemTime>, change: FakeChange) {
+        self.last_sequence = self.last_sequence.saturating_add(1);
+        let timestamp = round_down(timestamp);
+        self.changes.push(Recorded { sequence: self.last_sequence, timestamp, visible_from, change });
     }
 
-    /// Returns the entry at `index`, which must be less than [`len`](Self::len).
-    pub(crate) fn entry(&self, index: usize, metadata: bool) -> Value {
-        let seeded = index.checked_sub(self.changes).and_then(|index| self.seeded.get(index));
-        let (action, state, instance) = match seeded {
-            Some(instance) => ("Create", "Current", instance.clone()),
-            None => self.synthetic(index),
-        };
-        let [study, series, sop] = instance.uids;
+    /// Sets the timing of the next change, or of one after it if a timing is set already.
+    pub(crate) fn set_next_timing(&mut self, timing: ChangeTiming) {
+        self.timings.push_back(timing);
+    }
+
+    /// Returns the changes that are visible at `now`, ordered by sequence number.
+    pub(super) fn visible(&self, now: SystemTime) -> Vec<Entry<'_>> {
+        let visible = || self.changes.iter().filter(|change| change.is_visible(now));
+        let last: HashMap<Key<'_>, &Recorded> =
+            visible().map(|recorded| (recorded.key(), recorded)).collect();
+        let entry = |recorded: &'_ Recorded| last.get(&recorded.key()).copied();
+        visible().filter_map(|recorded| Some(Entry { recorded, last: entry(recorded)? })).collect()
+    }
+}
+
+impl Recorded {
+    fn is_visible(&self, now: SystemTime) -> bool {
+        self.visible_from.is_some_and(|from| from <= now)
+    }
+
+    fn key(&self) -> Key<'_> {
+        (&self.change.partition, &self.change.uids)
+    }
+}
+
+impl Entry<'_> {
+    pub(super) fn sequence(&self) -> u64 {
+        self.recorded.sequence
+    }
+
+    pub(super) fn timestamp(&self) -> SystemTime {
+        self.recorded.timestamp
+    }
+
+    /// Returns the entry as the server sends it. The metadata are those of the instance's current version.
+    pub(super) fn to_json(self, metadata: bool) -> Value {
+        let FakeChange { action, partition, uids: [study, series, sop], .. } = &self.recorded.change;
         let mut entry = json!({
-            "sequence": sequence(index),
-            "partitionName": "Microsoft.Default",
+            "sequence": self.recorded.sequence,
+            "partitionName": partition,
             "studyInstanceUid": study,
             "seriesInstanceUid": series,
             "sopInstanceUid": sop,
-            "action": action,
-            "timestamp": timestamp(index),
-            "state": state,
+            // The capitalization is that of the server (`ChangeFeedEntry.cs`). The documentation uses lower case.
+            "action": action.name(),
+            "timestamp": timestamp(self.recorded.timestamp),
+            "state": self.state(),
         });
-        // A deleted instance has no metadata.
-        if let (true, Some(entry)) = (metadata && state != "Deleted", entry.as_object_mut()) {
-            entry.insert("metadata".to_owned(), instance.metadata);
+        if let (true, Some(metadata), Some(entry)) =
+            (metadata, &self.last.change.metadata, entry.as_object_mut())
+        {
+            entry.insert("metadata".to_owned(), metadata.clone());
         }
         entry
     }
 
-    /// Returns the action, the state and the instance of a synthetic change.
-    fn synthetic(&self, index: usize) -> (&'static str, &'static str, Instance) {
-        // The capitalization is that of the server. The documentation uses lower case.
-        let (action, instance) = match index % 10 {
-            7 => ("Update", index - 4),
-            9 => ("Delete", index - 5),
-            _ => ("Create", index),
-        };
-        let state = match index % 10 {
-            3 if index + 4 < self.changes => "Replaced",
-            4 if index + 5 < self.changes => "Deleted",
-            9 => "Deleted",
-            _ => "Current",
-        };
-        (action, state, Instance { uids: uids(instance), metadata: instance_metadata(instance) })
+    /// Returns the state of the instance compared with that of this change (`ChangeFeed.sql`).
+    fn state(&self) -> &'static str {
+        if self.last.change.action == Action::Delete {
+            "Deleted"
+        } else if self.last.sequence == self.recorded.sequence {
+            "Current"
+        } else {
+            "Replaced"
+        }
     }
 }
 
-/// Returns the sequence number of the change at `index`.
-pub(crate) fn sequence(index: usize) -> usize {
-    if index < BEFORE_GAP { index + 1 } else { index + 1 + GAP }
+/// Rounds a time down to a tick of the server.
+fn round_down(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    SystemTime::UNIX_EPOCH + Duration::new(since.as_secs(), since.subsec_nanos() / TICK * TICK)
 }
 
-/// Returns the time of the change at `index`, in seconds since the Unix epoch.
-pub(crate) fn seconds(index: usize) -> i64 {
-    i64::try_from(index).unwrap_or(i64::MAX).saturating_mul(INTERVAL).saturating_add(FIRST)
-}
-
-/// Returns the time of the change at `index`, with `+00:00` as .NET writes it.
+/// Formats a time as .NET does: with up to seven decimals and `+00:00`.
 ///
 /// A client that sends the value back in a query must encode the `+`.
-fn timestamp(index: usize) -> String {
-    let time = OffsetDateTime::from_unix_timestamp(seconds(index)).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    to_rfc3339(&time).replace('Z', "+00:00")
-}
-
-/// Returns the study, series and instance UIDs. A series has three instances, and a study two series.
-fn uids(instance: usize) -> [String; 3] {
-    [(1, instance / 6), (2, instance / 3), (3, instance)]
-        .map(|(level, number)| format!("2.25.{level}{number:06}"))
-}
-
-fn instance_metadata(instance: usize) -> Value {
-    let [study, series, sop] = uids(instance);
-    let element = |vr: &str, value: Value| json!({"vr": vr, "Value": [value]});
-    json!({
-        "00080018": element("UI", json!(sop)),
-        "00080060": element("CS", json!("OT")),
-        "00100010": element("PN", json!({"Alphabetic": "Testperson^Example"})),
-        "00100020": element("LO", json!(format!("example-{:04}", instance / 6 + 1))),
-        "0020000D": element("UI", json!(study)),
-        "0020000E": element("UI", json!(series)),
-    })
+fn timestamp(time: SystemTime) -> String {
+    let time = OffsetDateTime::from(time);
+    let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
+    let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+    let decimals = format!(".{:07}", time.nanosecond() / TICK);
+    let decimals = decimals.trim_end_matches('0').trim_end_matches('.');
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{decimals}+00:00")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const UIDS: [&str; 3] = ["1.1", "1.2", "1.3"];
+
+    fn at(nanos: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos)
+    }
+
+    /// Returns the sequence number, action and state of all changes that are visible at a time in nanoseconds.
+    fn shown(feed: &Feed, now: u64) -> Vec<(u64, String, String)> {
+        let text = |entry: &Value, name: &str| entry[name].as_str().unwrap().to_owned();
+        let entries = feed.visible(at(now)).into_iter().map(|entry| entry.to_json(true));
+        entries.map(|e| (e["sequence"].as_u64().unwrap(), text(&e, "action"), text(&e, "state"))).collect()
+    }
+
+    fn row(sequence: u64, action: &str, state: &str) -> (u64, String, String) {
+        (sequence, action.to_owned(), state.to_owned())
+    }
+
     #[test]
     fn entry_has_the_keys_of_the_real_service() {
-        let [study, series, sop] = ["2.25.1000000", "2.25.2000000", "2.25.3000000"];
+        let mut feed = Feed::default();
+        feed.record_synthetic(FakeChange::create(UIDS).metadata(&json!({"a": 1})));
         let mut expected = json!({
-            "sequence": 1, "partitionName": "Microsoft.Default", "studyInstanceUid": study,
-            "seriesInstanceUid": series, "sopInstanceUid": sop, "action": "Create",
+            "sequence": 1, "partitionName": "Microsoft.Default", "studyInstanceUid": "1.1",
+            "seriesInstanceUid": "1.2", "sopInstanceUid": "1.3", "action": "Create",
             "timestamp": "2024-01-01T08:00:00+00:00", "state": "Current",
         });
-        assert_eq!(Feed::new(1, Vec::new()).entry(0, false), expected);
-        expected["metadata"] = instance_metadata(0);
-        assert_eq!(Feed::new(1, Vec::new()).entry(0, true), expected);
-        assert_eq!(expected["metadata"]["00080018"], json!({"vr": "UI", "Value": [sop]}));
+        let entry = feed.visible(at(0))[0];
+        assert_eq!(entry.to_json(false), expected);
+        expected["metadata"] = json!({"a": 1});
+        assert_eq!(entry.to_json(true), expected);
     }
 
     #[test]
-    fn state_reflects_later_updates_and_deletions() {
-        let states = |changes| -> Vec<_> {
-            let feed = Feed::new(changes, Vec::new());
-            (0..changes).map(|index| feed.entry(index, true)).collect()
+    fn state_and_metadata_are_those_of_the_current_version() {
+        let mut feed = Feed::default();
+        let metadata = |feed: &Feed| -> Vec<Value> {
+            feed.visible(at(9)).iter().map(|entry| entry.to_json(true)["metadata"].clone()).collect()
         };
-        let early = states(7);
-        assert!(early.iter().all(|entry| entry["state"] == "Current" && entry["action"] == "Create"));
-        let at = |changes: usize, index: usize| states(changes)[index]["state"].clone();
-        assert_eq!([at(7, 3), at(8, 3), at(9, 4), at(10, 4)], ["Current", "Replaced", "Current", "Deleted"]);
-        let late = states(10);
-        for (index, action, state, of) in [
-            (3, "Create", "Replaced", 3),
-            (7, "Update", "Current", 3),
-            (4, "Create", "Deleted", 4),
-            (9, "Delete", "Deleted", 4),
-        ] {
-            let entry = &late[index];
-            assert_eq!((entry["action"].as_str(), entry["state"].as_str()), (Some(action), Some(state)));
-            assert_eq!(entry["sopInstanceUid"], late[of]["sopInstanceUid"]);
-            assert_eq!(entry.get("metadata").is_none(), state == "Deleted");
-        }
+        feed.record(at(1), FakeChange::create(UIDS).metadata(&json!(1)));
+        feed.record(at(2), FakeChange::update(UIDS).metadata(&json!(2)));
+        assert_eq!(shown(&feed, 9), [row(1, "Create", "Replaced"), row(2, "Update", "Current")]);
+        assert_eq!(metadata(&feed), [json!(2), json!(2)]);
+
+        feed.record(at(3), FakeChange::delete(UIDS));
+        let states = ["Deleted"; 3].map(str::to_owned);
+        assert_eq!(shown(&feed, 9).into_iter().map(|row| row.2).collect::<Vec<_>>(), states);
+        assert_eq!(metadata(&feed), [json!(null), json!(null), json!(null)]);
+
+        feed.record(at(4), FakeChange::create(UIDS).metadata(&json!(4)));
+        let states = ["Replaced", "Replaced", "Replaced", "Current"].map(str::to_owned);
+        assert_eq!(shown(&feed, 9).into_iter().map(|row| row.2).collect::<Vec<_>>(), states);
+
+        feed.record(at(5), FakeChange::create(UIDS).partition("other"));
+        assert_eq!(shown(&feed, 9)[3..], [row(4, "Create", "Current"), row(5, "Create", "Current")]);
     }
 
     #[test]
-    fn series_has_three_instances_and_study_has_two_series() {
-        let of = |instance| uids(instance).map(|uid| uid["2.25.".len()..].parse::<u32>().unwrap());
-        assert_eq!((of(2), of(3)), ([1_000_000, 2_000_000, 3_000_002], [1_000_000, 2_000_001, 3_000_003]));
-        assert_eq!((of(5), of(6)), ([1_000_000, 2_000_001, 3_000_005], [1_000_001, 2_000_002, 3_000_006]));
-    }
-
-    #[test]
-    fn added_instances_are_the_last_changes() {
-        let added = Instance { uids: ["1", "2", "3"].map(str::to_owned), metadata: json!({"added": true}) };
-        let feed = Feed::new(10, vec![added]);
-        let entry = feed.entry(10, true);
-        assert_eq!(
-            (feed.len(), &entry["action"], &entry["state"]),
-            (11, &json!("Create"), &json!("Current"))
+    fn change_is_hidden_until_it_is_visible_and_has_no_effect_before() {
+        let mut feed = Feed::default();
+        feed.record(at(1_000), FakeChange::create(UIDS));
+        feed.set_next_timing(
+            ChangeTiming::new()
+                .started_before(Duration::from_nanos(500))
+                .visible_after(Duration::from_nanos(500)),
         );
-        assert_eq!((&entry["sequence"], &entry["metadata"]), (&json!(11), &json!({"added": true})));
-        assert_eq!(feed.metadata(["1", "2", "3"]), Some(json!({"added": true})));
+        feed.record(at(2_000), FakeChange::delete(UIDS));
+        feed.record(at(2_100), FakeChange::create(["2", "3", "4"]));
+
+        let before = [row(1, "Create", "Current"), row(3, "Create", "Current")];
+        assert_eq!(shown(&feed, 2_499), before);
+        let after = [row(1, "Create", "Deleted"), row(2, "Delete", "Deleted"), row(3, "Create", "Current")];
+        assert_eq!(shown(&feed, 2_500), after);
+        let timestamps: Vec<_> = feed.visible(at(9_999)).iter().map(Entry::timestamp).collect();
+        assert_eq!(timestamps, [at(1_000), at(1_500), at(2_100)]);
     }
 
     #[test]
-    fn metadata_is_that_of_the_last_change() {
-        let added = Instance { uids: uids(1), metadata: json!({"added": true}) };
-        let feed = Feed::new(10, vec![added]);
-        let of = |instance| {
-            let [study, series, sop] = uids(instance);
-            feed.metadata([&study, &series, &sop])
-        };
-        assert_eq!((of(3), of(4), of(1)), (Some(instance_metadata(3)), None, Some(json!({"added": true}))));
+    fn timings_apply_to_one_change_each_in_order() {
+        let mut feed = Feed::default();
+        feed.set_next_timing(ChangeTiming::new().skip_sequences(1_200));
+        feed.set_next_timing(ChangeTiming::new().skip_sequences(3));
+        for _ in 0..3 {
+            feed.record(at(0), FakeChange::create(UIDS));
+        }
+        let sequences: Vec<_> = feed.visible(at(0)).iter().map(Entry::sequence).collect();
+        assert_eq!(sequences, [1_201, 1_205, 1_206]);
+        feed.set_next_timing(ChangeTiming::new().skip_sequences(u64::MAX));
+        feed.record(at(0), FakeChange::create(UIDS));
+        assert_eq!(feed.visible(at(0)).last().unwrap().sequence(), u64::MAX);
+        feed.set_next_timing(ChangeTiming::new().visible_after(Duration::MAX));
+        feed.record(at(0), FakeChange::create(UIDS));
+        assert_eq!(feed.visible(at(u64::MAX)).len(), 4);
+    }
+
+    #[test]
+    fn synthetic_changes_have_a_gap_and_are_always_visible() {
+        let mut feed = Feed::default();
+        (0..14).for_each(|_| feed.record_synthetic(FakeChange::create(UIDS)));
+        feed.record(at(0), FakeChange::create(UIDS));
+        let sequences: Vec<_> = feed.visible(at(0)).iter().map(Entry::sequence).collect();
+        assert_eq!(sequences, (1..=12).chain(33..=35).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn timestamps_have_ticks_of_100_nanoseconds() {
+        for (nanos, expected) in [
+            (0, "1970-01-01T00:00:00+00:00"),
+            (199, "1970-01-01T00:00:00.0000001+00:00"),
+            (1_500_000_000, "1970-01-01T00:00:01.5+00:00"),
+            (86_399_999_999_999, "1970-01-01T23:59:59.9999999+00:00"),
+        ] {
+            assert_eq!(timestamp(round_down(at(nanos))), expected);
+        }
+        assert_eq!(round_down(at(199)), round_down(at(100)));
     }
 }

@@ -26,7 +26,7 @@ use crate::service::FakeService;
 ///
 /// // The second update of a Patient fails.
 /// let updates = RequestFilter::nth(2).service(FakeService::Fhir).method(Method::PUT).path_prefix("/Patient/");
-/// fake_server.inject_fault(updates, Fault::Status(StatusCode::INTERNAL_SERVER_ERROR));
+/// fake_server.inject_fault(updates, Fault::Status(StatusCode::CONFLICT));
 ///
 /// let patient = json!({ "resourceType": "Patient", "id": "p1" });
 /// let mut statuses = Vec::new();
@@ -34,7 +34,7 @@ use crate::service::FakeService;
 ///     assert_eq!(fhir.get("Patient").send().await?.status(), 200);
 ///     statuses.push(fhir.put("Patient/p1").json(&patient).send().await?.status().as_u16());
 /// }
-/// assert_eq!(statuses, [201, 500, 200]);
+/// assert_eq!(statuses, [201, 409, 200]);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, PartialEq, Eq)]

@@ -11,18 +11,18 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::{
-    FakeServer,
+    fake_server::FakeServer,
     http::{listen, serve},
     pipeline::{Fallback, Pipeline, Shared},
 };
 use crate::{
     clock::Clock,
     credentials::FakeCredential,
-    dicom::{self, DicomService, feed::Feed},
-    fhir::{self, FhirService, store::Store},
-    seed::{self, Instance, Seeds},
+    dicom::{self, DicomService, FakeChange},
+    fhir::{self, Draft, Exports, FhirService},
+    seed::{Instance, Seeds},
     service::FakeService,
-    storage::{self, Storage},
+    storage,
     token::ChallengeFormat,
 };
 
@@ -69,7 +69,39 @@ pub struct FakeServerBuilder {
     challenge_format: ChallengeFormat,
     clock: Clock,
     seeds: Seeds,
+    export_polls: usize,
     fallback: Option<Fallback>,
+}
+
+impl FakeServer {
+    /// Starts both services with the default content: 25 Patients and 25 changes.
+    ///
+    /// Each service listens on a free port that the operating system chooses and speaks HTTP/1.1. Both run on one
+    /// dedicated thread.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the operating system provides no free port on `127.0.0.1` or no thread.
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// Returns a builder to configure the services.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() {
+    /// use azure_healthcare_auth_testing::{ChallengeFormat, FakeServer};
+    ///
+    /// let builder = FakeServer::builder().patients(0).changes(0).challenge_format(ChallengeFormat::OpenSource);
+    /// let empty = builder.start().await;
+    /// # }
+    /// ```
+    pub fn builder() -> FakeServerBuilder {
+        FakeServerBuilder::new()
+    }
 }
 
 impl FakeServerBuilder {
@@ -80,6 +112,7 @@ impl FakeServerBuilder {
             challenge_format: ChallengeFormat::default(),
             clock: Clock::default(),
             seeds: Seeds::default(),
+            export_polls: 1,
             fallback: None,
         }
     }
@@ -96,10 +129,10 @@ impl FakeServerBuilder {
     ///
     /// # Panics
     ///
-    /// Panics if the value is not a FHIR resource with a valid `id`.
+    /// Panics if the value is not a FHIR resource, or if its `id` is not valid. The server assigns an id if there is none.
     #[track_caller]
     pub fn resource(mut self, resource: &impl Serialize) -> Self {
-        match seed::resource(resource) {
+        match Draft::of(resource) {
             Ok(resource) => self.seeds.resources.push(resource),
             Err(reason) => fail(&format!("this resource cannot be served: {reason}")),
         }
@@ -149,6 +182,30 @@ impl FakeServerBuilder {
             }
             Err(reason) => fail(&format!("this instance cannot be served: {reason}")),
         }
+        self
+    }
+
+    /// Sets how often the status of an `$export` is 202 before the export is complete (default: once).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use azure_healthcare_auth::HealthcareClient;
+    /// use azure_healthcare_auth_testing::FakeServer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// let fake_server = FakeServer::builder().export_polls(0).start().await;
+    /// let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
+    /// let accepted = fhir.get("$export").header("prefer", "respond-async").send().await?;
+    /// assert_eq!(accepted.status(), 202);
+    /// let status = accepted.headers()["content-location"].to_str().unwrap();
+    /// let manifest: serde_json::Value = fhir.get(status).send().await?.json()?;
+    /// assert_eq!(manifest["output"][0]["type"], "Patient");
+    /// # Ok(()) }
+    /// ```
+    pub fn export_polls(mut self, polls: usize) -> Self {
+        self.export_polls = polls;
         self
     }
 
@@ -226,17 +283,20 @@ impl FakeServerBuilder {
         let (dicom_v1, dicom_v2) = (dicom(DicomVersion::V1)?, dicom(DicomVersion::V2)?);
 
         let shared = Arc::new(Shared::default());
-        let fhir_service = Arc::new(FhirService {
-            origin: fhir_origin.clone(),
-            storage_origin: storage_origin.clone(),
-            clock: self.clock.clone(),
-            store: Arc::new(Mutex::new(Store::new(self.patients, &self.seeds))),
-            faults: shared.faults.clone(),
-        });
+        let fhir_service = FhirService::new(
+            &fhir_origin,
+            &storage_origin,
+            self.clock.clone(),
+            shared.faults.clone(),
+            self.patients,
+            &self.seeds.resources,
+        );
+        let exports = Arc::new(Exports::new(self.export_polls));
+        let fhir_service = Arc::new(FhirService { exports, ..fhir_service });
         let dicom_service = Arc::new(DicomService {
             origin: dicom_origin.clone(),
             clock: self.clock.clone(),
-            store: Arc::new(Mutex::new(dicom::Store { feed: Feed::new(self.changes, self.seeds.instances) })),
+            store: Arc::new(Mutex::new(dicom_store(self.changes, &self.seeds.instances))),
         });
         let pipeline = |service, origin, audience: &str, router| Pipeline {
             service,
@@ -268,7 +328,7 @@ impl FakeServerBuilder {
                     FakeService::Storage,
                     storage_origin,
                     STORAGE_RESOURCE,
-                    storage::router(Arc::new(Storage)),
+                    storage::router(fhir_service.exports.storage().clone()),
                 ),
             ),
         ])?;
@@ -284,6 +344,29 @@ impl FakeServerBuilder {
             _running: running,
         })
     }
+}
+
+/// Returns synthetic changes and the instances of a test.
+fn dicom_store(changes: usize, instances: &[Instance]) -> dicom::Store {
+    let mut store = dicom::Store::default();
+    for index in 0..changes {
+        // Every tenth change updates the instance of an earlier one, and every tenth deletes another one.
+        let uids = |instance: usize| {
+            [(1, instance / 6), (2, instance / 3), (3, instance)]
+                .map(|(level, number)| format!("2.25.{level}{number:06}"))
+        };
+        let change = match index % 10 {
+            7 => FakeChange::update(uids(index - 4).each_ref().map(String::as_str)),
+            9 => FakeChange::delete(uids(index - 5).each_ref().map(String::as_str)),
+            _ => FakeChange::create(uids(index).each_ref().map(String::as_str)),
+        };
+        store.feed.record_synthetic(change.metadata(&serde_json::json!({})));
+    }
+    for instance in instances {
+        let change = FakeChange::create(instance.uids.each_ref().map(String::as_str));
+        store.feed.record(SystemTime::UNIX_EPOCH, change.metadata(&instance.metadata));
+    }
+    store
 }
 
 /// Panics at the caller's location, because a mistake in the setup of a test must fail that test.
@@ -311,9 +394,9 @@ mod tests {
     use super::*;
 
     #[test]
-    #[should_panic = "this resource cannot be served: it needs an `id`"]
-    fn resource_without_id_panics() {
-        let _ = FakeServer::builder().resource(&json!({"resourceType": "Patient"}));
+    #[should_panic = "this resource cannot be served: its `id` is not"]
+    fn resource_with_invalid_id_panics() {
+        let _ = FakeServer::builder().resource(&json!({"resourceType": "Patient", "id": "a/b"}));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use azure_healthcare_auth::{DicomAudience, DicomVersion, FhirAudience};
 use http::header;
 use tokio::sync::oneshot;
 
-use super::{FakeServerBuilder, ReceivedRequest, pipeline::Shared};
+use super::{pipeline::Shared, request::ReceivedRequest};
 use crate::{
     credentials::FakeCredential,
     dicom::DicomService,
@@ -32,7 +32,7 @@ use crate::{
 ///
 /// # Data
 ///
-/// Except for the data that a test [adds](FakeServerBuilder), the content is synthetic and always the same:
+/// Except for the data that a test [adds](crate::FakeServerBuilder), the content is synthetic and always the same:
 ///
 /// - **FHIR:**
 ///   - `GET Patient` and `POST Patient/_search` with `_count` (default 10, at most 1,000), `_total` and `next` links;
@@ -88,35 +88,6 @@ pub struct FakeServer {
 }
 
 impl FakeServer {
-    /// Starts both services with the default content: 25 Patients and 25 changes.
-    ///
-    /// Each service listens on a free port that the operating system chooses and speaks HTTP/1.1. Both run on one
-    /// dedicated thread.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the operating system provides no free port on `127.0.0.1` or no thread.
-    pub async fn start() -> Self {
-        Self::builder().start().await
-    }
-
-    /// Returns a builder to configure the services.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[tokio::main]
-    /// # async fn main() {
-    /// use azure_healthcare_auth_testing::{ChallengeFormat, FakeServer};
-    ///
-    /// let builder = FakeServer::builder().patients(0).changes(0).challenge_format(ChallengeFormat::OpenSource);
-    /// let empty = builder.start().await;
-    /// # }
-    /// ```
-    pub fn builder() -> FakeServerBuilder {
-        FakeServerBuilder::new()
-    }
-
     /// Returns the audience of the FHIR service. Its resource is the service's own origin, `http://127.0.0.1:{port}`.
     #[must_use]
     pub fn fhir(&self) -> FhirAudience {

@@ -2,6 +2,8 @@
 
 mod builder;
 mod fake_server;
+mod feed_control;
+mod fhir_control;
 mod http;
 mod limits;
 mod pipeline;

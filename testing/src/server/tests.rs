@@ -147,7 +147,7 @@ async fn services_and_credentials_use_the_configured_clock() {
 async fn truncated_body_has_the_full_content_length_and_half_the_body() {
     let fake_server = FakeServer::start().await;
     let (fhir, credential) = (fake_server.fhir(), fake_server.credential());
-    let (url, head) = (fhir.url("Patient").unwrap(), bearer(&fhir, &credential).await);
+    let (url, head) = (fhir.url("Patient/example-0001").unwrap(), bearer(&fhir, &credential).await);
     let complete = exchange(&url, &head);
     fake_server.inject_fault(1, Fault::TruncatedBody);
     let truncated = exchange(&url, &head);

@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, header::AUTHORIZATION};
 use serde_json::Value;
 
-use super::check::Rejection;
+use super::challenge::Rejection;
 
 /// The claims of a token. Its signature is not checked.
 #[derive(Debug, PartialEq)]

@@ -1,14 +1,12 @@
 //! Access tokens as the fake services see them: their claims, the check, and the permissions of roles.
 
+mod challenge;
 mod check;
 mod claims;
 pub(crate) mod role;
 
-pub use self::check::ChallengeFormat;
-pub(crate) use self::{
-    check::{Rejection, check_token},
-    claims::TokenClaims,
-};
+pub use self::challenge::ChallengeFormat;
+pub(crate) use self::{challenge::Rejection, check::check_token, claims::TokenClaims};
 
 /// The tenant whose tokens the fake services accept.
 pub(crate) const TENANT: &str = "0a1b2c3d-0000-4000-8000-5741d1000001";
