@@ -118,7 +118,7 @@ class Service:
         """Replaces what differs between two servers or two runs."""
         value = value.replace(self.url, "{base}")
         for name, known in self.variables.items():
-            if name != "unique" and len(known) > 3:
+            if len(known) > 3:
                 value = value.replace(known, f"{{{name}}}")
         value = UUID.sub("{id}", value)
         return re.sub(r"/_history/[^/]+$", "/_history/{version}", value)
@@ -138,7 +138,7 @@ def challenge(value):
 
 def dicom_uid(kind, name):
     """The UID of a study or series, a or b, or of an instance, such as a1."""
-    middle = {"study": "2.1", "series": "3.1.1", "instance": f"1.1.1.1.{name[1:]}"}[kind]
+    middle = {"study": "2.1", "series": "3.1.1", "instance": f"1.1.1.{name[1:]}"}[kind]
     return f"1.3.6.1.4.1.5962.1.{middle}.{UNIQUE}.{10_000 + ord(name[0])}"
 
 
