@@ -185,9 +185,15 @@ const tests = {
     for (const code of ["read", "vread", "create", "update", "patch", "delete", "search-type"]) {
       assert.ok(interactions.includes(code), `${code} is not in ${interactions}`);
     }
+    // The client requests the statement and the SMART configuration at once and uses the first response.
     const smart = await client.smartAuthMetadata();
-    for (const url of [smart.authorizeUrl, smart.tokenUrl]) {
-      assert.equal(url.hostname, "login.microsoftonline.com");
+    const { extension } = statement.rest[0].security.extension[0];
+    for (const [name, url] of [
+      ["authorize", smart.authorizeUrl],
+      ["token", smart.tokenUrl],
+    ]) {
+      assert.match(url.href, /^https:\/\/login\.microsoftonline\.com\//);
+      assert.equal(extension.find((entry) => entry.url === name).valueUri, url.href);
     }
     await rejects(client.read({ resourceType, id: "example-0001" }), 401, "login");
     client.bearerToken = process.env.FAKE_DICOM_TOKEN;
