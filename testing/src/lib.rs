@@ -59,9 +59,9 @@ mod credentials;
 mod dicom;
 mod fault;
 mod fhir;
+mod fold;
 #[cfg(feature = "wiremock")]
 mod matchers;
-mod seed;
 mod server;
 mod service;
 mod storage;
@@ -69,7 +69,7 @@ mod token;
 
 pub use clock::FakeClock;
 pub use credentials::{FakeCredential, ScriptedCredential};
-pub use dicom::{ChangeTiming, FakeChange};
+pub use dicom::{ChangeTiming, FakeChange, dicom_file};
 pub use fault::{Fault, RequestFilter};
 #[cfg(feature = "wiremock")]
 #[cfg_attr(docsrs, doc(cfg(feature = "wiremock")))]
