@@ -1,47 +1,19 @@
 //! The archive: no change of the DICOM service is lost, and none is copied twice.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use axum::http::StatusCode;
-use azure_healthcare_auth_testing::{ChangeTiming, FakeChange, Fault, RequestFilter};
+use azure_healthcare_auth_testing::{ChangeTiming, Fault, RequestFilter};
 
 use serde_json::json;
 
-use crate::support::{Hospital, SETTLE};
-
-/// Returns the UIDs of an instance with a number.
-fn uids(number: usize) -> [String; 3] {
-    ["2.25.1".to_owned(), "2.25.2".to_owned(), format!("2.25.3{number:03}")]
-}
+use crate::support::{Hospital, SETTLE, data_set, files, uids};
 
 impl Hospital {
-    /// Stores an instance in the DICOM service.
-    fn store(&self, number: usize) {
-        self.fake.add_change(FakeChange::create(uids(number).each_ref().map(String::as_str)));
-    }
-
     fn delete(&self, number: usize) {
-        self.fake.add_change(FakeChange::delete(uids(number).each_ref().map(String::as_str)));
+        let [study, series, sop] = uids(number);
+        assert!(self.fake.delete_instance(&study, &series, &sop));
     }
-
-    /// Waits until all changes have settled, and copies them.
-    async fn copy(&self) {
-        self.clock.advance(SETTLE + Duration::from_secs(1));
-        self.worker.run_once().await.unwrap();
-    }
-
-    /// Returns the numbers of the instances in the archive.
-    fn archived(&self) -> BTreeSet<usize> {
-        let folder = self.folder().join("archive/2.25.1/2.25.2");
-        let entries = std::fs::read_dir(folder).into_iter().flatten();
-        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let number = |name: String| name.strip_prefix("2.25.3")?.strip_suffix(".dcm")?.parse().ok();
-        names.filter_map(number).collect()
-    }
-}
-
-fn all(count: usize) -> BTreeSet<usize> {
-    (0..count).collect()
 }
 
 const DOWNLOAD: &str = "GET /v2/studies/";
@@ -49,30 +21,30 @@ const DOWNLOAD: &str = "GET /v2/studies/";
 #[tokio::test]
 async fn changes_are_copied_once_they_have_settled_and_only_once() {
     let hospital = Hospital::new().await;
-    (0..5).for_each(|number| hospital.store(number));
+    (0..5).for_each(|number| hospital.fake.add_instance(&data_set(number)));
     hospital.worker.run_once().await.unwrap();
-    assert_eq!(hospital.archived(), all(0));
+    assert_eq!(hospital.archived(), files(0..0));
     hospital.copy().await;
-    assert_eq!(hospital.archived(), all(5));
-    hospital.store(5);
+    assert_eq!(hospital.archived(), files(0..5));
+    hospital.fake.add_instance(&data_set(5));
     hospital.copy().await;
     hospital.copy().await;
-    assert_eq!((hospital.archived(), hospital.count(DOWNLOAD)), (all(6), 6));
+    assert_eq!((hospital.archived(), hospital.count(DOWNLOAD)), (files(0..6), 6));
 }
 
 #[tokio::test]
 async fn changes_that_tie_with_each_other_and_with_the_cursor_are_copied() {
     let hospital = Hospital::new().await;
-    hospital.store(0);
+    hospital.fake.add_instance(&data_set(0));
     hospital.copy().await;
     for number in 1..8 {
         // All have the timestamp of the first change.
         let since = SETTLE + Duration::from_secs(1);
         hospital.fake.next_change_timing(ChangeTiming::new().started_before(since));
-        hospital.store(number);
+        hospital.fake.add_instance(&data_set(number));
     }
     hospital.worker.run_once().await.unwrap();
-    assert_eq!((hospital.archived(), hospital.count(DOWNLOAD)), (all(8), 8));
+    assert_eq!((hospital.archived(), hospital.count(DOWNLOAD)), (files(0..8), 8));
 }
 
 #[tokio::test]
@@ -84,29 +56,29 @@ async fn no_change_is_lost_if_each_becomes_visible_before_it_settles() {
         let (before, after) = (seconds(number, 7) / 2, seconds(number, 11) / 2);
         let timing = ChangeTiming::new().started_before(before).visible_after(after);
         hospital.fake.next_change_timing(timing.skip_sequences((number * 13 % 5) as u64 * 300));
-        hospital.store(number);
+        hospital.fake.add_instance(&data_set(number));
         hospital.clock.advance(Duration::from_millis(700));
         hospital.worker.run_once().await.unwrap();
     }
     hospital.copy().await;
-    assert_eq!((hospital.archived(), hospital.count(DOWNLOAD)), (all(60), 60));
+    assert_eq!((hospital.archived(), hospital.count(DOWNLOAD)), (files(0..60), 60));
 }
 
 #[tokio::test]
 async fn worker_continues_after_a_restart_with_the_first_batch_that_is_not_complete() {
     let mut hospital = Hospital::new().await;
-    (0..7).for_each(|number| hospital.store(number));
+    (0..7).for_each(|number| hospital.fake.add_instance(&data_set(number)));
     // The second download of the second batch fails.
     let fourth = RequestFilter::nth(4).path_prefix("/v2/studies/");
     hospital.fake.inject_fault(fourth, Fault::TruncatedBody);
     hospital.clock.advance(SETTLE + Duration::from_secs(1));
     assert!(hospital.worker.run_once().await.is_err());
-    assert_eq!(hospital.archived(), all(3));
+    assert_eq!(hospital.archived(), files(0..3));
 
     hospital.restart();
     hospital.fake.clear_requests();
     hospital.worker.run_once().await.unwrap();
-    assert_eq!((hospital.archived(), hospital.count(DOWNLOAD)), (all(7), 5));
+    assert_eq!((hospital.archived(), hospital.count(DOWNLOAD)), (files(0..7), 5));
 
     hospital.restart();
     hospital.fake.clear_requests();
@@ -117,7 +89,7 @@ async fn worker_continues_after_a_restart_with_the_first_batch_that_is_not_compl
 #[tokio::test]
 async fn damaged_cursor_stops_the_worker() {
     let hospital = Hospital::new().await;
-    hospital.store(0);
+    hospital.fake.add_instance(&data_set(0));
     hospital.copy().await;
     std::fs::write(hospital.folder().join("archive/cursor.json"), "").unwrap();
     assert_eq!(hospital.worker.run_once().await.unwrap_err().to_string(), "the stored cursor is damaged");
@@ -126,13 +98,13 @@ async fn damaged_cursor_stops_the_worker() {
 #[tokio::test]
 async fn deleted_instances_are_removed_and_not_downloaded() {
     let hospital = Hospital::new().await;
-    (0..3).for_each(|number| hospital.store(number));
+    (0..3).for_each(|number| hospital.fake.add_instance(&data_set(number)));
     hospital.copy().await;
     hospital.delete(1);
-    hospital.store(3);
+    hospital.fake.add_instance(&data_set(3));
     hospital.delete(3);
     hospital.copy().await;
-    assert_eq!((hospital.archived(), hospital.count(DOWNLOAD)), (BTreeSet::from([0, 2]), 3));
+    assert_eq!((hospital.archived(), hospital.count(DOWNLOAD)), (files([0, 2]), 3));
     let status = hospital.get("/worker").await.body;
     assert_eq!((&status["stored"], &status["removed"]), (&json!(3), &json!(1)));
 }
@@ -140,17 +112,17 @@ async fn deleted_instances_are_removed_and_not_downloaded() {
 #[tokio::test]
 async fn instance_that_is_deleted_after_the_feed_was_read_does_not_stop_the_worker() {
     let hospital = Hospital::new().await;
-    (0..2).for_each(|number| hospital.store(number));
+    (0..2).for_each(|number| hospital.fake.add_instance(&data_set(number)));
     let download = RequestFilter::nth(1).path_prefix("/v2/studies/");
     hospital.fake.inject_fault(download, Fault::Status(StatusCode::NOT_FOUND));
     hospital.copy().await;
-    assert_eq!(hospital.archived(), BTreeSet::from([1]));
+    assert_eq!(hospital.archived(), files([1]));
 }
 
 #[tokio::test]
 async fn running_worker_continues_after_a_failure_and_reports_what_it_does() {
     let hospital = Hospital::new().await;
-    hospital.store(0);
+    hospital.fake.add_instance(&data_set(0));
     hospital.clock.advance(SETTLE + Duration::from_secs(1));
     hospital.fake.inject_fault(RequestFilter::next(1), Fault::MissingRole);
     let observed = async {

@@ -3,5 +3,6 @@
 mod archive;
 mod denials;
 mod exports;
+mod images;
 mod patients;
 mod support;

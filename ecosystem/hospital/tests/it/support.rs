@@ -1,6 +1,6 @@
 //! [`Hospital`]: the service with fakes of the services that it uses.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -9,15 +9,19 @@ use axum::{
 };
 use azure_core::credentials::TokenCredential;
 use azure_healthcare_auth::{Authenticator, DicomVersion, HealthcareClient};
-use azure_healthcare_auth_testing::{FakeClock, FakeServer, FakeServerBuilder, ReceivedRequest};
+use azure_healthcare_auth_testing::{FakeClock, FakeServer, FakeServerBuilder, ReceivedRequest, dicom_file};
 use hospital::{Services, Settings, Storage, Worker, hospital};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{task::yield_now, time::timeout};
 use tower::ServiceExt;
 
 /// The service waits for changes for this time.
 pub const SETTLE: Duration = Duration::from_secs(30);
+
+const STUDY: &str = "2.25.1";
+const SERIES: &str = "2.25.2";
+const INSTANCE: &str = "2.25.3";
 
 pub struct Hospital {
     pub fake: FakeServer,
@@ -47,9 +51,6 @@ impl Hospital {
     pub async fn with(fake: FakeServerBuilder) -> Self {
         let clock = FakeClock::new();
         let now = clock.clone();
-        let fake = fake.fallback(|_, request| {
-            (request.method() == "GET").then(|| axum::http::Response::new(bytes::Bytes::from("content")))
-        });
         let fake = fake.changes(0).clock(move || now.now()).start().await;
         let folder = TempDir::new().unwrap();
         let (api, worker) = hospital(services(&fake, fake.credential(), &clock), settings(folder.path()));
@@ -71,6 +72,21 @@ impl Hospital {
 
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Waits until all changes in the DICOM service have settled, and copies them.
+    pub async fn copy(&self) {
+        self.clock.advance(SETTLE + Duration::from_secs(1));
+        self.worker.run_once().await.unwrap();
+    }
+
+    /// Returns the instances in the archive by their numbers.
+    pub fn archived(&self) -> BTreeMap<usize, Vec<u8>> {
+        let folder = self.folder().join("archive").join(STUDY).join(SERIES);
+        let files = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+        let files = files.filter(|path| path.extension().unwrap() == "dcm");
+        let number = |path: &Path| path.file_stem()?.to_str()?.strip_prefix(INSTANCE)?.parse().ok();
+        files.map(|path| (number(&path).unwrap(), std::fs::read(path).unwrap())).collect()
     }
 
     pub async fn get(&self, path: &str) -> Reply {
@@ -117,6 +133,29 @@ impl Hospital {
     pub fn count(&self, prefix: &str) -> usize {
         self.received().iter().filter(|(line, _)| line.starts_with(prefix)).count()
     }
+}
+
+/// Returns the study, the series and the instance with a number.
+pub fn uids(number: usize) -> [String; 3] {
+    [STUDY.to_owned(), SERIES.to_owned(), format!("{INSTANCE}{number}")]
+}
+
+/// Returns the data set of the instance with a number.
+pub fn data_set(number: usize) -> Value {
+    let [study, series, sop] = uids(number).map(|uid| json!({ "vr": "UI", "Value": [uid] }));
+    json!({
+        "00080016": { "vr": "UI", "Value": ["1.2.840.10008.5.1.4.1.1.7"] },
+        "00080018": sop,
+        "00100010": { "vr": "PN", "Value": [{ "Alphabetic": "Lovelace^Ada" }] },
+        "00100020": { "vr": "LO", "Value": ["R4711"] },
+        "0020000D": study,
+        "0020000E": series,
+    })
+}
+
+/// Returns the files of the instances with these numbers.
+pub fn files(numbers: impl IntoIterator<Item = usize>) -> BTreeMap<usize, Vec<u8>> {
+    numbers.into_iter().map(|number| (number, dicom_file(&data_set(number)))).collect()
 }
 
 /// Returns the clients of the service, as `main` creates them.

@@ -1,0 +1,93 @@
+//! Images: from a modality to the DICOM service and back into the archive.
+
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use azure_healthcare_auth_testing::{Fault, RequestFilter, dicom_file};
+
+use crate::support::{Hospital, SETTLE, data_set, files};
+
+impl Hospital {
+    /// Sends an image to the service as a modality does.
+    async fn add_image(&self, content: &[u8]) {
+        let header = ("content-type", "application/dicom");
+        assert_eq!(self.send_with("POST /images", header, content.to_vec()).await.status, 202);
+    }
+
+    /// Returns the content of the files in a folder of the service.
+    fn content(&self, folder: &str) -> Vec<Vec<u8>> {
+        let entries = std::fs::read_dir(self.folder().join(folder)).into_iter().flatten();
+        entries.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect()
+    }
+
+    /// Returns the numbers of images that the DICOM service has stored and rejected.
+    async fn uploaded(&self) -> (u64, u64) {
+        let status = self.get("/worker").await.body;
+        let number = |name: &str| status[name].as_u64().unwrap();
+        (number("uploaded"), number("rejected"))
+    }
+}
+
+const STORE: &str = "POST /v2/studies";
+
+fn store_requests() -> RequestFilter {
+    RequestFilter::next(1).method(Method::POST).path_prefix("/v2/studies")
+}
+
+#[tokio::test]
+async fn images_are_uploaded_together_and_arrive_unchanged_in_the_archive() {
+    let mut hospital = Hospital::new().await;
+    for image in files(0..7).values() {
+        hospital.add_image(image).await;
+    }
+    hospital.restart();
+    hospital.worker.run_once().await.unwrap();
+    assert_eq!((hospital.uploaded().await, hospital.count(STORE)), ((7, 0), 1));
+    hospital.copy().await;
+    assert_eq!(hospital.archived(), files(0..7));
+    assert_eq!(hospital.content("outbox"), Vec::<Vec<u8>>::new());
+}
+
+#[tokio::test]
+async fn images_that_the_service_rejects_are_set_aside_and_others_are_stored() {
+    let hospital = Hospital::new().await;
+    hospital.fake.add_instance(&data_set(1));
+    hospital.add_image(&dicom_file(&data_set(0))).await;
+    // The service has this one already.
+    hospital.add_image(&dicom_file(&data_set(1))).await;
+    hospital.add_image(b"not an image").await;
+    hospital.worker.run_once().await.unwrap();
+    assert_eq!(hospital.uploaded().await, (2, 1));
+    assert_eq!(
+        (hospital.content("outbox").len(), hospital.content("rejected")),
+        (0, vec![b"not an image".to_vec()])
+    );
+    hospital.copy().await;
+    assert_eq!(hospital.archived(), files(0..2));
+}
+
+#[tokio::test]
+async fn upload_whose_response_is_lost_is_sent_again() {
+    let hospital = Hospital::new().await;
+    hospital.add_image(&dicom_file(&data_set(0))).await;
+    for fault in [Fault::TruncatedBody, Fault::Status(StatusCode::SERVICE_UNAVAILABLE), Fault::MissingRole] {
+        hospital.fake.inject_fault(store_requests(), fault);
+        assert!(hospital.worker.run_once().await.is_err());
+        assert_eq!(hospital.uploaded().await, (0, 0));
+    }
+    hospital.worker.run_once().await.unwrap();
+    assert_eq!(hospital.uploaded().await, (1, 0));
+    let statuses = hospital.received().into_iter().filter(|(line, _)| line == STORE);
+    assert_eq!(statuses.map(|(_, status)| status).collect::<Vec<_>>(), [200, 503, 403, 409]);
+}
+
+#[tokio::test]
+async fn failed_upload_does_not_stop_the_archive() {
+    let hospital = Hospital::new().await;
+    hospital.fake.add_instance(&data_set(0));
+    hospital.add_image(&dicom_file(&data_set(1))).await;
+    hospital.clock.advance(SETTLE + Duration::from_secs(1));
+    hospital.fake.inject_fault(store_requests(), Fault::MissingRole);
+    assert!(hospital.worker.run_once().await.is_err());
+    assert_eq!(hospital.archived(), files(0..1));
+}
