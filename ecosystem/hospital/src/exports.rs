@@ -99,16 +99,16 @@ impl Exports {
         Ok(id)
     }
 
-    /// Returns the status of an export once it has ended, or at the latest after `wait`.
+    /// Returns the status of an export once it is no longer in progress, or at the latest after `wait`.
     pub async fn status(&self, id: Uuid, wait: Duration) -> Result<Status> {
         let mut status = self.job(id)?.status;
         let ended = status.wait_for(|status| !matches!(status, Status::InProgress { .. }));
-        // Both errors mean that the export has not ended yet.
+        // Both errors mean that it still is in progress.
         drop(timeout(wait, ended).await);
         Ok(status.borrow().clone())
     }
 
-    /// Cancels an export. Its status changes with the next poll, unless it has ended before.
+    /// Cancels an export. Its status changes with the next poll.
     pub async fn cancel(&self, id: Uuid) -> Result<()> {
         self.job(id)?.operation.cancel().await
     }

@@ -20,7 +20,7 @@ use crate::{
 /// The namespace of the record numbers of this hospital.
 const RECORD_NUMBERS: &str = "https://hospital.example/record-number";
 
-/// How often a change is tried if others change the Patient at the same time.
+/// The number of attempts if others change the Patient at the same time.
 const MAX_ATTEMPTS: usize = 4;
 
 #[derive(Clone)]
@@ -112,7 +112,7 @@ impl Patients {
                 return Err(Failure::NotFound("Patient"));
             }
             let version = current.headers().get(header::ETAG).cloned();
-            // Raw values keep everything else as it is, including the digits of decimals.
+            // Raw values leave everything else unchanged, including the digits of decimals.
             let mut patient: BTreeMap<String, Box<RawValue>> = current.json()?;
             let version = version.ok_or(Failure::Unexpected("the FHIR service sent no ETag"))?;
             let address =

@@ -30,7 +30,7 @@ pub struct Worker {
     pub(crate) status: watch::Sender<WorkerStatus>,
 }
 
-/// What the worker has done since this process was started.
+/// The work that was done since this process was started.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerStatus {

@@ -11,11 +11,11 @@ use std::{
 };
 
 use axum::http::StatusCode;
-use azure_healthcare_auth_testing::{FakeServer, FakeService, Fault, RequestFilter};
+use azure_healthcare_auth_testing::{FakeServer, FakeService, Fault, RequestFilter, dicom_file};
 use serde_json::{Value, json};
 use tracing::Level;
 
-use self::support::Hospital;
+use self::support::{Hospital, SETTLE, data_set};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -62,14 +62,25 @@ async fn log_explains_failures_without_patient_data_and_tokens() {
     hospital.fake.inject_fault(RequestFilter::next(1).service(FakeService::Storage), Fault::MissingRole);
     let export = hospital.send("POST /exports", Value::Null).await.location.unwrap();
     hospital.send_with(&format!("GET {export}"), ("prefer", "wait=60"), "").await;
-    hospital.fake.inject_fault(1, Fault::MissingRole);
-    hospital.worker.run_once().await.unwrap_err();
+    let image = dicom_file(&data_set(0));
+    for fault in [Fault::Status(StatusCode::IM_A_TEAPOT), Fault::MissingRole, Fault::TruncatedBody] {
+        for (line, path) in [("POST", "/v2/studies"), ("GET", "/v2/changefeed"), ("GET", "/v2/studies/")] {
+            hospital.send_with("POST /images", ("content-type", "application/dicom"), image.clone()).await;
+            hospital.clock.advance(SETTLE + Duration::from_secs(1));
+            let method = line.parse().unwrap();
+            let filter = RequestFilter::next(1).method(method).path_prefix(path);
+            hospital.fake.inject_fault(filter, fault.clone());
+            drop(hospital.worker.run_once().await);
+        }
+    }
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for expected in ["403 from the FHIR service", "403 from the DICOM service", "418", "the export failed"] {
         assert!(log.contains(expected), "{expected}: {log}");
     }
-    for secret in ["R4711", "Lovelace", "Ada", "example-0001", "Springfield", "98765", "Bearer", "eyJ"] {
+    for secret in
+        ["R4711", "Lovelace", "Ada", "example-0001", "Springfield", "98765", "2.25.", "Bearer", "eyJ"]
+    {
         assert!(!log.contains(secret), "{secret}: {log}");
     }
 }

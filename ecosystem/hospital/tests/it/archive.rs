@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use azure_healthcare_auth_testing::{ChangeTiming, Fault, RequestFilter};
+use azure_healthcare_auth_testing::{ChangeTiming, Fault, RequestFilter, dicom_file};
 
 use serde_json::json;
 
@@ -22,14 +22,47 @@ const DOWNLOAD: &str = "GET /v2/studies/";
 async fn changes_are_copied_once_they_have_settled_and_only_once() {
     let hospital = Hospital::new().await;
     (0..5).for_each(|number| hospital.fake.add_instance(&data_set(number)));
+    hospital.clock.advance(SETTLE);
     hospital.worker.run_once().await.unwrap();
-    assert_eq!(hospital.archived(), files(0..0));
+    assert_eq!(hospital.archived(), files([]));
     hospital.copy().await;
-    assert_eq!(hospital.archived(), files(0..5));
+    assert_eq!((hospital.archived(), hospital.count(DOWNLOAD)), (files(0..5), 5));
     hospital.fake.add_instance(&data_set(5));
     hospital.copy().await;
-    hospital.copy().await;
     assert_eq!((hospital.archived(), hospital.count(DOWNLOAD)), (files(0..6), 6));
+
+    // The time of the service and one page with the last change.
+    hospital.fake.clear_requests();
+    hospital.copy().await;
+    let paths = ["GET /v2/changefeed/latest", "GET /v2/changefeed"].map(|line| (line.to_owned(), 200));
+    assert_eq!(hospital.received(), paths);
+}
+
+#[tokio::test]
+async fn only_the_current_version_of_an_instance_is_downloaded() {
+    let hospital = Hospital::new().await;
+    let mut instance = data_set(0);
+    for version in ["1", "2", "3"] {
+        instance["00100020"]["Value"][0] = json!(version);
+        hospital.fake.add_instance(&instance);
+        if version != "1" {
+            hospital.copy().await;
+            assert_eq!(hospital.archived()[&0], dicom_file(&instance));
+        }
+    }
+    assert_eq!(hospital.count(DOWNLOAD), 2);
+}
+
+#[tokio::test]
+async fn worker_waits_while_the_clock_of_the_service_is_before_the_cursor() {
+    let hospital = Hospital::new().await;
+    // The token for DICOM is older than the time to which the clock returns.
+    hospital.worker.run_once().await.unwrap();
+    hospital.fake.add_instance(&data_set(0));
+    hospital.copy().await;
+    hospital.clock.set(hospital.clock.now() - Duration::from_secs(5));
+    hospital.worker.run_once().await.unwrap();
+    assert_eq!(hospital.archived(), files([0]));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What the service reports if a token or a role is missing, and tokens over hours.
+//! Errors for a missing role or token, and the refresh of tokens over hours.
 
 use std::{sync::Arc, time::Duration};
 

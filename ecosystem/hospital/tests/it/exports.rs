@@ -19,7 +19,7 @@ impl Hospital {
         reply.location.unwrap()
     }
 
-    /// Returns the status of an export once it has ended.
+    /// Returns the status of an export once it is no longer in progress.
     async fn ended_export(&self, path: &str) -> Reply {
         self.send_with(&format!("GET {path}"), ("prefer", "wait=60"), "").await
     }
