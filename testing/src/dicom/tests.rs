@@ -196,6 +196,14 @@ async fn status_and_reasons_of_a_store_request_depend_on_its_files() {
 }
 
 #[tokio::test]
+async fn files_of_any_length_are_stored() {
+    let service = service(0, false);
+    let text = json!({"vr": "UT", "Value": ["a".repeat(3_000_000)]});
+    let long = file(["2.25.1", "2.25.2", "2.25.3"], &[("0040A160", text)]);
+    assert_eq!(store(&service, "/v2/studies", &[long]).await.status, 200);
+}
+
+#[tokio::test]
 async fn attribute_with_a_warning_is_in_the_file_but_not_in_the_metadata() {
     let service = service(0, false);
     let file = file(["1.1", "1.2", "1.3"], &[("00080020", json!({"vr": "DA", "Value": ["today"]}))]);
