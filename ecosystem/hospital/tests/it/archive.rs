@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use azure_healthcare_auth_testing::{ChangeTiming, Fault, RequestFilter, dicom_file};
+use azure_healthcare_auth_testing::{ChangeTiming, FakeChange, Fault, RequestFilter, dicom_file};
 
 use serde_json::json;
 
@@ -150,6 +150,17 @@ async fn instance_that_is_deleted_after_the_feed_was_read_does_not_stop_the_work
     hospital.fake.inject_fault(download, Fault::Status(StatusCode::NOT_FOUND));
     hospital.copy().await;
     assert_eq!(hospital.archived(), files([1]));
+}
+
+#[tokio::test]
+async fn uids_that_are_not_valid_are_not_used_as_paths() {
+    for uid in ["..", "", "2.25.", "2.25/3", "1".repeat(65).as_str()] {
+        let hospital = Hospital::new().await;
+        hospital.fake.add_change(FakeChange::create([uid, "2.25.2", "2.25.3"]));
+        hospital.clock.advance(SETTLE + Duration::from_secs(1));
+        assert!(hospital.worker.run_once().await.is_err(), "{uid}");
+        assert_eq!(hospital.count(DOWNLOAD), 0);
+    }
 }
 
 #[tokio::test]

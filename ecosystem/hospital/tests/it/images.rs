@@ -55,22 +55,25 @@ async fn images_that_the_service_rejects_are_set_aside_and_others_are_stored() {
     hospital.add_image(&dicom_file(&data_set(0))).await;
     // The service has this one already.
     hospital.add_image(&dicom_file(&data_set(1))).await;
-    hospital.add_image(b"not an image").await;
+    let invalid = vec![0; 3_000_000];
+    hospital.add_image(&invalid).await;
     hospital.worker.run_once().await.unwrap();
     assert_eq!(hospital.uploaded().await, (2, 1));
-    assert_eq!(
-        (hospital.content("outbox").len(), hospital.content("rejected")),
-        (0, vec![b"not an image".to_vec()])
-    );
+    assert_eq!((hospital.content("outbox").len(), hospital.content("rejected")), (0, vec![invalid]));
     hospital.copy().await;
     assert_eq!(hospital.archived(), files(0..2));
 }
 
 #[tokio::test]
-async fn upload_whose_response_is_lost_is_sent_again() {
+async fn failed_upload_is_sent_again() {
     let hospital = Hospital::new().await;
     hospital.add_image(&dicom_file(&data_set(0))).await;
-    for fault in [Fault::TruncatedBody, Fault::Status(StatusCode::SERVICE_UNAVAILABLE), Fault::MissingRole] {
+    for fault in [
+        Fault::TruncatedBody,
+        Fault::Status(StatusCode::SERVICE_UNAVAILABLE),
+        Fault::Status(StatusCode::CONFLICT),
+        Fault::MissingRole,
+    ] {
         hospital.fake.inject_fault(store_requests(), fault);
         assert!(hospital.worker.run_once().await.is_err());
         assert_eq!(hospital.uploaded().await, (0, 0));
@@ -78,7 +81,18 @@ async fn upload_whose_response_is_lost_is_sent_again() {
     hospital.worker.run_once().await.unwrap();
     assert_eq!(hospital.uploaded().await, (1, 0));
     let statuses = hospital.received().into_iter().filter(|(line, _)| line == STORE);
-    assert_eq!(statuses.map(|(_, status)| status).collect::<Vec<_>>(), [200, 503, 403, 409]);
+    assert_eq!(statuses.map(|(_, status)| status).collect::<Vec<_>>(), [200, 503, 409, 403, 409]);
+}
+
+#[tokio::test]
+async fn image_in_a_request_that_the_service_cannot_read_is_set_aside() {
+    for status in [StatusCode::BAD_REQUEST, StatusCode::UNSUPPORTED_MEDIA_TYPE] {
+        let hospital = Hospital::new().await;
+        hospital.add_image(&dicom_file(&data_set(0))).await;
+        hospital.fake.inject_fault(RequestFilter::next(2).path_prefix("/v2/studies"), Fault::Status(status));
+        hospital.worker.run_once().await.unwrap();
+        assert_eq!((hospital.uploaded().await, hospital.content("rejected").len()), ((0, 1), 1));
+    }
 }
 
 #[tokio::test]
