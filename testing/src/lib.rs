@@ -78,3 +78,7 @@ pub use matchers::{bearer_for, no_authorization};
 pub use server::{FakeServer, FakeServerBuilder, ReceivedRequest};
 pub use service::FakeService;
 pub use token::ChallengeFormat;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
