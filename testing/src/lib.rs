@@ -6,6 +6,7 @@
 //! | [`FakeCredential`] | issues tokens that the fake services accept or, on request, reject |
 //! | [`ScriptedCredential`] | returns the tokens and errors of a script, in order |
 //! | [`FakeClock`] | a clock that a test moves |
+//! | [`dicom_file`] | makes a DICOM file from a data set in the DICOM JSON model |
 //! | [`bearer_for`], [`no_authorization`] (feature `wiremock`) | matchers for an existing `wiremock` mock server |
 //!
 //! The fakes need no Azure account and no configuration. All their traffic stays on the local machine.
@@ -77,3 +78,7 @@ pub use matchers::{bearer_for, no_authorization};
 pub use server::{FakeServer, FakeServerBuilder, ReceivedRequest};
 pub use service::FakeService;
 pub use token::ChallengeFormat;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -119,7 +119,7 @@ impl ChangeTiming {
     }
 
     /// Sets how long after the change its transaction is committed (default: 0), on the clock of the fake server. Until
-    /// then, the change is hidden.
+    /// then, the change is hidden. An instance is available at once.
     pub fn visible_after(mut self, duration: Duration) -> Self {
         self.visible_after = duration;
         self

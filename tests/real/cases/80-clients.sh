@@ -144,7 +144,7 @@ case_curl_stores_in_fake_service_and_downloads() {
   expect_json '."00081198".Value[0]."00081197".Value == [45070]'
 
   request "$FAKE_DICOM_V2/changefeed/latest" "$FAKE_DICOM_TOKEN"
-  expect_json '.action == "create" and .state == "current" and .metadata."00100020".Value == ["1CT1"]'
+  expect_json '.action == "Create" and .state == "Current" and .metadata."00100020".Value == ["1CT1"]'
   [[ $path == */instances/$(jq -r .sopInstanceUid "$CASE/out") ]] || fail "not the stored instance: $(head -c 300 "$CASE/out")"
 
   request "$path" "$FAKE_DICOM_TOKEN" -H "Accept: application/dicom; transfer-syntax=*"
@@ -156,5 +156,5 @@ case_curl_stores_in_fake_service_and_downloads() {
   request "$path" "$FAKE_DICOM_TOKEN" -X DELETE
   expect_status 204
   request "$FAKE_DICOM_V2/changefeed/latest" "$FAKE_DICOM_TOKEN"
-  expect_json '.action == "delete" and .state == "deleted"'
+  expect_json '.action == "Delete" and .state == "Deleted"'
 }

@@ -177,7 +177,8 @@ def describe_json(value, service):
     values = {}
     for path, _, inner in paths(value):
         if VALUES.fullmatch(path) and inner is not None:
-            inner = service.normalize(str(inner))
+            # 5.0 and 5 are the same number in JSON.
+            inner = service.normalize(f"{inner:.12g}" if isinstance(inner, float) else str(inner))
             values.setdefault(f"value {path}", []).append(inner.split()[0] if path.endswith("response.status") else inner)
     if isinstance(value, list):
         values["elements"] = [str(len(value))]
