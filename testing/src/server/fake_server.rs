@@ -116,6 +116,28 @@ impl FakeServer {
     }
 
     /// Returns the origin of the storage that contains the files of an export, `http://127.0.0.1:{port}`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use azure_healthcare_auth::{ErrorKind, HealthcareClient};
+    /// use azure_healthcare_auth_testing::FakeServer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// let fake_server = FakeServer::builder().export_polls(0).start().await;
+    /// let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
+    /// let accepted = fhir.get("$export").header("prefer", "respond-async").send().await?;
+    /// let status = accepted.headers()["content-location"].to_str().unwrap();
+    /// let manifest: serde_json::Value = fhir.get(status).send().await?.json()?;
+    /// let file = manifest["output"][0]["url"].as_str().unwrap();
+    /// assert!(file.starts_with(fake_server.storage_origin()));
+    ///
+    /// // The client for the FHIR service sends no token to the storage.
+    /// assert_eq!(fhir.get(file).send().await.unwrap_err().kind(), ErrorKind::UrlNotAllowed);
+    /// assert_eq!(fake_server.storage_requests_with_token(), 0);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn storage_origin(&self) -> &str {
         &self.fhir_service.storage_origin
