@@ -1,6 +1,6 @@
 //! Images: from a modality to the DICOM service and back into the archive.
 
-use std::time::Duration;
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 use axum::http::{Method, StatusCode};
 use azure_healthcare_auth_testing::{Fault, RequestFilter, dicom_file};
@@ -104,4 +104,36 @@ async fn failed_upload_does_not_stop_the_archive() {
     hospital.fake.inject_fault(store_requests(), Fault::MissingRole);
     assert!(hospital.worker.run_once().await.is_err());
     assert_eq!(hospital.archived(), files(0..1));
+}
+
+#[tokio::test]
+async fn nothing_is_lost_if_the_process_is_killed_at_any_time() {
+    let mut hospital = Hospital::new().await;
+    for number in 0..6 {
+        hospital.fake.add_instance(&data_set(number));
+        hospital.add_image(&dicom_file(&data_set(6 + number))).await;
+    }
+    for polls in (0..).step_by(2) {
+        hospital.clock.advance(SETTLE + Duration::from_secs(1));
+        let is_complete = complete_after(polls, hospital.worker.run_once()).await;
+        hospital.restart();
+        if is_complete && hospital.content("outbox").is_empty() {
+            break;
+        }
+    }
+    hospital.copy().await;
+    assert_eq!(hospital.archived(), files(0..12));
+}
+
+/// Drops a future after a number of polls. Returns `true` if it was complete.
+async fn complete_after(polls: usize, future: impl Future) -> bool {
+    let (mut future, mut left) = (pin!(future), polls);
+    let is_complete = poll_fn(|context| match left.checked_sub(1) {
+        None => Poll::Ready(false),
+        Some(rest) => {
+            left = rest;
+            future.as_mut().poll(context).map(|_| true)
+        }
+    });
+    is_complete.await
 }
