@@ -49,6 +49,18 @@ async fn images_are_uploaded_together_and_arrive_unchanged_in_the_archive() {
 }
 
 #[tokio::test]
+async fn compressed_images_are_not_converted() {
+    let hospital = Hospital::new().await;
+    let mut image = dicom_file(&data_set(0));
+    let [uncompressed, compressed] = [b"1.2.840.10008.1.2.1", b"1.2.840.10008.1.2.5"];
+    let position = image.windows(uncompressed.len()).position(|bytes| bytes == uncompressed).unwrap();
+    image[position..][..compressed.len()].copy_from_slice(compressed);
+    hospital.fake.add_instance_file(image.clone());
+    hospital.copy().await;
+    assert_eq!(hospital.archived()[&0], image);
+}
+
+#[tokio::test]
 async fn images_that_the_service_rejects_are_set_aside_and_others_are_stored() {
     let hospital = Hospital::new().await;
     hospital.fake.add_instance(&data_set(1));
