@@ -75,7 +75,8 @@ async fn start_export(State(api): State<Api>) -> Result<Response> {
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)]).into_response())
 }
 
-/// `Prefer: wait=30` delays the response until the export is no longer in progress, for at most 30 seconds (RFC 7240 section 4.3).
+/// `Prefer: wait=30` delays the response until the export is no longer in progress, for at most 30 seconds (RFC 7240
+/// section 4.3).
 async fn export_status(
     State(api): State<Api>,
     Path(id): Path<String>,

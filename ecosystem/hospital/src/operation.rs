@@ -36,13 +36,14 @@ impl Operation {
 
     /// Requests the status once.
     pub async fn poll(&self) -> Result<Poll> {
-        let response = self.fhir.get(&self.url).send().await?;
-        let wait = response.retry_after();
-        match response.error_for_status() {
-            Ok(response) if response.status() == StatusCode::ACCEPTED => Ok(Poll::InProgress(wait)),
+        let response = self.fhir.get(&self.url).send().await.and_then(Response::error_for_status);
+        match response {
+            Ok(response) if response.status() == StatusCode::ACCEPTED => {
+                Ok(Poll::InProgress(response.retry_after()))
+            }
             Ok(response) => Ok(Poll::Complete(response)),
             // The status is temporarily unavailable, which says nothing about the operation.
-            Err(error) if error.is_transient() => Ok(Poll::InProgress(wait)),
+            Err(error) if error.is_transient() => Ok(Poll::InProgress(error.retry_after())),
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {
                 Err(Failure::NotFound("operation"))
             }

@@ -40,12 +40,14 @@ async fn images_are_uploaded_together_and_arrive_unchanged_in_the_archive() {
     for image in files(0..7).values() {
         hospital.add_image(image).await;
     }
+    // The process was killed while it received this one.
+    std::fs::write(hospital.folder().join("outbox/incomplete.part"), "incomplete").unwrap();
     hospital.restart();
     hospital.worker.run_once().await.unwrap();
     assert_eq!((hospital.uploaded().await, hospital.count(STORE)), ((7, 0), 1));
     hospital.copy().await;
     assert_eq!(hospital.archived(), files(0..7));
-    assert_eq!(hospital.content("outbox"), Vec::<Vec<u8>>::new());
+    assert_eq!(hospital.content("outbox"), ["incomplete".as_bytes()]);
 }
 
 #[tokio::test]
