@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`FakeServer`] | both services on loopback, with your test data and injected faults ([`Fault`]) |
 //! | [`FakeCredential`] | issues tokens that the fake services accept or, on request, reject |
+//! | [`FakeTokenEndpoint`] | issues the tokens of real credentials, such as those of `azure_identity`, over TLS |
 //! | [`ScriptedCredential`] | returns the tokens and errors of a script, in order |
 //! | [`FakeClock`] | a clock that a test moves |
 //! | [`bearer_for`], [`no_authorization`] (feature `wiremock`) | matchers for an existing `wiremock` mock server |
@@ -59,6 +60,8 @@ mod credentials;
 mod dicom;
 mod fault;
 mod fhir;
+mod guid;
+mod loopback;
 #[cfg(feature = "wiremock")]
 mod matchers;
 mod seed;
@@ -66,6 +69,7 @@ mod server;
 mod service;
 mod storage;
 mod token;
+mod token_endpoint;
 
 pub use clock::FakeClock;
 pub use credentials::{FakeCredential, ScriptedCredential};
@@ -77,3 +81,4 @@ pub use matchers::{bearer_for, no_authorization};
 pub use server::{FakeServer, FakeServerBuilder, ReceivedRequest};
 pub use service::FakeService;
 pub use token::ChallengeFormat;
+pub use token_endpoint::{FakeTokenEndpoint, FakeTokenEndpointBuilder, ReceivedTokenRequest};

@@ -46,7 +46,7 @@ impl NewToken<'_> {
         };
         let mut claims = json!({
             "aud": self.audience,
-            "iss": format!("https://sts.windows.net/{}/", self.tenant),
+            "iss": issuer(self.tenant),
             "iat": self.issued_at,
             "nbf": self.issued_at,
             "exp": self.expires_on,
@@ -68,6 +68,11 @@ impl NewToken<'_> {
         }
         unsigned_jwt(&claims)
     }
+}
+
+/// Returns the `iss` claim of the tokens of a tenant.
+pub(crate) fn issuer(tenant: &str) -> String {
+    format!("https://sts.windows.net/{tenant}/")
 }
 
 /// Returns a JWT with these claims, the algorithm `none` and a placeholder as its signature.

@@ -32,15 +32,22 @@ fn account(code: u32) -> Option<Known> {
     // For on-behalf-of requests the documentation shows this error (`v2-oauth2-on-behalf-of-flow.md`).
     const INTERACTION: &str = "interaction_required";
     let (error, text) = match code {
-        16000 => (INTERACTION, "The user account does not exist in tenant '{tenant}'. Sign in with another account."),
-        50020 => (GRANT, "The user account of another identity provider does not exist in tenant '{tenant}'."),
+        16000 => (
+            INTERACTION,
+            "The user account does not exist in tenant '{tenant}'. Sign in with another account.",
+        ),
+        50020 => {
+            (GRANT, "The user account of another identity provider does not exist in tenant '{tenant}'.")
+        }
         50034 => (GRANT, "The user account does not exist in the directory '{tenant}'."),
         50053 => (GRANT, "The account is locked because of too many failed sign-ins."),
         50055 => (GRANT, "The password is expired."),
         50057 => (GRANT, "The user account is disabled."),
         50058 => (INTERACTION, "A silent sign-in was requested, but no user is signed in."),
         50076 => (INTERACTION, "The user must use multi-factor authentication to access '{resource}'."),
-        50078 => (INTERACTION, "The multi-factor authentication has expired. Refresh it to access '{resource}'."),
+        50078 => {
+            (INTERACTION, "The multi-factor authentication has expired. Refresh it to access '{resource}'.")
+        }
         50079 => (INTERACTION, "The user must enroll in multi-factor authentication to access '{resource}'."),
         50105 => (GRANT, "The signed-in user is not assigned to a role for the application '{client}'."),
         50126 => (GRANT, "The user name or the password is invalid."),
@@ -52,8 +59,12 @@ fn account(code: u32) -> Option<Known> {
         65001 => (GRANT, "The user or an administrator has not consented to use the application '{client}'."),
         65004 => (GRANT, "The user declined to consent to access the application."),
         70008 => (GRANT, "The refresh token has expired due to inactivity."),
-        700_082 => (GRANT, "The refresh token has expired due to inactivity. It was inactive for 90.00:00:00."),
-        70043 => (GRANT, "The refresh token is invalid due to sign-in frequency checks by Conditional Access."),
+        700_082 => {
+            (GRANT, "The refresh token has expired due to inactivity. It was inactive for 90.00:00:00.")
+        }
+        70043 => {
+            (GRANT, "The refresh token is invalid due to sign-in frequency checks by Conditional Access.")
+        }
         _ => return None,
     };
     Some(known_as(400, error, text))
@@ -89,16 +100,20 @@ fn application(code: u32) -> Option<Known> {
             "invalid_client",
             "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
         ),
-        7_000_222 => {
-            known_as(401, "invalid_client", "The client secret keys that were provided for app '{client}' are expired.")
-        }
+        7_000_222 => known_as(
+            401,
+            "invalid_client",
+            "The client secret keys that were provided for app '{client}' are expired.",
+        ),
         500_011 => known_as(
             400,
             "invalid_resource",
             "The resource principal named {resource} was not found in the tenant named {tenant}. The request may have \
              been sent to the wrong tenant.",
         ),
-        500_014 => known_as(400, "invalid_resource", "The service principal for resource '{resource}' is disabled."),
+        500_014 => {
+            known_as(400, "invalid_resource", "The service principal for resource '{resource}' is disabled.")
+        }
         650_057 => known_as(
             400,
             "invalid_resource",
@@ -120,24 +135,41 @@ fn assertion(code: u32) -> Option<Known> {
             "The assertion is invalid: its audience or its issuer does not match the application '{client}' in \
              tenant '{tenant}'.",
         ),
-        500_131 => (GRANT, "The audience of the assertion does not match the application '{client}' that presents it."),
-        500_133 => (GRANT, "The assertion is not within its valid time range. Request a new token from the user."),
+        500_131 => (
+            GRANT,
+            "The audience of the assertion does not match the application '{client}' that presents it.",
+        ),
+        500_133 => {
+            (GRANT, "The assertion is not within its valid time range. Request a new token from the user.")
+        }
         70021 => (CLIENT, "No matching federated identity record found for the presented assertion."),
-        700_021 => (CLIENT, "The application of the client assertion does not match the parameter 'client_id'."),
+        700_021 => {
+            (CLIENT, "The application of the client assertion does not match the parameter 'client_id'.")
+        }
         700_023 => (CLIENT, "The audience of the client assertion does not match the issuer of the realm."),
         700_024 => (CLIENT, "The client assertion is not within its valid time range."),
         70025 => (CLIENT, "The client '{client}' has no configured federated identity credentials."),
-        700_027 => (CLIENT, "The client assertion failed signature validation: its certificate is not registered."),
+        700_027 => {
+            (CLIENT, "The client assertion failed signature validation: its certificate is not registered.")
+        }
         700_030 => (CLIENT, "Invalid certificate: the subject name in the certificate is not authorized."),
-        700_211 => (CLIENT, "No matching federated identity record found for the presented assertion issuer."),
-        700_212 => (CLIENT, "No matching federated identity record found for the presented assertion audience."),
-        700_213 => (CLIENT, "No matching federated identity record found for the presented assertion subject."),
+        700_211 => {
+            (CLIENT, "No matching federated identity record found for the presented assertion issuer.")
+        }
+        700_212 => {
+            (CLIENT, "No matching federated identity record found for the presented assertion audience.")
+        }
+        700_213 => {
+            (CLIENT, "No matching federated identity record found for the presented assertion subject.")
+        }
         7_002_138 => (
             CLIENT,
             "No matching federated identity record found for the presented assertion subject. It matches only if case \
              is ignored.",
         ),
-        90061 => ((400, "invalid_request"), "The request to the OpenID endpoint of the external issuer failed."),
+        90061 => {
+            ((400, "invalid_request"), "The request to the OpenID endpoint of the external issuer failed.")
+        }
         _ => return None,
     };
     Some(known_as(status, error, text))
@@ -149,10 +181,20 @@ fn request(code: u32) -> Option<Known> {
     const SCOPE: &str = "invalid_scope";
     let (status, error, text) = match code {
         50059 => (400, REQUEST, "The request contains no information that identifies the tenant."),
-        50128 => (400, REQUEST, "Invalid domain name: the request contains no information that identifies the tenant."),
-        50196 => (400, "invalid_grant", "The server stopped the operation because the client sends it in a loop."),
+        50128 => (
+            400,
+            REQUEST,
+            "Invalid domain name: the request contains no information that identifies the tenant.",
+        ),
+        50196 => {
+            (400, "invalid_grant", "The server stopped the operation because the client sends it in a loop.")
+        }
         70003 => (400, "unsupported_grant_type", "The grant type '{name}' is not supported."),
-        70011 => (400, SCOPE, "The value of the input parameter 'scope' is not valid. The scope {scope} is not valid."),
+        70011 => (
+            400,
+            SCOPE,
+            "The value of the input parameter 'scope' is not valid. The scope {scope} is not valid.",
+        ),
         700_022 => (400, SCOPE, "The scope {scope} is not valid because it contains more than one resource."),
         1_002_012 => (
             400,
@@ -188,11 +230,11 @@ mod tests {
 
     /// The codes whose cause the library explains to its users.
     const EXPLAINED: [u32; 60] = [
-        50034, 50126, 50053, 50055, 50057, 50020, 50058, 16000, 50173, 70008, 700_082, 50076, 50079, 50158, 530_003,
-        53003, 50105, 500_011, 650_057, 65001, 65004, 70011, 901_002, 900_144, 700_016, 90002, 50128, 7_000_215,
-        7_000_222, 700_027, 700_024, 700_030, 70021, 700_211, 700_212, 700_213, 500_133, 50013, 500_131, 90013,
-        900_023, 50059, 90033, 50196, 50078, 70043, 7_000_229, 7_000_112, 70025, 7_000_218, 7_002_138, 1_002_012,
-        90061, 50178, 500_014, 9_010_010, 70003, 50027, 700_023, 900_561,
+        50034, 50126, 50053, 50055, 50057, 50020, 50058, 16000, 50173, 70008, 700_082, 50076, 50079, 50158,
+        530_003, 53003, 50105, 500_011, 650_057, 65001, 65004, 70011, 901_002, 900_144, 700_016, 90002,
+        50128, 7_000_215, 7_000_222, 700_027, 700_024, 700_030, 70021, 700_211, 700_212, 700_213, 500_133,
+        50013, 500_131, 90013, 900_023, 50059, 90033, 50196, 50078, 70043, 7_000_229, 7_000_112, 70025,
+        7_000_218, 7_002_138, 1_002_012, 90061, 50178, 500_014, 9_010_010, 70003, 50027, 700_023, 900_561,
     ];
 
     #[test]

@@ -1,14 +1,11 @@
 //! [`Failure`]: an error response of the token endpoint.
 
-use axum::{
-    Json,
-    response::{IntoResponse, Response},
-};
+use axum::response::Response;
 use azure_core::time::{Duration, OffsetDateTime};
 use http::StatusCode;
 use serde_json::json;
 
-use super::codes::known;
+use super::{codes::known, json::json_response};
 
 /// An error with an AADSTS code.
 #[derive(Debug, PartialEq)]
@@ -71,7 +68,7 @@ impl Failure {
             "correlation_id": correlation,
             "error_uri": format!("https://login.microsoftonline.com/error?code={code}"),
         });
-        (self.status(), Json(body)).into_response()
+        json_response(self.status(), &body)
     }
 }
 

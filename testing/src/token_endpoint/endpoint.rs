@@ -1,0 +1,304 @@
+//! [`FakeTokenEndpoint`]: a fake of the token endpoint of Microsoft Entra.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::StatusCode;
+use serde_json::json;
+use tokio::sync::oneshot;
+use url::Url;
+
+use super::{
+    client_auth::EXCHANGE_AUDIENCE, injected::InjectedError, received::ReceivedTokenRequest,
+    service::TokenService,
+};
+use crate::token::{NewToken, unsigned_jwt};
+
+/// The application in which the user of an on-behalf-of request signed in.
+const FRONT_END: &str = "0a1b2c3d-0000-4000-8000-5741d1000005";
+
+/// A fake of the token endpoint of Microsoft Entra on `localhost`, over TLS.
+///
+/// It has one tenant with one application. With it, a test can use the real credentials of `azure_identity` or another
+/// library instead of a [`FakeCredential`](crate::FakeCredential). A [`FakeServer`](crate::FakeServer) accepts the
+/// tokens.
+///
+/// # Requests
+///
+/// `POST /{tenant}/oauth2/v2.0/token` supports these grant types:
+///
+/// | `grant_type` | Token |
+/// |---|---|
+/// | `client_credentials` | of the application |
+/// | `urn:ietf:params:oauth:grant-type:jwt-bearer` with `requested_token_use=on_behalf_of` | of a user, see [`user_assertion`](Self::user_assertion) |
+///
+/// The application authenticates with its secret, in the form or with the scheme `Basic`, or with an assertion: its own
+/// (see [`client_assertion`](Self::client_assertion)), or one of a workload's identity provider (see
+/// [`federated_token`](Self::federated_token)). Claims are checked, but signatures are not.
+///
+/// `GET /{tenant}/v2.0/.well-known/openid-configuration` and `GET /common/discovery/instance` return the configuration.
+/// Anything else that Entra supports gets 501.
+///
+/// # Errors
+///
+/// An error has a body like those of Entra, with an `error_description` such as `AADSTS7000215: … Trace ID: …
+/// Correlation ID: … Timestamp: …`. Without any configuration, these requests fail:
+///
+/// | Request | Code |
+/// |---|---|
+/// | another tenant; a tenant that is neither a GUID nor a domain; `common` | 90002; 900023; 50059 |
+/// | another application | 700016 |
+/// | wrong secret; neither secret nor assertion | 7000215; 7000218 |
+/// | an assertion of the application that is no JWT; expired; for another audience; of another application | 50027; 700024; 700023; 700021 |
+/// | a federated token without a federated credential; with another issuer; audience; subject | 70025; 700211; 700212; 700213 |
+/// | a user's token that is no JWT; of another tenant; expired; for another audience; of an application | 50027; 50013; 500133; 500131; 7000114 |
+/// | a missing parameter; unknown grant type; `resource` | 900144; 70003; 901002 |
+/// | a scope without a resource; several resources; an application's scope other than `.default` | 70011; 700022; 1002012 |
+///
+/// [`inject_error`](Self::inject_error) returns any other code.
+///
+/// The endpoint stops when the `FakeTokenEndpoint` is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use azure_core::{
+///     cloud::CustomConfiguration,
+///     http::{ClientOptions, Transport},
+/// };
+/// use azure_healthcare_auth::HealthcareClient;
+/// use azure_healthcare_auth_testing::{FakeServer, FakeTokenEndpoint};
+/// use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
+/// use std::sync::Arc;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let endpoint = FakeTokenEndpoint::start().await;
+/// let fake_server = FakeServer::start().await;
+///
+/// // A real credential, which trusts the certificate of the endpoint and sends its requests there.
+/// let certificate = reqwest::Certificate::from_pem(endpoint.certificate_pem().as_bytes())?;
+/// let http = reqwest::Client::builder().no_proxy().tls_certs_only([certificate]).build()?;
+/// let mut cloud = CustomConfiguration::default();
+/// cloud.authority_host = endpoint.authority_host().into();
+/// let client_options = ClientOptions {
+///     cloud: Some(Arc::new(cloud.into())),
+///     transport: Some(Transport::new(Arc::new(http))),
+///     ..ClientOptions::default()
+/// };
+/// let credential = ClientSecretCredential::new(
+///     endpoint.tenant_id(),
+///     endpoint.client_id().to_owned(),
+///     endpoint.client_secret().to_owned().into(),
+///     Some(ClientSecretCredentialOptions { client_options }),
+/// )?;
+///
+/// let fhir = HealthcareClient::new(fake_server.fhir(), credential);
+/// endpoint.inject_error(1, 500_011);
+/// let error = fhir.get("Patient").send().await.unwrap_err();
+/// assert!(error.to_string().contains("AADSTS500011"), "{error}");
+/// # Ok(()) }
+/// ```
+pub struct FakeTokenEndpoint {
+    pub(super) service: Arc<TokenService>,
+    pub(super) certificate: String,
+    pub(super) authority_host: Url,
+    /// Stops the endpoint when it is dropped.
+    pub(super) _running: oneshot::Sender<()>,
+}
+
+impl FakeTokenEndpoint {
+    /// Returns the base URL of the endpoint, `https://localhost:{port}/`.
+    #[must_use]
+    pub fn authority_host(&self) -> Url {
+        self.authority_host.clone()
+    }
+
+    /// Returns the URL of token requests, `https://localhost:{port}/{tenant}/oauth2/v2.0/token`.
+    #[must_use]
+    pub fn token_url(&self) -> Url {
+        let mut url = self.authority_host();
+        url.set_path(&format!("{}/oauth2/v2.0/token", self.tenant_id()));
+        url
+    }
+
+    /// Returns the id of the tenant, by default the one that a [`FakeServer`](crate::FakeServer) expects.
+    #[must_use]
+    pub fn tenant_id(&self) -> &str {
+        &self.service.registration.tenant
+    }
+
+    /// Returns the client id of the application.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.service.registration.client
+    }
+
+    /// Returns the secret of the application.
+    #[must_use]
+    pub fn client_secret(&self) -> &str {
+        &self.service.registration.secret
+    }
+
+    /// Returns the certificate of the authority that a client must trust, in PEM.
+    ///
+    /// It is generated at the start. Its private key is not kept.
+    #[must_use]
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate
+    }
+
+    /// Returns an assertion with which the application authenticates instead of with its secret.
+    ///
+    /// It has the claims of the documentation, *Microsoft identity platform application authentication certificate
+    /// credentials*, and is valid for ten minutes. It is not signed.
+    #[must_use]
+    pub fn client_assertion(&self) -> String {
+        let registration = &self.service.registration;
+        let now = self.service.clock.unix();
+        unsigned_jwt(&json!({
+            "aud": registration.token_url(),
+            "iss": registration.client,
+            "sub": registration.client,
+            "nbf": now,
+            "iat": now,
+            "exp": now + ASSERTION_LIFETIME,
+        }))
+    }
+
+    /// Returns a token of a workload's identity provider, such as AKS or GitHub Actions.
+    ///
+    /// The application authenticates with it if it has a matching
+    /// [`federated_credential`](crate::FakeTokenEndpointBuilder::federated_credential). It is valid for ten minutes and
+    /// not signed. A `WorkloadIdentityCredential` reads it from a file.
+    #[must_use]
+    pub fn federated_token(&self, issuer: &str, subject: &str) -> String {
+        let now = self.service.clock.unix();
+        unsigned_jwt(&json!({
+            "aud": EXCHANGE_AUDIENCE,
+            "iss": issuer,
+            "sub": subject,
+            "nbf": now,
+            "iat": now,
+            "exp": now + ASSERTION_LIFETIME,
+        }))
+    }
+
+    /// Returns the token that a user got for the application, for an on-behalf-of request.
+    ///
+    /// It is the token that the front end of the application sends to it. It has the lifetime of the endpoint's other
+    /// tokens and the audience `api://{client_id}`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use azure_healthcare_auth_testing::FakeTokenEndpoint;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let endpoint = FakeTokenEndpoint::start().await;
+    /// let certificate = reqwest::Certificate::from_pem(endpoint.certificate_pem().as_bytes())?;
+    /// let http = reqwest::Client::builder().no_proxy().tls_certs_only([certificate]).build()?;
+    ///
+    /// let body = url::form_urlencoded::Serializer::new(String::new())
+    ///     .append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
+    ///     .append_pair("requested_token_use", "on_behalf_of")
+    ///     .append_pair("assertion", &endpoint.user_assertion())
+    ///     .append_pair("client_id", endpoint.client_id())
+    ///     .append_pair("client_secret", endpoint.client_secret())
+    ///     .append_pair("scope", "https://dicom.healthcareapis.azure.com/.default")
+    ///     .finish();
+    /// let request = http.post(endpoint.token_url()).header("content-type", "application/x-www-form-urlencoded");
+    /// assert_eq!(request.body(body).send().await?.status(), 200);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn user_assertion(&self) -> String {
+        let registration = &self.service.registration;
+        let now = self.service.clock.unix();
+        let token = NewToken {
+            audience: &registration.app_id_uri(),
+            tenant: &registration.tenant,
+            app: FRONT_END,
+            user_scopes: Some("access_as_user"),
+            roles: &[],
+            issued_at: now,
+            expires_on: self.service.expiry(now),
+        };
+        token.issue()
+    }
+
+    /// Responds to the next token requests with the error that has this AADSTS code.
+    ///
+    /// The code determines the status, `error` and the text. The endpoint knows about 70 codes; for any other code the
+    /// status is 400 and `error` is `invalid_request`. If errors are injected several times, the requests get them in
+    /// this order. 90033 has the status 503, after which `azure_identity` retries the request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use azure_healthcare_auth_testing::FakeTokenEndpoint;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let endpoint = FakeTokenEndpoint::start().await;
+    /// // The secret has expired. After two requests, an administrator has created a new one.
+    /// endpoint.inject_error(2, 7_000_222);
+    /// # }
+    /// ```
+    pub fn inject_error(&self, requests: usize, code: u32) {
+        self.service.state().errors.add(requests, InjectedError::Code(code));
+    }
+
+    /// Responds to the next token requests with this status, an HTML page and, if it is given, `Retry-After`.
+    ///
+    /// Use it for 429, and for a 5xx of the servers in front of Entra. The header has whole seconds, rounded up.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use azure_healthcare_auth_testing::FakeTokenEndpoint;
+    /// use http::StatusCode;
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let endpoint = FakeTokenEndpoint::start().await;
+    /// endpoint.inject_status(1, StatusCode::TOO_MANY_REQUESTS, Some(Duration::from_secs(1)));
+    /// # }
+    /// ```
+    pub fn inject_status(&self, requests: usize, status: StatusCode, retry_after: Option<Duration>) {
+        self.service.state().errors.add(requests, InjectedError::Status(status, retry_after));
+    }
+
+    /// Removes all injected errors that no request has used up.
+    pub fn clear_errors(&self) {
+        self.service.state().errors.clear();
+    }
+
+    /// Returns the `POST` requests for tokens that were received so far, in the order in which they were handled.
+    ///
+    /// The list grows until [`clear_requests`](Self::clear_requests) is called.
+    #[must_use]
+    pub fn requests(&self) -> Vec<ReceivedTokenRequest> {
+        self.service.state().requests.clone()
+    }
+
+    /// Forgets the requests that were received so far.
+    pub fn clear_requests(&self) {
+        self.service.state().requests.clear();
+    }
+}
+
+/// The lifetime of the assertions that a client sends, in seconds.
+const ASSERTION_LIFETIME: u64 = 600;
+
+/// Shows the base URL, the tenant and the client id, but neither the secret nor the requests.
+impl fmt::Debug for FakeTokenEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeTokenEndpoint")
+            .field("authority_host", &self.authority_host.as_str())
+            .field("tenant_id", &self.tenant_id())
+            .field("client_id", &self.client_id())
+            .finish_non_exhaustive()
+    }
+}
