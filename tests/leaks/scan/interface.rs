@@ -22,7 +22,7 @@ const ENUMS: &[(&str, &str)] = &[
     ("ErrorKind", include_str!("../../../src/error/kind.rs")),
     ("DenialCause", include_str!("../../../src/denial/cause.rs")),
     ("Fault", include_str!("../../../testing/src/fault/mod.rs")),
-    ("ChallengeFormat", include_str!("../../../testing/src/token/check.rs")),
+    ("ChallengeFormat", include_str!("../../../testing/src/token/challenge.rs")),
 ];
 
 /// Public names without values, which the scan cannot cover.
