@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use azure_healthcare_auth::{Audience, DenialCause, DicomVersion, ErrorKind, HealthcareClient, Result};
 use azure_healthcare_auth_testing::{
-    ChallengeFormat, FakeClock, FakeCredential, FakeServer, FakeServerBuilder, Fault, RequestFilter,
-    ScriptedCredential, bearer_for, no_authorization,
+    ChallengeFormat, ChangeTiming, FakeChange, FakeClock, FakeCredential, FakeServer, FakeServerBuilder,
+    Fault, RequestFilter, ScriptedCredential, bearer_for, no_authorization,
 };
 use http::StatusCode;
 use serde_json::json;
@@ -115,6 +115,13 @@ async fn faults(fake_server: FakeServer) {
     capture_debug(&first);
     capture_debug(&first.service());
     capture_debug(&FakeClock::new());
+    let metadata = json!({ "00100010": { "vr": "PN", "Value": [{ "Alphabetic": "canaryname" }] } });
+    let change = FakeChange::create(["canaryid", "2.25.2", "2.25.3"]).metadata(&metadata);
+    let timing = ChangeTiming::new().visible_after(HOUR);
+    capture_debug(&change);
+    capture_debug(&timing);
+    fake_server.next_change_timing(timing);
+    fake_server.add_change(change);
 }
 
 /// Denials that the fake server cannot produce.
