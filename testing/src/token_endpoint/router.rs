@@ -47,7 +47,7 @@ async fn wrong_method(
 
 /// Returns the OpenID configuration of the tenant (Microsoft identity platform documentation `v2-protocols-oidc.md`).
 async fn configuration(State(service): Service, Path(tenant): Path<String>, headers: HeaderMap) -> Response {
-    if let Err(response) = service.check_tenant(&tenant, &headers) {
+    if let Some(response) = service.wrong_tenant(&tenant, &headers) {
         return response;
     }
     let registration = &service.registration;

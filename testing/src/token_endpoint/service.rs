@@ -76,10 +76,10 @@ impl TokenService {
         response
     }
 
-    /// Returns an error if a request without parameters, such as for the configuration, is for another tenant.
-    pub(super) fn check_tenant(&self, tenant: &str, headers: &HeaderMap) -> Result<(), Response> {
-        let check = check_tenant(&self.registration, tenant);
-        check.map_err(|failure| self.failure(&failure, tenant, headers, &Form::default(), self.clock.unix()))
+    /// Returns the error for another tenant, for requests without parameters.
+    pub(super) fn wrong_tenant(&self, tenant: &str, headers: &HeaderMap) -> Option<Response> {
+        let failure = check_tenant(&self.registration, tenant).err()?;
+        Some(self.failure(&failure, tenant, headers, &Form::default(), self.clock.unix()))
     }
 
     /// Returns the error for a method other than `POST`.
