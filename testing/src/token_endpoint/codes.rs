@@ -43,7 +43,8 @@ fn account(code: u32) -> Option<Known> {
         50053 => (GRANT, "The account is locked because of too many failed sign-ins."),
         50055 => (GRANT, "The password is expired."),
         50057 => (GRANT, "The user account is disabled."),
-        50058 => (INTERACTION, "A silent sign-in was requested, but no user is signed in."),
+        // microsoft/azure-spring-boot issue 549.
+        50058 => (GRANT, "A silent sign-in was requested, but no user is signed in."),
         50076 => (INTERACTION, "The user must use multi-factor authentication to access '{resource}'."),
         50078 => {
             (INTERACTION, "The multi-factor authentication has expired. Refresh it to access '{resource}'.")

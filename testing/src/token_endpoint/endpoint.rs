@@ -93,9 +93,8 @@ const FRONT_END: &str = "0a1b2c3d-0000-4000-8000-5741d1000005";
 /// )?;
 ///
 /// let fhir = HealthcareClient::new(fake_server.fhir(), credential);
-/// endpoint.inject_error(1, 500_011);
-/// let error = fhir.get("Patient").send().await.unwrap_err();
-/// assert!(error.to_string().contains("AADSTS500011"), "{error}");
+/// assert_eq!(fhir.get("Patient").send().await?.status(), 200);
+/// assert_eq!(endpoint.requests()[0].client_id(), Some(endpoint.client_id()));
 /// # Ok(()) }
 /// ```
 pub struct FakeTokenEndpoint {
@@ -141,7 +140,7 @@ impl FakeTokenEndpoint {
 
     /// Returns the certificate of the authority that a client must trust, in PEM.
     ///
-    /// It is generated at the start. Its private key is not kept.
+    /// It is generated at the start, and its private key is not kept.
     #[must_use]
     pub fn certificate_pem(&self) -> &str {
         &self.certificate
@@ -236,14 +235,38 @@ impl FakeTokenEndpoint {
     /// # Examples
     ///
     /// ```
+    /// # use azure_core::{cloud::CustomConfiguration, http::{ClientOptions, Transport}};
+    /// # use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
+    /// use azure_healthcare_auth::{ErrorKind, FhirAudience, HealthcareClient};
     /// use azure_healthcare_auth_testing::FakeTokenEndpoint;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let endpoint = FakeTokenEndpoint::start().await;
-    /// // The secret has expired. After two requests, an administrator has created a new one.
-    /// endpoint.inject_error(2, 7_000_222);
-    /// # }
+    /// # let certificate = reqwest::Certificate::from_pem(endpoint.certificate_pem().as_bytes())?;
+    /// # let http = reqwest::Client::builder().no_proxy().tls_certs_only([certificate]).build()?;
+    /// # let mut cloud = CustomConfiguration::default();
+    /// # cloud.authority_host = endpoint.authority_host().into();
+    /// # let client_options = ClientOptions {
+    /// #     cloud: Some(std::sync::Arc::new(cloud.into())),
+    /// #     transport: Some(Transport::new(std::sync::Arc::new(http))),
+    /// #     ..ClientOptions::default()
+    /// # };
+    /// # let credential = ClientSecretCredential::new(
+    /// #     endpoint.tenant_id(),
+    /// #     endpoint.client_id().to_owned(),
+    /// #     endpoint.client_secret().to_owned().into(),
+    /// #     Some(ClientSecretCredentialOptions { client_options }),
+    /// # )?;
+    /// let fhir = HealthcareClient::new(FhirAudience::workspace("contoso", "records").build()?, credential);
+    ///
+    /// // The secret of the application has expired.
+    /// endpoint.inject_error(1, 7_000_222);
+    /// let error = fhir.get("Patient").send().await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Credential);
+    /// assert!(error.to_string().contains("AADSTS7000222"));
+    /// assert_eq!(endpoint.requests()[0].error_code(), Some(7_000_222));
+    /// # Ok(()) }
     /// ```
     pub fn inject_error(&self, requests: usize, code: u32) {
         self.service.state().errors.add(requests, InjectedError::Code(code));

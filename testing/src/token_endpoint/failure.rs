@@ -11,7 +11,7 @@ use super::{codes::known, json::json_response};
 #[derive(Debug, PartialEq)]
 pub(super) struct Failure {
     pub(super) code: u32,
-    /// What is wrong: the name of a parameter, of a method or of a grant type.
+    /// The name of the parameter, method or grant type that is wrong.
     pub(super) name: String,
     /// The status if it is not the usual one of the code.
     pub(super) status: Option<StatusCode>,
@@ -72,7 +72,7 @@ impl Failure {
     }
 }
 
-/// What the text of an error mentions.
+/// The values in the text of an error.
 pub(super) struct Context<'a> {
     pub(super) client: &'a str,
     pub(super) tenant: &'a str,
