@@ -36,7 +36,7 @@ const FRONT_END: &str = "0a1b2c3d-0000-4000-8000-5741d1000005";
 /// [`federated_token`](Self::federated_token)). Claims are checked, but signatures are not.
 ///
 /// `GET /{tenant}/v2.0/.well-known/openid-configuration` and `GET /common/discovery/instance` return the configuration.
-/// Anything else that Entra supports gets 501.
+/// Anything else that Entra supports gets 501. There are no refresh tokens.
 ///
 /// # Errors
 ///
