@@ -3,6 +3,8 @@
 mod change;
 mod changefeed;
 mod feed;
+mod file;
+mod json;
 mod service;
 
 use std::sync::Arc;

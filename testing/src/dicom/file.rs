@@ -1,0 +1,177 @@
+//! Reads and writes files in the format of PS3.10.
+
+use dicom_dictionary_std::{tags, uids};
+use dicom_object::{DefaultDicomObject, InMemDicomObject, OpenFileOptions, meta::FileMetaTableBuilder};
+use serde::Serialize;
+
+use super::json::{self, DataSet};
+
+const PREAMBLE: usize = 128;
+const MAGIC: &[u8] = b"DICM";
+
+/// A file that cannot be read.
+#[derive(Debug)]
+pub(super) struct Unreadable;
+
+/// A parsed file.
+pub(super) struct DicomFile(DefaultDicomObject);
+
+impl DicomFile {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Unreadable> {
+        OpenFileOptions::new().from_reader(bytes).map(Self).map_err(|_| Unreadable)
+    }
+
+    pub(super) fn data_set(&self) -> &InMemDicomObject {
+        &self.0
+    }
+
+    /// Returns the UID of the transfer syntax.
+    pub(super) fn transfer_syntax(&self) -> &str {
+        self.0.meta().transfer_syntax().trim_end_matches(['\0', ' '])
+    }
+
+    /// Returns the attributes without bulk data in the DICOM JSON model.
+    pub(super) fn metadata(&self) -> DataSet {
+        json::to_json(&self.0)
+    }
+}
+
+/// Replaces the preamble of a file with zeros (Azure documentation `dicom-services-conformance-statement-v2.md`).
+pub(super) fn clear_preamble(mut bytes: Vec<u8>) -> Vec<u8> {
+    if let Some((preamble, rest)) = bytes.split_at_mut_checked(PREAMBLE)
+        && rest.starts_with(MAGIC)
+    {
+        preamble.fill(0);
+    }
+    bytes
+}
+
+/// Writes a data set in the DICOM JSON model as a file with explicit VR little endian, or returns what is wrong with it.
+pub(super) fn write(data_set: &DataSet) -> Result<Vec<u8>, String> {
+    // The file meta information is made from the data set.
+    let data_set = data_set.iter().filter(|(key, _)| !key.starts_with("0002"));
+    let data_set: DataSet = data_set.map(|(key, attribute)| (key.clone(), attribute.clone())).collect();
+    let class = json::text(&data_set, tags::SOP_CLASS_UID);
+    let instance = json::text(&data_set, tags::SOP_INSTANCE_UID);
+    let meta = FileMetaTableBuilder::new()
+        .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
+        .media_storage_sop_class_uid(class.as_deref().unwrap_or(uids::SECONDARY_CAPTURE_IMAGE_STORAGE))
+        .media_storage_sop_instance_uid(instance.as_deref().unwrap_or_default());
+    let meta = meta.build().map_err(|error| error.to_string())?;
+    let object = json::from_json(&data_set)?.with_exact_meta(meta);
+    let mut bytes = Vec::new();
+    object.write_all(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes)
+}
+
+/// Makes a DICOM file from a data set in the DICOM JSON model (PS3.18 annex F), to send it to a service.
+///
+/// The file has the transfer syntax Explicit VR Little Endian. `InlineBinary` sets binary data such as pixels. The
+/// data set is not checked otherwise, so that a test can make files that a service rejects. A service stores a file if
+/// it has the attributes in the example.
+///
+/// # Panics
+///
+/// Panics if the value is not a data set in the DICOM JSON model.
+///
+/// # Examples
+///
+/// ```
+/// use azure_healthcare_auth::{DicomVersion, HealthcareClient};
+/// use azure_healthcare_auth_testing::{FakeServer, dicom_file};
+/// use serde_json::{Value, json};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_healthcare_auth::Result<()> {
+/// let file = dicom_file(&json!({
+///     "00080016": { "vr": "UI", "Value": ["1.2.840.10008.5.1.4.1.1.7"] }, // SOP Class UID
+///     "00080018": { "vr": "UI", "Value": ["2.25.3"] },                    // SOP Instance UID
+///     "00100020": { "vr": "LO", "Value": ["example-0001"] },              // Patient ID
+///     "0020000D": { "vr": "UI", "Value": ["2.25.1"] },                    // Study Instance UID
+///     "0020000E": { "vr": "UI", "Value": ["2.25.2"] },                    // Series Instance UID
+/// }));
+///
+/// let fake_server = FakeServer::builder().changes(0).start().await;
+/// let dicom = HealthcareClient::new(fake_server.dicom(DicomVersion::V2), fake_server.credential());
+/// let stored = dicom.post("studies").header("content-type", "application/dicom").body(file.clone()).send().await?;
+/// assert_eq!(stored.status(), 200);
+///
+/// let path = "studies/2.25.1/series/2.25.2/instances/2.25.3";
+/// let instance = dicom.get(path).header("accept", "application/dicom; transfer-syntax=*").send().await?;
+/// assert_eq!(instance.bytes(), &file[..]);
+/// # Ok(()) }
+/// ```
+#[must_use]
+#[track_caller]
+#[expect(clippy::panic, reason = "a mistake in the setup of a test must fail that test")]
+pub fn dicom_file(data_set: &impl Serialize) -> Vec<u8> {
+    let data_set = serde_json::to_value(data_set).and_then(serde_json::from_value::<DataSet>);
+    let written = data_set.map_err(|error| error.to_string()).and_then(|data_set| write(&data_set));
+    written.unwrap_or_else(|reason| panic!("this is not a DICOM data set: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn written_file_can_be_read() {
+        let file = dicom_file(&json!({
+            "00020010": {"vr": "UI", "Value": ["1.2.3"]},
+            "00080018": {"vr": "UI", "Value": ["2.25.3"]},
+            "00100010": {"vr": "PN", "Value": [{"Alphabetic": "Éxample"}]},
+            "00080005": {"vr": "CS", "Value": ["ISO_IR 192"]},
+            "7FE00010": {"vr": "OB", "InlineBinary": "AAEC"},
+        }));
+        let read = DicomFile::parse(&file).unwrap();
+        assert_eq!(read.transfer_syntax(), "1.2.840.10008.1.2.1");
+        let pixels = read.data_set().get(tags::PIXEL_DATA).unwrap().to_bytes().unwrap();
+        assert_eq!(&*pixels, [0, 1, 2, 0]);
+        let expected = json!({
+            "00080005": {"vr": "CS", "Value": ["ISO_IR 192"]},
+            "00080018": {"vr": "UI", "Value": ["2.25.3"]},
+            "00100010": {"vr": "PN", "Value": [{"Alphabetic": "Éxample"}]},
+        });
+        assert_eq!(json!(read.metadata()), expected);
+    }
+
+    #[test]
+    fn truncated_and_damaged_files_are_errors_or_readable() {
+        let file = dicom_file(&json!({
+            "00080018": {"vr": "UI", "Value": ["2.25.3"]},
+            "00081140": {"vr": "SQ", "Value": [{"00081155": {"vr": "UI", "Value": ["1.2.3"]}}]},
+            "00280010": {"vr": "US", "Value": [1]},
+            "7FE00010": {"vr": "OW", "InlineBinary": "AAECAw=="},
+        }));
+        assert!(DicomFile::parse(b"").is_err());
+        for end in 0..file.len() {
+            let _ = DicomFile::parse(&file[..end]).map(|file| file.metadata());
+        }
+        for index in PREAMBLE..file.len() {
+            for value in [0, 0x7F, 0xFF] {
+                let mut damaged = file.clone();
+                damaged[index] = value;
+                let _ = DicomFile::parse(&damaged).map(|file| file.metadata());
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_preamble_is_cleared() {
+        let file = dicom_file(&json!({}));
+        let mut with_preamble = file.clone();
+        with_preamble[..PREAMBLE].fill(b'x');
+        assert_eq!(clear_preamble(with_preamble), file);
+        for other in [b"x".repeat(131), b"x".repeat(200)] {
+            assert_eq!(clear_preamble(other.clone()), other);
+        }
+    }
+
+    #[test]
+    #[should_panic = "this is not a DICOM data set: 00100020"]
+    fn value_that_is_no_data_set_panics() {
+        let _ = dicom_file(&json!({"00100020": 1}));
+    }
+}
