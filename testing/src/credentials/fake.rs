@@ -23,12 +23,13 @@ use crate::{
 
 /// The number of seconds since the expiry of an [`expired`](FakeCredential::expired) token.
 const EXPIRED_SINCE: u64 = 60;
+
 /// A credential that issues unsigned tokens with the claims of Microsoft Entra tokens for these services.
 ///
 /// By default, a [`FakeServer`](crate::FakeServer) accepts the tokens: they are for the resource of the requested
 /// scope, come from the expected tenant, are valid for an hour and contain the roles *FHIR Data Contributor*,
-/// *DICOM Data Owner* and *Storage Blob Data Reader*. Each of these methods changes one property, for which the fake server rejects or denies the
-/// request:
+/// *DICOM Data Owner* and *Storage Blob Data Reader*. Each of these methods changes one property, for which the fake
+/// server rejects or denies the request:
 ///
 /// | Method | Response |
 /// |---|---|

@@ -38,21 +38,35 @@ const FRONT_END: &str = "0a1b2c3d-0000-4000-8000-5741d1000005";
 /// `GET /{tenant}/v2.0/.well-known/openid-configuration` and `GET /common/discovery/instance` return the configuration.
 /// Anything else that Entra supports gets 501. There are no refresh tokens.
 ///
-/// # Errors
+/// # Error responses
 ///
-/// An error has a body like those of Entra, with an `error_description` such as `AADSTS7000215: … Trace ID: …
-/// Correlation ID: … Timestamp: …`. Without any configuration, these requests fail:
+/// An error has the JSON body of an Entra error, with an `error_description` such as `AADSTS7000215: … Trace ID: …
+/// Correlation ID: … Timestamp: …`. The endpoint checks these rules in about this order:
 ///
-/// | Request | Code |
+/// | Code | Request |
 /// |---|---|
-/// | another tenant; a tenant that is neither a GUID nor a domain; `common` | 90002; 900023; 50059 |
-/// | another application | 700016 |
-/// | wrong secret; neither secret nor assertion | 7000215; 7000218 |
-/// | an assertion of the application that is no JWT; expired; for another audience; of another application | 50027; 700024; 700023; 700021 |
-/// | a federated token without a federated credential; with another issuer; audience; subject | 70025; 700211; 700212; 700213 |
-/// | a user's token that is no JWT; of another tenant; expired; for another audience; of an application | 50027; 50013; 500133; 500131; 7000114 |
-/// | a missing parameter; unknown grant type; `resource` | 900144; 70003; 901002 |
-/// | a scope without a resource; several resources; an application's scope other than `.default` | 70011; 700022; 1002012 |
+/// | 90002 | another tenant |
+/// | 900023 | a tenant that is neither a GUID nor a domain name |
+/// | 50059 | the tenant `common`, `organizations` or `consumers` |
+/// | 900144 | a missing parameter |
+/// | 70003 | an unknown grant type |
+/// | 901002 | the parameter `resource` |
+/// | 700016 | another application |
+/// | 7000218 | neither a secret nor an assertion |
+/// | 7000215 | a wrong secret |
+/// | 50027 | an assertion that is not a JWT |
+/// | 700024 | an expired assertion of the application or its workload |
+/// | 700021, 700023 | an assertion of the application with another subject or audience |
+/// | 70025 | a federated token, but the application has no federated credential |
+/// | 700211, 700212, 700213 | a federated token with another issuer, audience or subject |
+/// | 7002138 | a federated token with a subject that differs only in case |
+/// | 70011 | a scope without a resource |
+/// | 700022 | scopes of several resources |
+/// | 1002012 | a scope other than `.default` for a token of the application |
+/// | 50013 | a user's token of another tenant |
+/// | 500133 | an expired user's token |
+/// | 500131 | a user's token with another audience |
+/// | 7000114 | the token of an application instead of a user's token |
 ///
 /// [`inject_error`](Self::inject_error) returns any other code.
 ///
