@@ -7,6 +7,7 @@
 //! | [`FakeTokenEndpoint`] | issues the tokens of real credentials, such as those of `azure_identity`, over TLS |
 //! | [`ScriptedCredential`] | returns the tokens and errors of a script, in order |
 //! | [`FakeClock`] | a clock that a test moves |
+//! | [`dicom_file`] | makes a DICOM file from a data set in the DICOM JSON model |
 //! | [`bearer_for`], [`no_authorization`] (feature `wiremock`) | matchers for an existing `wiremock` mock server |
 //!
 //! The fakes need no Azure account and no configuration. All their traffic stays on the local machine.
@@ -60,11 +61,11 @@ mod credentials;
 mod dicom;
 mod fault;
 mod fhir;
+mod fold;
 mod guid;
 mod loopback;
 #[cfg(feature = "wiremock")]
 mod matchers;
-mod seed;
 mod server;
 mod service;
 mod storage;
@@ -73,7 +74,7 @@ mod token_endpoint;
 
 pub use clock::FakeClock;
 pub use credentials::{FakeCredential, ScriptedCredential};
-pub use dicom::{ChangeTiming, FakeChange};
+pub use dicom::{ChangeTiming, FakeChange, dicom_file};
 pub use fault::{Fault, RequestFilter};
 #[cfg(feature = "wiremock")]
 #[cfg_attr(docsrs, doc(cfg(feature = "wiremock")))]

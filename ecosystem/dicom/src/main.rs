@@ -5,13 +5,11 @@
 //! body, which `dicom-object` reads.
 
 use azure_healthcare_auth::{DicomAudience, DicomVersion, HealthcareClient};
-use azure_healthcare_auth_testing::{FakeServer, bearer_for};
-use dicom_core::{DataElement, PrimitiveValue, VR};
-use dicom_dictionary_std::{tags, uids};
+use azure_healthcare_auth_testing::FakeServer;
+use dicom_dictionary_std::tags;
 use dicom_json::DicomJson;
-use dicom_object::{DefaultDicomObject, InMemDicomObject, meta::FileMetaTableBuilder};
+use dicom_object::{DefaultDicomObject, InMemDicomObject};
 use serde::Deserialize;
-use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 
 type BoxError = Box<dyn std::error::Error>;
 
@@ -82,37 +80,10 @@ async fn main() -> Result<(), BoxError> {
     println!("{} changes, the last for patient {patient}, modality {modality}", changes.len());
     assert_eq!((changes.len(), &*patient, &*modality), (5, "example-0001", "OT"));
 
-    // The fake server has no instances to retrieve. A second server with one instance accepts the same tokens.
-    let server = wado_server(change, metadata.clone()).await?;
-    let service: DicomAudience = format!("{}/v2", server.uri()).parse()?;
-    let instance = retrieve(&dicom.for_audience(service)?, change).await?;
+    let instance = retrieve(&dicom, change).await?;
     let pixels = instance.element(tags::PIXEL_DATA)?.to_bytes()?;
     println!("instance: {} pixels, transfer syntax {}", pixels.len(), instance.meta().transfer_syntax());
     assert_eq!(instance.element(tags::SOP_INSTANCE_UID)?.to_str()?, change.sop_instance_uid);
     assert_eq!(&*pixels, [0, 85, 170, 255]);
-
-    println!("tokens fetched for both servers: {}", fake_server.credential().calls());
-    assert_eq!(fake_server.credential().calls(), 1, "all DICOM services share one token");
     Ok(())
-}
-
-/// Starts a server that returns this instance to requests with a token for DICOM services.
-async fn wado_server(change: &Change, mut object: InMemDicomObject) -> Result<MockServer, BoxError> {
-    object.put_str(tags::SOP_CLASS_UID, VR::UI, uids::SECONDARY_CAPTURE_IMAGE_STORAGE);
-    let pixels = PrimitiveValue::from([0_u8, 85, 170, 255]);
-    object.put(DataElement::new(tags::PIXEL_DATA, VR::OB, pixels));
-    let meta = FileMetaTableBuilder::new().transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN);
-    let mut body = b"--example\r\nContent-Type: application/dicom\r\n\r\n".to_vec();
-    object.with_meta(meta)?.write_all(&mut body)?;
-    body.extend_from_slice(b"\r\n--example--\r\n");
-
-    let server = MockServer::start().await;
-    let content_type = r#"multipart/related; type="application/dicom"; boundary="example""#;
-    Mock::given(matchers::path(format!("/v2/{}", change.path())))
-        .and(matchers::header("accept", ACCEPT))
-        .and(bearer_for(&server.uri().parse::<DicomAudience>()?))
-        .respond_with(ResponseTemplate::new(200).set_body_raw(body, content_type))
-        .mount(&server)
-        .await;
-    Ok(server)
 }

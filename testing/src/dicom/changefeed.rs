@@ -9,17 +9,15 @@ use axum::{
     routing::get,
 };
 use azure_core::time::{OffsetDateTime, parse_rfc3339};
-use http::{StatusCode, Uri, header};
+use http::{StatusCode, Uri};
 use serde_json::Value;
 use url::form_urlencoded;
 
 use super::{
     feed::{Entry, Feed},
+    reply,
     service::DicomService,
 };
-
-const JSON: &str = "application/json; charset=utf-8";
-const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The largest offset: the maximum of a signed 64-bit integer.
 const MAX_OFFSET: u64 = i64::MAX.unsigned_abs();
@@ -49,10 +47,10 @@ fn page_of(feed: &Feed, now: SystemTime, query: &str, page: PageFn) -> Response 
     match page(&feed.visible(now), &Query(query)) {
         // ASP.NET sends 204 for a response that is null, as `latest` is for an empty feed.
         Ok(Value::Null) => StatusCode::NO_CONTENT.into_response(),
-        Ok(value) => ([(header::CONTENT_TYPE, JSON)], value.to_string()).into_response(),
+        Ok(value) => reply::json(&value),
         Err(InvalidParameter { name, message }) => {
             let text = format!("The query parameter '{name}' is invalid. {message}");
-            (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, TEXT)], text).into_response()
+            reply::text(StatusCode::BAD_REQUEST, text)
         }
     }
 }
@@ -200,7 +198,7 @@ mod tests {
         let response = page_of(feed, at(2_000_000_000), query, page);
         let status = response.status().as_u16();
         if status == 400 {
-            assert_eq!(response.headers()[header::CONTENT_TYPE], TEXT);
+            assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
         }
         let value = page(&feed.visible(at(2_000_000_000)), &Query(query)).unwrap_or(Value::Null);
         (status, value)

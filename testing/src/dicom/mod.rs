@@ -1,45 +1,45 @@
 //! The fake DICOM service, in both API versions.
 
+mod accept;
+mod call;
 mod change;
 mod changefeed;
 mod feed;
 mod file;
+mod frames;
+mod instance;
 mod json;
+mod media_type;
+mod multipart;
+mod partitions;
+mod reply;
+mod routes;
+mod search;
 mod service;
+mod store;
+mod stow;
+#[cfg(test)]
+mod tests;
+mod uid;
+mod validate;
+mod wado;
 
-use std::sync::Arc;
+use axum::response::IntoResponse;
+use http::StatusCode;
 
-use axum::{Router, response::IntoResponse};
-use http::{StatusCode, header};
-
-pub use self::change::{ChangeTiming, FakeChange};
-pub(crate) use self::service::{DicomService, Store};
-use crate::context::Unsupported;
-
-const TEXT: &str = "text/plain; charset=utf-8";
-
-pub(crate) fn router(service: Arc<DicomService>) -> Router {
-    let unsupported = async || {
-        let text = "The fake server does not support this path.";
-        (StatusCode::NOT_IMPLEMENTED, axum::Extension(Unsupported), [(header::CONTENT_TYPE, TEXT)], text)
-    };
-    Router::new()
-        .merge(changefeed::routes())
-        .fallback(unsupported)
-        .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED)
-        .with_state(service)
-}
+pub(crate) use self::{
+    change::DEFAULT_PARTITION, instance::Instance, routes::router, service::DicomService, store::Store,
+};
+pub use self::{
+    change::{ChangeTiming, FakeChange},
+    file::dicom_file,
+};
 
 /// Returns the response to a request that is rejected before the service processes it.
 pub(crate) fn error_response(status: StatusCode) -> axum::response::Response {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS => status.into_response(),
-        StatusCode::FORBIDDEN => {
-            (status, [(header::CONTENT_TYPE, TEXT)], "Authorization failed.").into_response()
-        }
-        _ => {
-            let text = status.canonical_reason().unwrap_or("Unknown status");
-            (status, [(header::CONTENT_TYPE, TEXT)], text).into_response()
-        }
+        StatusCode::FORBIDDEN => reply::text(status, "Authorization failed."),
+        _ => reply::text(status, status.canonical_reason().unwrap_or("Unknown status")),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::feed::Feed;
+use super::store::Store;
 use crate::clock::Clock;
 
 /// The fake DICOM service.
@@ -10,13 +10,9 @@ pub(crate) struct DicomService {
     /// The origin of the service, without a trailing slash.
     pub(crate) origin: String,
     pub(crate) clock: Clock,
+    /// Whether the paths of instances contain the name of a data partition.
+    pub(crate) has_partitions: bool,
     pub(crate) store: Arc<Mutex<Store>>,
-}
-
-/// The content of the DICOM service.
-#[derive(Default)]
-pub(crate) struct Store {
-    pub(crate) feed: Feed,
 }
 
 impl DicomService {

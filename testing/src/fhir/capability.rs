@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::{call::Call, instant::instant, outcome::Outcome, reply, search, types::RESOURCE_TYPES};
 use crate::token::TENANT;
 
+const AUTHORITY: &str = "https://login.microsoftonline.com";
+
 /// `GET /metadata` (`fhir-server CapabilityStatementBuilder.cs`). Lists what the fake supports.
 pub(super) fn statement(call: &Call) -> Result<Response, Outcome> {
     let codes = |codes: &[&str]| codes.iter().map(|code| json!({ "code": code })).collect::<Value>();
@@ -42,6 +44,14 @@ pub(super) fn statement(call: &Call) -> Result<Response, Outcome> {
         "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
         "code": "OAuth",
     }]});
+    // `fhir-server SecurityProvider.cs`
+    let endpoints = json!({
+        "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
+        "extension": [
+            {"url": "token", "valueUri": format!("{AUTHORITY}/{TENANT}/oauth2/v2.0/token")},
+            {"url": "authorize", "valueUri": format!("{AUTHORITY}/{TENANT}/oauth2/v2.0/authorize")},
+        ],
+    });
     let statement = json!({
         "resourceType": "CapabilityStatement",
         "url": format!("{}/metadata", call.service.origin),
@@ -54,7 +64,7 @@ pub(super) fn statement(call: &Call) -> Result<Response, Outcome> {
         "patchFormat": ["application/fhir+json", "application/json-patch+json"],
         "rest": [{
             "mode": "server",
-            "security": {"service": [security]},
+            "security": {"extension": [endpoints], "service": [security]},
             "resource": resources.collect::<Value>(),
             "interaction": codes(&["history-system", "batch", "transaction"]),
         }],
@@ -64,7 +74,7 @@ pub(super) fn statement(call: &Call) -> Result<Response, Outcome> {
 
 /// `GET /.well-known/smart-configuration` (`fhir-server GetSmartConfigurationHandler.cs`).
 pub(super) fn smart_configuration(_call: &Call) -> Result<Response, Outcome> {
-    let authority = format!("https://login.microsoftonline.com/{TENANT}");
+    let authority = format!("{AUTHORITY}/{TENANT}");
     Ok(plain_json(&json!({
         "issuer": format!("{authority}/v2.0"),
         "jwks_uri": format!("{authority}/discovery/v2.0/keys"),

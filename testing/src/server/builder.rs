@@ -18,9 +18,8 @@ use super::{
 use crate::{
     clock::Clock,
     credentials::FakeCredential,
-    dicom::{self, DicomService, FakeChange},
+    dicom::{self, DicomService, Instance, Store},
     fhir::{self, Draft, Exports, FhirService},
-    seed::{Instance, Seeds},
     service::FakeService,
     storage,
     token::ChallengeFormat,
@@ -68,7 +67,9 @@ pub struct FakeServerBuilder {
     changes: usize,
     challenge_format: ChallengeFormat,
     clock: Clock,
-    seeds: Seeds,
+    resources: Vec<Draft>,
+    instances: Vec<Instance>,
+    has_partitions: bool,
     export_polls: usize,
     fallback: Option<Fallback>,
 }
@@ -111,7 +112,9 @@ impl FakeServerBuilder {
             changes: 25,
             challenge_format: ChallengeFormat::default(),
             clock: Clock::default(),
-            seeds: Seeds::default(),
+            resources: Vec::new(),
+            instances: Vec::new(),
+            has_partitions: false,
             export_polls: 1,
             fallback: None,
         }
@@ -133,7 +136,7 @@ impl FakeServerBuilder {
     #[track_caller]
     pub fn resource(mut self, resource: &impl Serialize) -> Self {
         match Draft::of(resource) {
-            Ok(resource) => self.seeds.resources.push(resource),
+            Ok(resource) => self.resources.push(resource),
             Err(reason) => fail(&format!("this resource cannot be served: {reason}")),
         }
         self
@@ -145,14 +148,15 @@ impl FakeServerBuilder {
         self
     }
 
-    /// Adds a DICOM instance with the given metadata in the DICOM JSON model (PS3.18 annex F).
+    /// Adds a DICOM instance with the given data set in the DICOM JSON model (PS3.18 annex F).
     ///
-    /// In the change feed, its creation follows all earlier changes. An instance with the same UIDs as one that was
-    /// added before replaces it.
+    /// The service makes a file of it, as [`dicom_file`](crate::dicom_file) does. In the change feed, the creation of the
+    /// instance follows all synthetic changes. An instance with the UIDs of one that was added before updates it.
     ///
     /// # Panics
     ///
-    /// Panics if the metadata lacks the UID of the study, the series or the instance.
+    /// Panics if the value is not a data set in the DICOM JSON model, or if it has no UID of the study, the series or the
+    /// instance.
     ///
     /// # Examples
     ///
@@ -174,14 +178,50 @@ impl FakeServerBuilder {
     /// # Ok(()) }
     /// ```
     #[track_caller]
-    pub fn instance(mut self, metadata: &impl Serialize) -> Self {
-        match Instance::new(metadata) {
-            Ok(instance) => {
-                self.seeds.instances.retain(|other| other.uids != instance.uids);
-                self.seeds.instances.push(instance);
-            }
+    pub fn instance(self, data_set: &impl Serialize) -> Self {
+        self.with_instance(Instance::from_data_set(data_set))
+    }
+
+    /// Adds a DICOM instance as a file, as [`instance`](Self::instance) does with a data set.
+    ///
+    /// # Panics
+    ///
+    /// Panics if this is not a DICOM file, or if it has no UID of the study, the series or the instance.
+    #[track_caller]
+    pub fn instance_file(self, file: impl Into<Bytes>) -> Self {
+        self.with_instance(Instance::from_file(file))
+    }
+
+    #[track_caller]
+    fn with_instance(mut self, instance: Result<Instance, String>) -> Self {
+        match instance {
+            Ok(instance) => self.instances.push(instance),
             Err(reason) => fail(&format!("this instance cannot be served: {reason}")),
         }
+        self
+    }
+
+    /// Sets whether the DICOM service has data partitions (default: `false`).
+    ///
+    /// With data partitions, paths to instances start with `partitions/{name}`. Storing an instance creates the partition.
+    /// Synthetic instances, and those that a test adds, are in the partition `Microsoft.Default`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use azure_healthcare_auth::{DicomVersion, HealthcareClient};
+    /// use azure_healthcare_auth_testing::FakeServer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// let fake_server = FakeServer::builder().data_partitions(true).start().await;
+    /// let dicom = HealthcareClient::new(fake_server.dicom(DicomVersion::V2), fake_server.credential());
+    /// assert_eq!(dicom.get("partitions/Microsoft.Default/studies").send().await?.status(), 200);
+    /// assert_eq!(dicom.get("studies").send().await?.status(), 400);
+    /// # Ok(()) }
+    /// ```
+    pub fn data_partitions(mut self, enabled: bool) -> Self {
+        self.has_partitions = enabled;
         self
     }
 
@@ -289,14 +329,21 @@ impl FakeServerBuilder {
             self.clock.clone(),
             shared.faults.clone(),
             self.patients,
-            &self.seeds.resources,
+            &self.resources,
         );
         let exports = Arc::new(Exports::new(self.export_polls));
         let fhir_service = Arc::new(FhirService { exports, ..fhir_service });
+        let now = self.clock.now();
+        let mut store = Store::new(now);
+        store.add_synthetic(self.changes);
+        for instance in self.instances {
+            store.put(now, instance);
+        }
         let dicom_service = Arc::new(DicomService {
             origin: dicom_origin.clone(),
             clock: self.clock.clone(),
-            store: Arc::new(Mutex::new(dicom_store(self.changes, &self.seeds.instances))),
+            has_partitions: self.has_partitions,
+            store: Arc::new(Mutex::new(store)),
         });
         let pipeline = |service, origin, audience: &str, router| Pipeline {
             service,
@@ -344,29 +391,6 @@ impl FakeServerBuilder {
             _running: running,
         })
     }
-}
-
-/// Returns synthetic changes and the instances of a test.
-fn dicom_store(changes: usize, instances: &[Instance]) -> dicom::Store {
-    let mut store = dicom::Store::default();
-    for index in 0..changes {
-        // Every tenth change updates the instance of an earlier one, and every tenth deletes another one.
-        let uids = |instance: usize| {
-            [(1, instance / 6), (2, instance / 3), (3, instance)]
-                .map(|(level, number)| format!("2.25.{level}{number:06}"))
-        };
-        let change = match index % 10 {
-            7 => FakeChange::update(uids(index - 4).each_ref().map(String::as_str)),
-            9 => FakeChange::delete(uids(index - 5).each_ref().map(String::as_str)),
-            _ => FakeChange::create(uids(index).each_ref().map(String::as_str)),
-        };
-        store.feed.record_synthetic(change.metadata(&serde_json::json!({})));
-    }
-    for instance in instances {
-        let change = FakeChange::create(instance.uids.each_ref().map(String::as_str));
-        store.feed.record(SystemTime::UNIX_EPOCH, change.metadata(&instance.metadata));
-    }
-    store
 }
 
 /// Panics at the caller's location, because a mistake in the setup of a test must fail that test.

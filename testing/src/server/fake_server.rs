@@ -30,25 +30,36 @@ use crate::{
 /// skew. Tests should not rely on either. Signatures are not checked, because the tokens of [`FakeCredential`] are not
 /// signed.
 ///
-/// # Data
+/// # FHIR
 ///
-/// Except for the data that a test [adds](crate::FakeServerBuilder), the content is synthetic and always the same:
+/// The service stores resources of all types in FHIR R4, and does not check their content:
 ///
-/// - **FHIR:**
-///   - `GET Patient` and `POST Patient/_search` with `_count` (default 10, at most 1,000), `_total` and `next` links;
-///     `GET Patient/{id}`; `POST Patient`; and `GET metadata`, which needs no token. Patient ids are `example-0001`,
-///     `example-0002` and so on.
-///   - The same for `Observation`, with the search parameters `patient` and `subject` for one Patient. There are no
-///     synthetic Observations.
-///   - Any other search parameter is an error, because ignoring it would return resources that the search excludes.
-///   - As in the open-source server, the body needs a `Content-Type`: a resource without it is rejected with 415, and a
-///     search form without it is ignored, so that the search returns every resource.
-/// - **DICOM:**
-///   - `GET changefeed` and `GET changefeed/latest`, under `v1` and `v2`, each with the paging rules of its version.
-///     After the twelfth change the sequence numbers skip 20, so `v1` has an empty page in the middle.
-///   - `GET studies/{study}/series/{series}/instances/{instance}/metadata` for instances that are not deleted.
+/// - read, version read, create, update, patch (JSON Patch, and FHIR Patch with `replace`), delete, history, `batch` and
+///   `transaction`, with `If-Match` and `If-None-Exist`, conditional update and conditional delete;
+/// - searches by `_id`, `_lastUpdated`, `identifier`, `name`, `family`, `birthdate`, `patient` and `subject`, sent or posted,
+///   with `_count`, `_sort`, `_total`, `_summary=count` and `next` links. An unknown parameter is an error, because ignoring it
+///   would return resources that the search excludes;
+/// - `$export`, whose files are on a storage service of its own that needs its own token;
+/// - `GET metadata` and `GET .well-known/smart-configuration`, which need no token.
 ///
-/// With a valid token, any other path gets 404 and any other method 405. Without one, they get 401.
+/// # DICOM
+///
+/// - STOW-RS, WADO-RS, QIDO-RS and delete, under `v1` and `v2`. Files are returned in their own transfer syntax. Only files
+///   with implicit VR are converted, to explicit VR little endian.
+/// - `GET changefeed` and `GET changefeed/latest`, each with the paging rules of its version. Every change of an instance
+///   appears there, and every current one can be retrieved.
+///
+/// # Content
+///
+/// By default, there are 25 Patients with the ids `example-0001` to `example-0025`, and 25 changes of DICOM instances. After
+/// the twelfth change the sequence numbers skip 20, so `v1` has an empty page in the middle. A test adds its own data, before
+/// the start with [`FakeServerBuilder`](crate::FakeServerBuilder), and later with [`put_resource`](Self::put_resource),
+/// [`add_instance`](Self::add_instance) and [`add_change`](Self::add_change).
+///
+/// # Unsupported requests
+///
+/// A request that the fake does not support gets 501 and the name of the missing feature, never 404. A
+/// [fallback](crate::FakeServerBuilder::fallback) of the test can handle it.
 ///
 /// Both services stop when the `FakeServer` is dropped.
 ///

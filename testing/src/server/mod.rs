@@ -1,6 +1,7 @@
 //! [`FakeServer`]: the fake services on loopback.
 
 mod builder;
+mod dicom_control;
 mod fake_server;
 mod feed_control;
 mod fhir_control;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use azure_healthcare_auth::{Audience, DenialCause, DicomVersion, ErrorKind, HealthcareClient, Result};
 use azure_healthcare_auth_testing::{
     ChallengeFormat, ChangeTiming, FakeChange, FakeClock, FakeCredential, FakeServer, FakeServerBuilder,
-    Fault, RequestFilter, ScriptedCredential, bearer_for, no_authorization,
+    Fault, RequestFilter, ScriptedCredential, bearer_for, dicom_file, no_authorization,
 };
 use http::StatusCode;
 use serde_json::json;
@@ -39,7 +39,14 @@ fn builder() -> FakeServerBuilder {
         "resourceType": "Observation", "id": "canaryid", "status": "final", "code": { "text": "canarybody" },
         "subject": { "reference": "Patient/canaryid" },
     });
+    let instance = json!({
+        "00080018": { "vr": "UI", "Value": ["2.25.5741"] }, "00100020": { "vr": "LO", "Value": ["canaryid"] },
+        "0020000D": { "vr": "UI", "Value": ["2.25.5742"] }, "0020000E": { "vr": "UI", "Value": ["2.25.5743"] },
+    });
+    let file = dicom_file(&instance);
+    cover("dicom_file");
     let builder = FakeServer::builder().resource(&patient).resource(&observation);
+    let builder = builder.instance(&instance).instance_file(file);
     capture_debug(&builder);
     builder
 }
@@ -52,7 +59,9 @@ async fn send<A: Audience, B: Audience>(fhir: &HealthcareClient<A>, dicom: &Heal
     for request in [fhir.get("Patient/canaryid").query("name", "canaryname"), search, create] {
         capture_result(request.send().await);
     }
-    for request in [dicom.get("studies").query("PatientName", "canaryname"), dicom.post("studies/canaryid")] {
+    let store = dicom.post("studies").header("content-type", "application/dicom").body("canarybody");
+    let search = dicom.get("studies").query("PatientName", "canaryname");
+    for request in [search, dicom.post("studies/canaryid"), store] {
         capture_result(request.send().await);
     }
 }
@@ -115,13 +124,11 @@ async fn faults(fake_server: FakeServer) {
     capture_debug(&first);
     capture_debug(&first.service());
     capture_debug(&FakeClock::new());
-    let metadata = json!({ "00100010": { "vr": "PN", "Value": [{ "Alphabetic": "canaryname" }] } });
-    let change = FakeChange::create(["canaryid", "2.25.2", "2.25.3"]).metadata(&metadata);
-    let timing = ChangeTiming::new().visible_after(HOUR);
+    let change = FakeChange::create(["canaryid"; 3]).metadata(&json!({ "canarybody": "canaryname" }));
     capture_debug(&change);
-    capture_debug(&timing);
-    fake_server.next_change_timing(timing);
+    capture_debug(&ChangeTiming::new());
     fake_server.add_change(change);
+    capture_debug(&fake_server);
 }
 
 /// Denials that the fake server cannot produce.

@@ -1,12 +1,6 @@
 # The services themselves, tested with Azure CLI and curl: the gateway accepts valid tokens and rejects each kind of invalid one.
 # shellcheck shell=bash
 
-# entra_token RESOURCE: prints a token that is requested from Entra without Azure CLI
-entra_token() {
-  curl -sSf --cacert "$CA_FILE" "$ENTRA_HTTPS/$TENANT_ID/oauth2/v2.0/token" -d grant_type=client_credentials \
-    -d "client_id=$APP_ID" -d "client_secret=$APP_SECRET" -d "scope=$1/.default" | jq -r .access_token
-}
-
 # expect_status_of_both STATUS: both services respond with it
 expect_status_of_both() {
   request "$FHIR_URL/Patient" "$(entra_token "$FHIR_RESOURCE")"

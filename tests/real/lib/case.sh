@@ -38,6 +38,12 @@ entra_requests() {
   curl -sSf "$ENTRA_HTTP/log?client_id=$APP_ID" | jq -r '.[] | "\(.route) \(.scope // .resource)"'
 }
 
+# entra_token RESOURCE: prints a token that is requested from Entra without Azure CLI
+entra_token() {
+  curl -sSf --cacert "$CA_FILE" "$ENTRA_HTTPS/$TENANT_ID/oauth2/v2.0/token" -d grant_type=client_credentials \
+    -d "client_id=$APP_ID" -d "client_secret=$APP_SECRET" -d "scope=$1/.default" | jq -r .access_token
+}
+
 # Azure CLI, with a separate configuration directory for each case
 
 sign_in() {
@@ -92,14 +98,19 @@ use_other_tools() {
 
 # Requests and programs: each sets STATUS and writes to $CASE/out and $CASE/err
 
-# request URL [TOKEN]: STATUS is the HTTP status; the body is in $CASE/out, the headers are in $CASE/headers
+# request URL [TOKEN [CURL_ARGUMENT...]]: STATUS is the HTTP status; the body is in $CASE/out, the headers are in $CASE/headers
 request() {
   local header=()
   if (($# > 1)); then
     [[ $2 == eyJ* ]] || fail "no token to send"
     header=(-H "Authorization: Bearer $2")
   fi
-  STATUS=$(curl -sS -o "$CASE/out" -D "$CASE/headers" -w '%{http_code}' "${header[@]}" "$1")
+  STATUS=$(curl -sS -o "$CASE/out" -D "$CASE/headers" -w '%{http_code}' "${header[@]}" "${@:3}" "$1")
+}
+
+# response_header NAME: prints the value of a header of the last response
+response_header() {
+  sed -nE "s/^$1: ([^\r]*)\r?\$/\1/Ip" "$CASE/headers"
 }
 
 # example NAME ARGUMENT...: STATUS is the exit status
@@ -140,6 +151,28 @@ expect_error() {
 # expect_no_secret [FILE...]: neither standard error nor the files contain a token or a secret
 expect_no_secret() {
   ! grep -qE 'eyJ|-secret' "$CASE/err" "$@" || fail "a token or secret was printed: $(<"$CASE/err")"
+}
+
+# The fake services of azure_healthcare_auth_testing
+
+# start_fake [OPTION...]: starts them for this case. They end when the case ends, because their standard input closes.
+start_fake() {
+  local services
+  [[ -x ${EXAMPLES:-}/serve ]] || fail "the build of example serve failed (see the start of the output)"
+  coproc FAKE_IO { exec "$EXAMPLES/serve" "$@" 2>"$CASE/fake"; }
+  read -r -t 10 services <&"${FAKE_IO[0]}" || fail "the fake services did not start: $(<"$CASE/fake")"
+  FAKE_FHIR=$(jq -r .fhir.url <<<"$services")
+  FAKE_FHIR_TOKEN=$(jq -r .fhir.token <<<"$services")
+  FAKE_DICOM_V1=$(jq -r .dicom.v1 <<<"$services")
+  FAKE_DICOM_V2=$(jq -r .dicom.v2 <<<"$services")
+  FAKE_DICOM_TOKEN=$(jq -r .dicom.token <<<"$services")
+  FAKE_STORAGE_TOKEN=$(jq -r .storage.token <<<"$services")
+  export FAKE_FHIR FAKE_FHIR_TOKEN FAKE_DICOM_V1 FAKE_DICOM_V2 FAKE_DICOM_TOKEN FAKE_STORAGE_TOKEN
+}
+
+# client COMMAND...: runs a client, which must succeed
+client() {
+  "$@" >"$CASE/out" 2>"$CASE/err" || fail "$(grep -E 'Error|instead of' "$CASE/err" | tail -n 3)"
 }
 
 # The driver: a process with one client; driver/src/main.rs describes its commands

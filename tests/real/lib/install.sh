@@ -4,6 +4,8 @@
 AZ_VERSION=2.91.0
 MEDPLUM_VERSION=4.1.6
 HELIOS_VERSION=0.2.7
+DICOMWEB_CLIENT_VERSION=0.61.2
+FHIR_KIT_VERSION=2.0.3
 DEBIAN_PACKAGES=(apache2-bin libapache2-mod-auth-openidc orthanc orthanc-dicomweb orthanc-python)
 
 # Prints why a component cannot be installed and exits with a status that differs from that of a failed case.
@@ -55,6 +57,15 @@ install_medplum() {
   npm install --prefix . --no-audit --no-fund --ignore-scripts "@medplum/fhir-router@$MEDPLUM_VERSION"
 }
 
+install_dicomweb_client() {
+  python3 -m venv .
+  bin/pip install dicomweb-client==$DICOMWEB_CLIENT_VERSION pydicom==3.0.2
+}
+
+install_fhir_kit() {
+  npm install --prefix . --no-audit --no-fund --ignore-scripts "fhir-kit-client@$FHIR_KIT_VERSION"
+}
+
 # Unpacks the packages in $CACHE. This does not require root, and no system service is enabled or started.
 install_debian() {
   local packages
@@ -88,6 +99,8 @@ debian_file() {
 locate_components() {
   PYTHON=$CACHE/az-$AZ_VERSION/bin/python
   REAL_AZ=$CACHE/az-$AZ_VERSION/bin/az
+  DICOMWEB_PYTHON=$CACHE/dicomweb-client-$DICOMWEB_CLIENT_VERSION/bin/python
+  FHIR_KIT=$CACHE/fhir-kit-client-$FHIR_KIT_VERSION/node_modules/fhir-kit-client/dist/index.js
   ORTHANC=$(debian_file usr/sbin/Orthanc)
   APACHE=$(debian_file usr/sbin/apache2)
   APACHE_MODULES=$(dirname "$(debian_file usr/lib/apache2/modules/mod_auth_openidc.so)")
@@ -95,7 +108,7 @@ locate_components() {
   ORTHANC_PYTHON=$(debian_file "usr/lib/orthanc/libOrthancPython.so.*")
   DCMDICTPATH=$(debian_file "usr/share/libdcmtk*/dicom.dic")
   DEBIAN_LIBRARIES=$CACHE/debian/usr/lib/$(cc -print-multiarch)
-  export REAL_AZ APACHE APACHE_MODULES DEBIAN_LIBRARIES ORTHANC_DICOMWEB ORTHANC_PYTHON DCMDICTPATH
+  export REAL_AZ DICOMWEB_PYTHON FHIR_KIT APACHE APACHE_MODULES DEBIAN_LIBRARIES ORTHANC_DICOMWEB ORTHANC_PYTHON DCMDICTPATH
 }
 
 install_components() {
@@ -105,6 +118,8 @@ install_components() {
   flock "$lock"
   install_component "az-$AZ_VERSION" install_az
   install_component "medplum-$MEDPLUM_VERSION" install_medplum
+  install_component "dicomweb-client-$DICOMWEB_CLIENT_VERSION" install_dicomweb_client
+  install_component "fhir-kit-client-$FHIR_KIT_VERSION" install_fhir_kit
   if command -v apt-get >/dev/null; then
     install_component debian install_debian
   elif ! [[ -e /usr/sbin/Orthanc && -e /usr/lib/apache2/modules/mod_auth_openidc.so ]]; then

@@ -31,10 +31,14 @@ async function handle(request) {
       params: {},
       query: {},
       headers: request.headers,
-      body: text && JSON.parse(text),
+      body: text && parse(text, request.headers["content-type"]),
     },
     repository,
   );
+}
+
+function parse(text, type) {
+  return type === "application/x-www-form-urlencoded" ? Object.fromEntries(new URLSearchParams(text)) : JSON.parse(text);
 }
 
 // Adds an absolute link, as FHIR servers do. The repository pages by _offset but writes no links.

@@ -65,14 +65,14 @@ fn start(call: &Call, level: Level) -> Result<Response, Outcome> {
 
 /// `GET /_operations/export/{id}` (`fhir-server GetExportRequestHandler.cs`).
 ///
-/// A job in progress has no `X-Progress`, which the server sends only for bulk deletes and updates (`fhir-server
-/// ExportController.cs`, `BulkDeleteController.cs`).
+/// `X-Progress` is optional in the specification (FHIR Bulk Data Access, *Bulk Data Status Request*). The source of the real
+/// server sends it only for bulk deletes and updates, with this text (`fhir-server BulkDeleteController.cs`).
 pub(super) fn status(call: &Call) -> Result<Response, Outcome> {
     let exports = &call.service.exports;
     let mut state = exports.state();
     let job = job_id(call).and_then(|id| state.jobs.get_mut(&id)).ok_or_else(unknown_job)?;
     match job.poll(exports.storage(), &call.service.storage_origin) {
-        Poll::InProgress => Ok(StatusCode::ACCEPTED.into_response()),
+        Poll::InProgress => Ok((StatusCode::ACCEPTED, [("x-progress", "in progress")]).into_response()),
         Poll::Complete(manifest) => {
             // The content type of a manifest is not that of a resource (`fhir-server OperationsConstants.cs`).
             Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], manifest).into_response())

@@ -8,9 +8,12 @@ use super::{
     parameter::{Kind, Parameter},
     period::{Comparator, Period, moment},
     reference::Reference,
-    text::{fold, split, unescape},
+    text::{split, unescape},
 };
-use crate::fhir::{outcome::Outcome, resource::Resource, types::is_resource_type};
+use crate::{
+    fhir::{outcome::Outcome, resource::Resource, types::is_resource_type},
+    fold::fold,
+};
 
 /// A search parameter with a value. A resource matches if it matches one of the values between commas.
 #[derive(Debug)]

@@ -224,7 +224,8 @@ fn large_export_has_several_files_of_a_type() {
 fn export_contains_the_data_of_its_start() {
     let fixture = fixture();
     let job = fixture.job("/$export?_type=Organization");
-    assert_eq!(fixture.send(&format!("GET {job}"), "").status(), 202);
+    let in_progress = fixture.send(&format!("GET {job}"), "");
+    assert_eq!((in_progress.status(), in_progress.header("x-progress")), (202, "in progress"));
     fixture.put(json!({"resourceType": "Organization", "id": "y"}));
     let now = fixture.service.now();
     fixture.service.store().delete("Organization", "x", now);

@@ -398,9 +398,10 @@ fn capability_statement_and_public_documents_need_no_data() {
     assert_eq!(resources.len(), 145);
     let smart = fixture.send("GET /.well-known/smart-configuration", "");
     assert_eq!(smart.header("content-type"), "application/json");
-    assert!(
-        smart.value()["token_endpoint"].as_str().unwrap().starts_with("https://login.microsoftonline.com/")
-    );
+    let token_endpoint = smart.value()["token_endpoint"].clone();
+    assert!(token_endpoint.as_str().unwrap().starts_with("https://login.microsoftonline.com/"));
+    let endpoints = &statement["rest"][0]["security"]["extension"][0]["extension"];
+    assert_eq!(endpoints[0], json!({"url": "token", "valueUri": token_endpoint}));
     assert_eq!(fixture.send("GET /$versions", "").value(), json!({"versions": ["4.0"], "default": "4.0"}));
     assert_eq!(fixture.send("GET /health/check", "").value()["overallStatus"], "Healthy");
 }
