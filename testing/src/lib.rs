@@ -82,8 +82,8 @@ pub use matchers::{bearer_for, no_authorization};
 pub use server::{FakeServer, FakeServerBuilder, ReceivedRequest};
 pub use service::FakeService;
 pub use token::ChallengeFormat;
+pub use token_endpoint::{FakeTokenEndpoint, FakeTokenEndpointBuilder, ReceivedTokenRequest};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-pub use token_endpoint::{FakeTokenEndpoint, FakeTokenEndpointBuilder, ReceivedTokenRequest};
