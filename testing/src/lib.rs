@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`FakeServer`] | both services on loopback, with your test data and injected faults ([`Fault`]) |
 //! | [`FakeCredential`] | issues tokens that the fake services accept or, on request, reject |
+//! | [`FakeTokenEndpoint`] | issues the tokens of real credentials, such as those of `azure_identity`, over TLS |
 //! | [`ScriptedCredential`] | returns the tokens and errors of a script, in order |
 //! | [`FakeClock`] | a clock that a test moves |
 //! | [`dicom_file`] | makes a DICOM file from a data set in the DICOM JSON model |
@@ -61,12 +62,15 @@ mod dicom;
 mod fault;
 mod fhir;
 mod fold;
+mod guid;
+mod loopback;
 #[cfg(feature = "wiremock")]
 mod matchers;
 mod server;
 mod service;
 mod storage;
 mod token;
+mod token_endpoint;
 
 pub use clock::FakeClock;
 pub use credentials::{FakeCredential, ScriptedCredential};
@@ -78,6 +82,7 @@ pub use matchers::{bearer_for, no_authorization};
 pub use server::{FakeServer, FakeServerBuilder, ReceivedRequest};
 pub use service::FakeService;
 pub use token::ChallengeFormat;
+pub use token_endpoint::{FakeTokenEndpoint, FakeTokenEndpointBuilder, ReceivedTokenRequest};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -5,7 +5,7 @@
 mod tests;
 
 use std::{
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, SystemTime},
 };
 
@@ -15,30 +15,21 @@ use azure_core::{
     error::ErrorKind,
     time::OffsetDateTime,
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::json;
 
-use crate::{clock::Clock, token::TENANT};
+use crate::{
+    clock::Clock,
+    token::{APP, LIFETIME, MAX_TIME, NewToken, ROLES, TENANT},
+};
 
-/// The `appid` claim.
-const APP: &str = "0a1b2c3d-0000-4000-8000-5741d1000002";
-/// The `oid` and `sub` claims.
-const PRINCIPAL: &str = "0a1b2c3d-0000-4000-8000-5741d1000003";
-/// A role for each service that allows every operation of the fake server.
-const ROLES: [&str; 3] = ["FHIR Data Contributor", "DICOM Data Owner", "Storage Blob Data Reader"];
-
-const LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// The number of seconds since the expiry of an [`expired`](FakeCredential::expired) token.
 const EXPIRED_SINCE: u64 = 60;
-/// The end of the year 9999, which is the maximum of [`OffsetDateTime`].
-pub(super) const MAX_TIME: u64 = 253_402_300_799;
 
 /// A credential that issues unsigned tokens with the claims of Microsoft Entra tokens for these services.
 ///
 /// By default, a [`FakeServer`](crate::FakeServer) accepts the tokens: they are for the resource of the requested
 /// scope, come from the expected tenant, are valid for an hour and contain the roles *FHIR Data Contributor*,
-/// *DICOM Data Owner* and *Storage Blob Data Reader*. Each of these methods changes one property, for which the fake server rejects or denies the
-/// request:
+/// *DICOM Data Owner* and *Storage Blob Data Reader*. Each of these methods changes one property, for which the fake
+/// server rejects or denies the request:
 ///
 /// | Method | Response |
 /// |---|---|
@@ -223,7 +214,6 @@ impl FakeCredential {
     ///
     /// Times are in seconds since the Unix epoch.
     fn issue(&self, resource: &str, now: u64) -> (String, u64) {
-        static ISSUED: AtomicU64 = AtomicU64::new(0);
         let reported = now.saturating_add(self.lifetime.as_secs()).min(MAX_TIME);
         let (issued_at, expires_on) = if self.expired {
             let expires_on = now.saturating_sub(EXPIRED_SINCE);
@@ -231,26 +221,16 @@ impl FakeCredential {
         } else {
             (now, reported)
         };
-        let mut claims = json!({
-            "aud": self.audience.as_deref().unwrap_or(resource),
-            "iss": format!("https://sts.windows.net/{}/", self.tenant),
-            "iat": issued_at,
-            "nbf": issued_at,
-            "exp": expires_on,
-            "appid": APP,
-            "idtyp": "app",
-            "oid": PRINCIPAL,
-            "sub": PRINCIPAL,
-            "tid": self.tenant,
-            "uti": format!("fake-{:06}", ISSUED.fetch_add(1, Ordering::Relaxed)),
-            "ver": "1.0",
-        });
-        if let (false, Some(claims)) = (self.roles.is_empty(), claims.as_object_mut()) {
-            claims.insert("roles".to_owned(), json!(self.roles));
-        }
-        let [header, claims] = [json!({"alg": "none", "typ": "JWT"}), claims]
-            .map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
-        (format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode("not signed")), reported)
+        let token = NewToken {
+            audience: self.audience.as_deref().unwrap_or(resource),
+            tenant: &self.tenant,
+            app: APP,
+            user_scopes: None,
+            roles: &self.roles,
+            issued_at,
+            expires_on,
+        };
+        (token.issue(), reported)
     }
 }
 

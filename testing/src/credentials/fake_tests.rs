@@ -1,9 +1,11 @@
 //! Tests of the issued tokens and of the scopes that are rejected.
 
 use azure_core::error::ErrorKind;
-use serde_json::Value;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
 
 use super::*;
+use crate::token::PRINCIPAL;
 
 fn claims(token: &str) -> Value {
     let parts: Vec<_> = token.split('.').collect();

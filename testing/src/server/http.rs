@@ -2,11 +2,10 @@
 
 use std::{
     fmt, io,
-    net::{Ipv4Addr, TcpListener},
+    net::TcpListener,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    thread,
 };
 
 use bytes::Bytes;
@@ -15,35 +14,23 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::{runtime::Builder, sync::oneshot, time::sleep};
+use tokio::{sync::oneshot, time::sleep};
 
 use super::pipeline::{Pipeline, Reply};
+use crate::loopback;
 
 /// Listens on a free port and returns the listener and its origin.
 ///
 /// The operating system queues connections until [`serve`] accepts them.
 pub(super) fn listen() -> io::Result<(TcpListener, String)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    listener.set_nonblocking(true)?;
+    let listener = loopback::listen()?;
     let origin = format!("http://{}", listener.local_addr()?);
     Ok((listener, origin))
 }
 
 /// Serves all services on one thread until the returned sender is dropped.
-///
-/// The thread has its own runtime, because a test's runtime may be shut down, blocked or have its clock paused.
 pub(super) fn serve(services: Vec<(TcpListener, Pipeline)>) -> io::Result<oneshot::Sender<()>> {
-    let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
-    for (listener, service) in services {
-        let _guard = runtime.enter();
-        runtime.spawn(accept(tokio::net::TcpListener::from_std(listener)?, Arc::new(service)));
-    }
-    let (stop, stopped) = oneshot::channel::<()>();
-    thread::Builder::new().name("fake-server".to_owned()).spawn(move || {
-        // The receiver completes with an error when the sender is dropped.
-        let _ = runtime.block_on(stopped);
-    })?;
-    Ok(stop)
+    loopback::run("fake-server", services, |listener, service| accept(listener, Arc::new(service)))
 }
 
 async fn accept(listener: tokio::net::TcpListener, service: Arc<Pipeline>) {

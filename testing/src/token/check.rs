@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use super::{TENANT, challenge::Rejection, claims::TokenClaims};
+use super::{TENANT, challenge::Rejection, claims::TokenClaims, issue};
 
 /// Checks the token for `audience` at `now`, in seconds since the Unix epoch, and returns its claims.
 ///
@@ -22,7 +22,7 @@ pub(crate) fn check_token(headers: &HeaderMap, audience: &str, now: u64) -> Resu
         return Err(Rejection::WrongAudience(claims.audiences().collect::<Vec<_>>().join(", ")));
     }
     let issuer = claims.issuer();
-    if issuer != format!("https://sts.windows.net/{TENANT}/") {
+    if issuer != issue::issuer(TENANT) {
         return Err(Rejection::WrongIssuer(issuer.to_owned()));
     }
     Ok(claims)

@@ -16,6 +16,11 @@ impl TokenClaims {
         claims(&bearer(headers).ok_or(Rejection::Missing)?).map(Self).ok_or(Rejection::Malformed)
     }
 
+    /// Reads the claims of a token, or returns `None` if it is not a JWT.
+    pub(crate) fn of(token: &str) -> Option<Self> {
+        claims(token).map(Self)
+    }
+
     /// Returns the values of `aud`.
     pub(crate) fn audiences(&self) -> impl Iterator<Item = &str> {
         strings(self.0.get("aud"))
@@ -26,7 +31,12 @@ impl TokenClaims {
     }
 
     pub(crate) fn issuer(&self) -> &str {
-        self.0.get("iss").and_then(Value::as_str).unwrap_or_default()
+        self.text("iss").unwrap_or_default()
+    }
+
+    /// Returns a claim that is a string.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(Value::as_str)
     }
 
     /// Returns a time claim, in seconds since the Unix epoch.

@@ -3,10 +3,18 @@
 mod challenge;
 mod check;
 mod claims;
+mod issue;
 pub(crate) mod role;
 
 pub use self::challenge::ChallengeFormat;
-pub(crate) use self::{challenge::Rejection, check::check_token, claims::TokenClaims};
+#[cfg(test)]
+pub(crate) use self::issue::PRINCIPAL;
+pub(crate) use self::{
+    challenge::Rejection,
+    check::check_token,
+    claims::TokenClaims,
+    issue::{APP, LIFETIME, MAX_TIME, NewToken, ROLES, issuer, unsigned_jwt},
+};
 
 /// The tenant whose tokens the fake services accept.
 pub(crate) const TENANT: &str = "0a1b2c3d-0000-4000-8000-5741d1000001";

@@ -13,6 +13,7 @@ mod marker;
 mod requests;
 mod test_credential;
 mod tls;
+mod token_endpoint;
 #[path = "../../tools/support/mod.rs"]
 mod tools_support;
 mod transport;
@@ -41,6 +42,8 @@ pub(crate) async fn run(allowed: &[&[AllowedMarkers]], expected_sources: &[&str]
     requests::run().await;
     capture::start_section("the fake server");
     fake_server::run().await;
+    capture::start_section("the fake token endpoint");
+    token_endpoint::run().await;
     capture::start_section("credentials");
     credentials::run().await;
     capture::start_section("adapters");
