@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::Hospital;
 
 #[tokio::test]
-async fn missing_role_is_reported_with_the_fix_in_the_log_only() {
+async fn missing_role_is_a_bad_gateway_and_the_worker_status_has_the_fix() {
     let mut hospital = Hospital::new().await;
     let now = hospital.clock.clone();
     let reader = FakeCredential::new().with_roles(&["FHIR Data Reader"]).with_clock(move || now.now());
