@@ -60,6 +60,10 @@ impl fmt::Debug for Clock {
 /// let response = fhir.get("Patient").send().await?;
 /// assert_eq!((response.status().as_u16(), response.attempts()), (200, 1));
 /// assert_eq!(fake_server.credential().calls(), 2);
+///
+/// // The clock of the service goes back by an hour.
+/// clock.set(clock.now() - Duration::from_secs(60 * 60));
+/// assert_eq!(FakeClock::at(clock.now()).now(), clock.now());
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]

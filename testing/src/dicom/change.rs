@@ -28,6 +28,28 @@ impl Action {
 /// A change of a DICOM instance, for [`FakeServer::add_change`](crate::FakeServer::add_change).
 ///
 /// The `Debug` output shows neither UIDs nor metadata.
+///
+/// # Examples
+///
+/// ```
+/// use azure_healthcare_auth::{DicomVersion, HealthcareClient};
+/// use azure_healthcare_auth_testing::{FakeChange, FakeServer};
+/// use serde_json::{Value, json};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> azure_healthcare_auth::Result<()> {
+/// let fake_server = FakeServer::builder().changes(0).start().await;
+/// let [first, second] = [["2.25.1", "2.25.2", "2.25.3"], ["2.25.1", "2.25.2", "2.25.4"]];
+/// fake_server.add_change(FakeChange::create(first).partition("research"));
+/// fake_server.add_change(FakeChange::update(first).partition("research").metadata(&json!({})));
+/// fake_server.add_change(FakeChange::delete(second));
+///
+/// let dicom = HealthcareClient::new(fake_server.dicom(DicomVersion::V1), fake_server.credential());
+/// let feed: Value = dicom.get("changefeed").send().await?.json()?;
+/// assert_eq!((&feed[0]["state"], &feed[1]["partitionName"]), (&json!("Replaced"), &json!("research")));
+/// assert_eq!((&feed[2]["action"], feed[2].get("metadata")), (&json!("Delete"), None));
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct FakeChange {
     pub(crate) action: Action,
@@ -98,6 +120,22 @@ impl fmt::Debug for FakeChange {
 /// transaction starts, its sequence number later, and becomes visible when the transaction is committed. In between,
 /// changes with higher numbers and later timestamps can become visible. A transaction that is rolled back leaves a gap in
 /// the sequence numbers.
+///
+/// # Examples
+///
+/// The next change, as if its transaction had taken ten seconds and a thousand others had been rolled back:
+///
+/// ```
+/// use azure_healthcare_auth_testing::{ChangeTiming, FakeServer};
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let fake_server = FakeServer::start().await;
+/// let slow = ChangeTiming::new().started_before(Duration::from_secs(10)).skip_sequences(1_000);
+/// fake_server.next_change_timing(slow.visible_after(Duration::ZERO));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use = "a timing does nothing until it is passed to `FakeServer::next_change_timing`"]
 pub struct ChangeTiming {

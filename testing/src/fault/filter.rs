@@ -35,6 +35,11 @@ use crate::service::FakeService;
 ///     statuses.push(fhir.put("Patient/p1").json(&patient).send().await?.status().as_u16());
 /// }
 /// assert_eq!(statuses, [201, 409, 200]);
+///
+/// // A number selects the next requests, as `next` does. `all` selects every request until the faults are cleared.
+/// assert_eq!(RequestFilter::from(3), RequestFilter::next(3));
+/// fake_server.inject_fault(RequestFilter::all(), Fault::Status(StatusCode::NOT_IMPLEMENTED));
+/// assert_eq!(fhir.get("Patient").send().await?.status(), 501);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, PartialEq, Eq)]

@@ -187,6 +187,22 @@ impl FakeServerBuilder {
     /// # Panics
     ///
     /// Panics if this is not a DICOM file, or if it has no UID of the study, the series or the instance.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use azure_healthcare_auth_testing::{FakeServer, dicom_file};
+    /// use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let uid = |uid: &str| json!({ "vr": "UI", "Value": [uid] });
+    /// let file = dicom_file(&json!({
+    ///     "0020000D": uid("2.25.1"), "0020000E": uid("2.25.2"), "00080018": uid("2.25.3"),
+    /// }));
+    /// let fake_server = FakeServer::builder().instance_file(file).start().await;
+    /// # }
+    /// ```
     #[track_caller]
     pub fn instance_file(self, file: impl Into<Bytes>) -> Self {
         self.with_instance(Instance::from_file(file))
@@ -259,7 +275,29 @@ impl FakeServerBuilder {
     ///
     /// The services check tokens with it, send it as `Date`, and use it for the time of a change.
     /// [`FakeServer::credential`] issues tokens with it. Other credentials, and the client under test, have clocks of
-    /// their own. [`FakeClock`](crate::FakeClock) has an example.
+    /// their own. [`FakeClock`](crate::FakeClock) is a clock that a test moves.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use azure_healthcare_auth::HealthcareClient;
+    /// use azure_healthcare_auth_testing::{FakeCredential, FakeServer};
+    /// use std::{
+    ///     sync::Arc,
+    ///     time::{Duration, SystemTime},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// // The clock of the service is an hour ahead, so that it considers new tokens expired.
+    /// let ahead = || SystemTime::now() + Duration::from_secs(60 * 60);
+    /// let fake_server = FakeServer::builder().clock(ahead).start().await;
+    /// let credential = FakeCredential::new().with_lifetime(Duration::from_secs(10 * 60));
+    /// let fhir = HealthcareClient::new(fake_server.fhir(), Arc::new(credential));
+    /// let error = fhir.get("Patient").send().await.unwrap_err();
+    /// assert_eq!(error.denial().map(|denial| denial.status().as_u16()), Some(401));
+    /// # Ok(()) }
+    /// ```
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::of(now);
         self

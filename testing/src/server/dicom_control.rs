@@ -50,6 +50,29 @@ impl FakeServer {
     /// # Panics
     ///
     /// Panics if this is not a DICOM file, or if it has no UID of the study, the series or the instance.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use azure_healthcare_auth::{DicomVersion, HealthcareClient};
+    /// use azure_healthcare_auth_testing::{FakeServer, dicom_file};
+    /// use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// let uid = |uid: &str| json!({ "vr": "UI", "Value": [uid] });
+    /// let file = dicom_file(&json!({
+    ///     "0020000D": uid("2.25.1"), "0020000E": uid("2.25.2"), "00080018": uid("2.25.3"),
+    /// }));
+    /// let fake_server = FakeServer::start().await;
+    /// fake_server.add_instance_file(file.clone());
+    ///
+    /// let dicom = HealthcareClient::new(fake_server.dicom(DicomVersion::V2), fake_server.credential());
+    /// let request = dicom.get("studies/2.25.1/series/2.25.2/instances/2.25.3");
+    /// let instance = request.header("accept", "application/dicom; transfer-syntax=*").send().await?;
+    /// assert_eq!(instance.bytes(), &file[..]);
+    /// # Ok(()) }
+    /// ```
     #[track_caller]
     pub fn add_instance_file(&self, file: impl Into<Bytes>) {
         self.put_instance(Instance::from_file(file));

@@ -201,6 +201,23 @@ impl FakeServer {
     }
 
     /// Forgets the requests that were received so far.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use azure_healthcare_auth::HealthcareClient;
+    /// use azure_healthcare_auth_testing::FakeServer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> azure_healthcare_auth::Result<()> {
+    /// let fake_server = FakeServer::start().await;
+    /// let fhir = HealthcareClient::new(fake_server.fhir(), fake_server.credential());
+    /// fhir.get("Patient").send().await?;
+    /// fake_server.clear_requests();
+    /// fhir.get("Patient").query("_count", "5").send().await?;
+    /// assert_eq!(fake_server.requests()[0].url().query(), Some("_count=5"));
+    /// # Ok(()) }
+    /// ```
     pub fn clear_requests(&self) {
         self.shared.requests().clear();
     }

@@ -34,7 +34,9 @@ use crate::{
 /// # async fn main() {
 /// let clock = FakeClock::new();
 /// let endpoint = FakeTokenEndpoint::builder()
+///     .tenant_id("33333333-3333-4333-8333-333333333333")
 ///     .client_id("44444444-4444-4444-8444-444444444444")
+///     .client_secret("the secret of this test")
 ///     .federated_credential("https://issuer.example", "system:serviceaccount:records:worker")
 ///     .lifetime(Duration::from_secs(10 * 60))
 ///     .roles(&["FHIR Data Reader"])

@@ -164,6 +164,23 @@ impl FakeTokenEndpoint {
     ///
     /// It has the claims of the documentation, *Microsoft identity platform application authentication certificate
     /// credentials*, and is valid for ten minutes. It is not signed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use azure_healthcare_auth_testing::FakeTokenEndpoint;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let endpoint = FakeTokenEndpoint::start().await;
+    /// // For the form of a token request, or for a `ClientAssertionCredential`.
+    /// let form = [
+    ///     ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".to_owned()),
+    ///     ("client_assertion", endpoint.client_assertion()),
+    /// ];
+    /// # assert!(form[1].1.starts_with("eyJ"));
+    /// # }
+    /// ```
     #[must_use]
     pub fn client_assertion(&self) -> String {
         let registration = &self.service.registration;
@@ -183,6 +200,21 @@ impl FakeTokenEndpoint {
     /// The application authenticates with it if it has a matching
     /// [`federated_credential`](crate::FakeTokenEndpointBuilder::federated_credential). It is valid for ten minutes and
     /// not signed. A `WorkloadIdentityCredential` reads it from a file.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use azure_healthcare_auth_testing::FakeTokenEndpoint;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let (issuer, subject) = ("https://issuer.example", "system:serviceaccount:records:worker");
+    /// let endpoint = FakeTokenEndpoint::builder().federated_credential(issuer, subject).start().await;
+    /// let file = std::env::temp_dir().join(format!("federated-token-{}", std::process::id()));
+    /// std::fs::write(&file, endpoint.federated_token(issuer, subject))?;
+    /// # std::fs::remove_file(file)?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn federated_token(&self, issuer: &str, subject: &str) -> String {
         let now = self.service.clock.unix();
@@ -301,6 +333,10 @@ impl FakeTokenEndpoint {
     /// # async fn main() {
     /// let endpoint = FakeTokenEndpoint::start().await;
     /// endpoint.inject_status(1, StatusCode::TOO_MANY_REQUESTS, Some(Duration::from_secs(1)));
+    /// // The endpoint works again, also if nothing was requested.
+    /// endpoint.clear_errors();
+    /// endpoint.clear_requests();
+    /// assert!(endpoint.requests().is_empty());
     /// # }
     /// ```
     pub fn inject_status(&self, requests: usize, status: StatusCode, retry_after: Option<Duration>) {

@@ -16,15 +16,26 @@ use super::form::Form;
 /// ```
 /// use azure_healthcare_auth_testing::{FakeTokenEndpoint, ReceivedTokenRequest};
 ///
+/// /// Describes a request without its secrets.
+/// fn describe(request: &ReceivedTokenRequest) -> String {
+///     let (grant, client) = (request.grant_type().unwrap_or("?"), request.client_id().unwrap_or("?"));
+///     let (tenant, code) = (request.tenant_id(), request.error_code());
+///     let has_secret = request.parameter("client_secret").is_some();
+///     let agent = request.headers().get("user-agent");
+///     format!("{grant} by {client} in {tenant}, with a secret: {has_secret}, error: {code:?}, from {agent:?}")
+/// }
+///
 /// /// Returns the scopes for which a token was issued.
 /// fn granted(endpoint: &FakeTokenEndpoint) -> Vec<String> {
 ///     let received = endpoint.requests();
 ///     let granted = received.iter().filter(|request| request.status() == 200);
-///     granted.filter_map(ReceivedTokenRequest::scope).map(str::to_owned).collect()
+///     granted.filter_map(|request| Some(request.scope()?.to_owned())).collect()
 /// }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// # assert!(granted(&FakeTokenEndpoint::start().await).is_empty());
+/// # let endpoint = FakeTokenEndpoint::start().await;
+/// # assert!(granted(&endpoint).is_empty());
+/// # assert!(endpoint.requests().iter().map(describe).next().is_none());
 /// # }
 /// ```
 #[derive(Clone)]
