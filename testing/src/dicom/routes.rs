@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     routing::{any, get, post},
 };
 use http::StatusCode;
@@ -34,6 +35,8 @@ pub(crate) fn router(service: Arc<DicomService>) -> Router {
     router
         .fallback(async || reply::unsupported("this path"))
         .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED)
+        // The limit of `axum` is lower than that of the real service.
+        .layer(DefaultBodyLimit::disable())
         .with_state(service)
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use axum::{Router, body::Body};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
@@ -237,6 +238,14 @@ async fn store_requests_with_other_content_are_rejected() {
         let reply = send(&service, "POST /v2/studies", &headers, body).await;
         assert_eq!(reply.status, status, "{headers:?}");
     }
+}
+
+#[tokio::test]
+async fn large_file_is_stored() {
+    let service = service(0, false);
+    let pixels = STANDARD.encode(vec![0; 3 * 1024 * 1024]);
+    let file = file(["1.1", "1.2", "1.3"], &[("7FE00010", json!({"vr": "OB", "InlineBinary": pixels}))]);
+    assert_eq!(store(&service, "/v2/studies", &[file]).await.status, 200);
 }
 
 #[tokio::test]
