@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
     thread,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -18,6 +19,11 @@ use hyper_util::rt::TokioIo;
 use tokio::{runtime::Builder, sync::oneshot, time::sleep};
 
 use super::pipeline::{Pipeline, Reply};
+
+/// The size of the stack in bytes. Deeply nested sequences of a DICOM file overflow the default one, which ends the process.
+const STACK_SIZE: usize = 32 * 1024 * 1024;
+/// The time before another attempt to accept a connection, for example if there are too many open files.
+const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 
 /// Listens on a free port and returns the listener and its origin.
 ///
@@ -39,7 +45,7 @@ pub(super) fn serve(services: Vec<(TcpListener, Pipeline)>) -> io::Result<onesho
         runtime.spawn(accept(tokio::net::TcpListener::from_std(listener)?, Arc::new(service)));
     }
     let (stop, stopped) = oneshot::channel::<()>();
-    thread::Builder::new().name("fake-server".to_owned()).spawn(move || {
+    thread::Builder::new().name("fake-server".to_owned()).stack_size(STACK_SIZE).spawn(move || {
         // The receiver completes with an error when the sender is dropped.
         let _ = runtime.block_on(stopped);
     })?;
@@ -47,7 +53,11 @@ pub(super) fn serve(services: Vec<(TcpListener, Pipeline)>) -> io::Result<onesho
 }
 
 async fn accept(listener: tokio::net::TcpListener, service: Arc<Pipeline>) {
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(ACCEPT_RETRY).await;
+            continue;
+        };
         let service = service.clone();
         let handler = service_fn(move |request| respond(service.clone(), request));
         tokio::spawn(async move {
