@@ -19,7 +19,7 @@ use url::Url;
 use azure_healthcare_auth::{Audience, DicomVersion};
 
 use super::*;
-use crate::{ChallengeFormat, FakeCredential, FakeService, Fault, dicom_file};
+use crate::{ChallengeFormat, FakeClock, FakeCredential, FakeService, Fault, dicom_file};
 
 /// Sends a GET request with additional header lines and returns the whole response as text.
 fn exchange(url: &Url, head: &str) -> String {
@@ -233,4 +233,21 @@ async fn deeply_nested_dicom_file_does_not_end_the_process() {
     );
     let response = exchange_bytes(dicom.endpoint(), &head, &body);
     assert!(response.starts_with("HTTP/1.1 409"), "{response}");
+}
+
+#[tokio::test]
+async fn times_without_a_date_do_not_break_the_services() {
+    let clock = FakeClock::new();
+    let now = clock.clone();
+    let fake_server = FakeServer::builder().clock(move || now.now()).start().await;
+    let metadata = fake_server.fhir().url("metadata").unwrap();
+    let far = Duration::from_secs(1 << 40);
+    for (time, date) in [
+        (SystemTime::UNIX_EPOCH + far, "date: Fri, 31 Dec 9999 23:59:59 GMT"),
+        (SystemTime::UNIX_EPOCH - far, "date: Thu, 01 Jan 1970 00:00:00 GMT"),
+    ] {
+        clock.set(time);
+        let response = exchange(&metadata, "");
+        assert!(response.starts_with("HTTP/1.1 200") && response.contains(date), "{response}");
+    }
 }
