@@ -251,3 +251,18 @@ async fn times_without_a_date_do_not_break_the_services() {
         assert!(response.starts_with("HTTP/1.1 200") && response.contains(date), "{response}");
     }
 }
+
+#[tokio::test]
+async fn target_of_a_received_request_is_verbatim_in_every_form() {
+    let fake_server = FakeServer::start().await;
+    let fhir = fake_server.fhir();
+    let targets = ["http://example.com/Patient?x=%41", "*", "example.com:80", "/Patient?x=%41"];
+    for (method, target) in ["GET", "OPTIONS", "CONNECT", "GET"].iter().zip(targets) {
+        let response = exchange_text(fhir.endpoint(), &format!("{method} {target} HTTP/1.1\r\n"), "");
+        assert!(response.starts_with("HTTP/1.1 401"), "{response}");
+    }
+    let received = fake_server.requests();
+    let found: Vec<_> = received.iter().map(super::ReceivedRequest::target).collect();
+    assert_eq!(found, targets);
+    assert!(received.iter().all(|request| request.url().origin() == fhir.endpoint().origin()));
+}
