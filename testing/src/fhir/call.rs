@@ -36,7 +36,8 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
     /// The id that a transaction has assigned to the resource of this request.
     pub(crate) assigned_id: Option<String>,
-    params: Vec<(String, String)>,
+    /// The decoded parameters of the path, or `None` if they are not UTF-8.
+    params: Option<Vec<(String, String)>>,
 }
 
 /// Assigns an id to the resource that a request creates, as a request extension.
@@ -63,8 +64,7 @@ impl FromRequest<Arc<FhirService>> for Call {
             headers: head.headers,
             // The body is complete in memory.
             body: body.collect().await.map(|body| body.to_bytes()).unwrap_or_default(),
-            // A path that is not UTF-8 names no resource.
-            params: params.unwrap_or_default(),
+            params: params.ok(),
         })
     }
 }
@@ -77,7 +77,7 @@ impl Call {
 
     /// Returns the decoded parameter of the path, or an empty text if there is none.
     fn param(&self, name: &str) -> &str {
-        self.params.iter().find(|(param, _)| param == name).map_or("", |(_, value)| value)
+        self.params.iter().flatten().find(|(param, _)| param == name).map_or("", |(_, value)| value)
     }
 
     /// Returns the resource type of the path.
@@ -113,7 +113,9 @@ impl Call {
 
     /// Calls a handler after the checks that the service makes for all paths.
     fn respond(&self, handle: Handle) -> Response {
-        let known_type = self.resource_type().is_empty() || is_resource_type(self.resource_type());
+        let known_type = self.params.as_ref().is_some_and(|params| {
+            params.iter().all(|(param, value)| param != "type" || is_resource_type(value))
+        });
         let respond = || {
             // `axum` sends HEAD to the handler of GET. The real server has no HEAD (`fhir-server FhirController.cs`).
             if self.method == Method::HEAD {
