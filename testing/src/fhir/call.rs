@@ -95,6 +95,14 @@ impl Call {
         self.param("version")
     }
 
+    /// Returns the name of the operation in the path of a resource, such as `$lastn`.
+    fn operation(&self) -> Option<&str> {
+        ["type", "id", "compartment"]
+            .map(|name| self.param(name))
+            .into_iter()
+            .find(|text| text.starts_with('$'))
+    }
+
     /// Returns the value of a header, or `None` if it is missing or blank.
     pub(crate) fn header(&self, name: &HeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok()).filter(|value| !value.trim().is_empty())
@@ -114,18 +122,24 @@ impl Call {
     /// Calls a handler after the checks that the service makes for all paths.
     fn respond(&self, handle: Handle) -> Response {
         let known_type = self.params.as_ref().is_some_and(|params| {
-            params.iter().all(|(param, value)| param != "type" || is_resource_type(value))
+            params
+                .iter()
+                .all(|(param, value)| param != "type" || value.starts_with('$') || is_resource_type(value))
         });
         let respond = || {
             // `axum` sends HEAD to the handler of GET. The real server has no HEAD (`fhir-server FhirController.cs`).
             if self.method == Method::HEAD {
                 return Err(Outcome::method_not_allowed());
             }
-            let content_type = if known_type {
-                format::check(&self.method, &self.path, &self.query, &self.headers)?
-            } else {
+            if !known_type {
                 return Err(Outcome::unknown_path());
-            };
+            }
+            // The known operations have paths of their own. The real server responds to others with 404, as if they were ids.
+            // Here they are unsupported, so that a test can see which operation is missing and handle it.
+            if let Some(name) = self.operation() {
+                return Err(Outcome::unsupported(&format!("the operation `{name}`")));
+            }
+            let content_type = format::check(&self.method, &self.path, &self.query, &self.headers)?;
             interaction::check(self.resource_type(), &self.method)?;
             Ok(format::label(handle(self)?, content_type))
         };
