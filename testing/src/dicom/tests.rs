@@ -370,6 +370,8 @@ async fn missing_instances_and_invalid_paths_are_distinguished() {
         ("GET /v2/studies?limit=0", JSON, 400),
         ("GET /v2/studies", "text/html", 406),
         ("PUT /v2/studies/1.1", JSON, 405),
+        ("HEAD /v2/studies", JSON, 405),
+        ("HEAD /v2/changefeed", JSON, 405),
         ("DELETE /v2/studies", JSON, 405),
         ("GET /v2/partitions", "", 400),
         ("GET /v2/partitions/x/studies", JSON, 400),
