@@ -1,6 +1,6 @@
 //! [`Call`]: a request to the FHIR service with everything that a handler needs.
 
-use std::{future::Ready, sync::Arc};
+use std::{borrow::Cow, future::Ready, sync::Arc};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, RawPathParams, Request},
@@ -8,7 +8,7 @@ use axum::{
 };
 use azure_core::time::OffsetDateTime;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, Method, header};
 use http_body_util::BodyExt;
 use url::form_urlencoded;
 
@@ -95,6 +95,18 @@ impl Call {
         self.param("version")
     }
 
+    /// Returns the query, after the form of a posted search (`fhir-server SearchPostReroutingMiddleware.cs`).
+    fn query_and_form(&self) -> Cow<'_, str> {
+        let is_form = self.header(&header::CONTENT_TYPE).is_some_and(|content_type| {
+            content_type.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded")
+        });
+        if self.method == Method::POST && self.path.ends_with("/_search") && is_form {
+            format!("{}&{}", String::from_utf8_lossy(&self.body), self.query).into()
+        } else {
+            self.query.as_str().into()
+        }
+    }
+
     /// Returns the name of the operation in the path of a resource, such as `$lastn`.
     fn operation(&self) -> Option<&str> {
         ["type", "id", "compartment"]
@@ -139,7 +151,8 @@ impl Call {
             if let Some(name) = self.operation() {
                 return Err(Outcome::unsupported(&format!("the operation `{name}`")));
             }
-            let content_type = format::check(&self.method, &self.path, &self.query, &self.headers)?;
+            let content_type =
+                format::check(&self.method, &self.path, &self.query_and_form(), &self.headers)?;
             interaction::check(self.resource_type(), &self.method)?;
             Ok(format::label(handle(self)?, content_type))
         };
