@@ -20,8 +20,6 @@ use tokio::{runtime::Builder, sync::oneshot, time::sleep};
 
 use super::pipeline::{Pipeline, Reply};
 
-/// The size of the stack in bytes. Deeply nested sequences of a DICOM file overflow the default one, which ends the process.
-const STACK_SIZE: usize = 32 * 1024 * 1024;
 /// The time before another attempt to accept a connection, for example if there are too many open files.
 const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 
@@ -45,7 +43,7 @@ pub(super) fn serve(services: Vec<(TcpListener, Pipeline)>) -> io::Result<onesho
         runtime.spawn(accept(tokio::net::TcpListener::from_std(listener)?, Arc::new(service)));
     }
     let (stop, stopped) = oneshot::channel::<()>();
-    thread::Builder::new().name("fake-server".to_owned()).stack_size(STACK_SIZE).spawn(move || {
+    thread::Builder::new().name("fake-server".to_owned()).spawn(move || {
         // The receiver completes with an error when the sender is dropped.
         let _ = runtime.block_on(stopped);
     })?;
