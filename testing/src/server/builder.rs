@@ -267,8 +267,9 @@ impl FakeServerBuilder {
 
     /// Sets a handler for requests that the fake does not support.
     ///
-    /// It is called instead of the response with status 501, after the checks of the token and its role, and gets the
-    /// request with its complete body. If it returns `None`, the response is the 501.
+    /// It is called after the checks of the token and its role, for requests that get 501, and for paths of the FHIR service
+    /// that do not exist. It gets the request with its complete body. If it returns `None`, the response is the 501 or 404.
+    /// It is not called for the entries of a `batch` or `transaction`.
     ///
     /// # Examples
     ///
