@@ -210,6 +210,8 @@ mod tests {
         for (vr, value, valid) in [
             ("DA", json!("20240229"), true),
             ("DA", json!("20230229"), false),
+            ("DA", json!("19000229"), false),
+            ("DA", json!("20000229"), true),
             ("DA", json!("20241301"), false),
             ("DA", json!("20240100"), false),
             ("DA", json!("2024013"), false),
