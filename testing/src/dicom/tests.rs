@@ -388,6 +388,13 @@ async fn missing_instances_and_invalid_paths_are_distinguished() {
         let headers = if accept.is_empty() { &headers[..0] } else { &headers[..] };
         assert_eq!(send(&service, line, headers, "").await.status, status, "{line} {accept}");
     }
+    for (path, text) in [
+        ("/v2/studies/1.1", "The study does not exist."),
+        ("/v2/studies/1.1/series/1.2", "The series does not exist."),
+        ("/v2/studies/1.1/series/1.2/instances/1.3", "The instance does not exist."),
+    ] {
+        assert_eq!(get(&service, path, "*/*").await.body, text);
+    }
 }
 
 #[tokio::test]
