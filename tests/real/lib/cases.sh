@@ -9,6 +9,7 @@ choose_cases() {
   local file name wanted
   CASES=()
   for file in "$HERE"/cases/*.sh; do
+    [[ ! ${QUICK:-} || $file != */40-long.sh ]] || continue
     while read -r name; do
       if (($# == 0)) || [[ " $* " == *" $name "* ]]; then
         CASES+=("$file:$name")
