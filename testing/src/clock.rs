@@ -6,6 +6,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+/// The last second of the year 9999, in seconds since the Unix epoch. Dates cannot represent a later time.
+const LAST_SECOND: u64 = 253_402_300_799;
+
 /// The wall clock, or a clock that a test controls.
 #[derive(Clone, Default)]
 pub(crate) struct Clock(Option<Arc<dyn Fn() -> SystemTime + Send + Sync>>);
@@ -15,11 +18,13 @@ impl Clock {
         Self(Some(Arc::new(now)))
     }
 
+    /// Returns the time, or the nearest one in the years 1970 to 9999.
     pub(crate) fn now(&self) -> SystemTime {
-        match &self.0 {
+        let now = match &self.0 {
             None => SystemTime::now(),
             Some(now) => now(),
-        }
+        };
+        now.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::from_secs(LAST_SECOND))
     }
 
     /// Returns the Unix time in seconds.

@@ -4,9 +4,13 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     thread,
+    time::Duration,
 };
 
-use tokio::{runtime::Builder, sync::oneshot};
+use tokio::{net::TcpStream, runtime::Builder, sync::oneshot, time::sleep};
+
+/// The time before another attempt to accept a connection, for example if there are too many open files.
+const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 
 /// Listens on a free port of `127.0.0.1`.
 ///
@@ -20,6 +24,16 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+/// Waits for the next connection.
+pub(crate) async fn accept(listener: &tokio::net::TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(_) => sleep(ACCEPT_RETRY).await,
+        }
+    }
 }
 
 /// Runs `accept` for each listener on one thread until the returned sender is dropped.

@@ -101,11 +101,8 @@ pub(super) fn choose(headers: &HeaderMap, resource: Resource) -> Option<Represen
 impl Offer {
     fn representation(&self, accepted: &Mime, resource: Resource) -> Option<Representation> {
         let is_multipart = accepted.essence_str() == "multipart/related";
-        let media_type = match media_type::parameter(accepted, "type") {
-            Some(part) if is_multipart => part,
-            None if is_multipart => return None,
-            _ => accepted.essence_str(),
-        };
+        let media_type =
+            if is_multipart { media_type::parameter(accepted, "type")? } else { accepted.essence_str() };
         if !media_type.eq_ignore_ascii_case(self.media_type) {
             return None;
         }

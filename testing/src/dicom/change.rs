@@ -114,7 +114,7 @@ impl fmt::Debug for FakeChange {
 }
 
 /// When a change gets its timestamp and its sequence number, and when it becomes visible, for
-/// [`FakeServer::next_change_timing`](crate::FakeServer::next_change_timing).
+/// [`FakeServer::set_next_change_timing`](crate::FakeServer::set_next_change_timing).
 ///
 /// By default, a change gets both at once and is visible at once. In the real service it gets its timestamp when its
 /// transaction starts, its sequence number later, and becomes visible when the transaction is committed. In between,
@@ -133,11 +133,11 @@ impl fmt::Debug for FakeChange {
 /// # async fn main() {
 /// let fake_server = FakeServer::start().await;
 /// let slow = ChangeTiming::new().started_before(Duration::from_secs(10)).skip_sequences(1_000);
-/// fake_server.next_change_timing(slow.visible_after(Duration::ZERO));
+/// fake_server.set_next_change_timing(slow.visible_after(Duration::ZERO));
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[must_use = "a timing does nothing until it is passed to `FakeServer::next_change_timing`"]
+#[must_use = "a timing does nothing until it is passed to `FakeServer::set_next_change_timing`"]
 pub struct ChangeTiming {
     pub(crate) started_before: Duration,
     pub(crate) visible_after: Duration,

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::{DefaultDicomObject, InMemDicomObject, OpenFileOptions, meta::FileMetaTableBuilder};
+use memchr::memmem;
 use serde::Serialize;
 
 use super::json::{self, DataSet};
@@ -12,6 +13,8 @@ pub(super) const IMPLICIT_LITTLE_ENDIAN: &str = uids::IMPLICIT_VR_LITTLE_ENDIAN;
 
 const PREAMBLE: usize = 128;
 const MAGIC: &[u8] = b"DICM";
+/// The depth up to which sequences of sequences are read. Deeper ones could overflow the stack, which ends the process.
+const MAX_DEPTH: usize = 100;
 
 /// A file that cannot be read.
 #[derive(Debug)]
@@ -22,6 +25,9 @@ pub(super) struct DicomFile(DefaultDicomObject);
 
 impl DicomFile {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Unreadable> {
+        if depth(bytes) > MAX_DEPTH {
+            return Err(Unreadable);
+        }
         OpenFileOptions::new().from_reader(bytes).map(Self).map_err(|_| Unreadable)
     }
 
@@ -50,6 +56,40 @@ impl DicomFile {
     pub(super) fn metadata(&self) -> DataSet {
         json::to_json(&self.0)
     }
+}
+
+/// Returns how many items of sequences are inside each other, in either byte order.
+///
+/// Bytes of a value that look like the start of an item count too, but hardly any do.
+fn depth(bytes: &[u8]) -> usize {
+    let little = depth_of(bytes, [0xfe, 0xff, 0x00, 0xe0], [0xfe, 0xff, 0x0d, 0xe0], u32::from_le_bytes);
+    let big = depth_of(bytes, [0xff, 0xfe, 0xe0, 0x00], [0xff, 0xfe, 0xe0, 0x0d], u32::from_be_bytes);
+    little.max(big)
+}
+
+/// Returns how many items with these tags at their start and end are inside each other.
+fn depth_of(bytes: &[u8], start: [u8; 4], end: [u8; 4], number: fn([u8; 4]) -> u32) -> usize {
+    // The ends of the open items, as far as their lengths are defined.
+    let mut open: Vec<Option<usize>> = Vec::new();
+    let mut deepest = 0;
+    for position in memmem::find_iter(bytes, &start[..2]) {
+        let Some((tag, rest)) = bytes.get(position..).and_then(|rest| rest.split_first_chunk::<4>()) else {
+            continue;
+        };
+        while open.last().copied().flatten().is_some_and(|end| end <= position) {
+            open.pop();
+        }
+        if *tag == end {
+            open.pop();
+        } else if *tag == start
+            && let Some(length) = rest.first_chunk::<4>().map(|length| number(*length))
+        {
+            let end = usize::try_from(length).unwrap_or(usize::MAX).saturating_add(position + 8);
+            open.push((length != u32::MAX).then_some(end));
+            deepest = deepest.max(open.len());
+        }
+    }
+    deepest
 }
 
 /// Replaces the preamble of a file with zeros (Azure documentation `dicom-services-conformance-statement-v2.md`).
@@ -165,6 +205,39 @@ mod tests {
         for end in 0..file.len() {
             let _ = DicomFile::parse(&file[..end]).map(|file| file.metadata());
         }
+    }
+
+    #[test]
+    fn deeply_nested_sequences_are_errors() {
+        // A sequence and an item, and their ends. The items have an undefined or a defined length.
+        let sequence = [0x40, 0, 0x30, 0xa7, b'S', b'Q', 0, 0, 0xff, 0xff, 0xff, 0xff];
+        let (item, item_end) = ([0xfe, 0xff, 0, 0xe0], [0xfe, 0xff, 0x0d, 0xe0, 0, 0, 0, 0]);
+        let sequence_end = [0xfe, 0xff, 0xdd, 0xe0, 0, 0, 0, 0];
+        let nested = |depth: usize, is_defined: bool| {
+            let mut inner = Vec::new();
+            for _ in 0..depth {
+                let length = if is_defined { u32::try_from(inner.len()).unwrap() } else { u32::MAX };
+                let item_end = if is_defined { &[][..] } else { &item_end };
+                inner =
+                    [&sequence, &item[..], &length.to_le_bytes(), &inner, item_end, &sequence_end].concat();
+            }
+            [dicom_file(&json!({})), inner].concat()
+        };
+        for is_defined in [false, true] {
+            let deepest = DicomFile::parse(&nested(MAX_DEPTH, is_defined)).unwrap();
+            assert_eq!(
+                serde_json::to_string(&deepest.metadata()).unwrap().matches("0040A730").count(),
+                MAX_DEPTH
+            );
+            for depth in [MAX_DEPTH + 1, 10_000] {
+                assert!(DicomFile::parse(&nested(depth, is_defined)).is_err(), "{depth} {is_defined}");
+            }
+        }
+        // Items beside each other are not deep.
+        let beside = [&item[..], &[0; 4]].concat().repeat(1_000);
+        assert_eq!(depth(&beside), 1);
+        assert_eq!(depth(&[0xff, 0xfe, 0xe0, 0, 0xff, 0xff, 0xff, 0xff].repeat(3)), 3);
+        assert_eq!(depth(&[0xfe, 0xff, 0, 0xe0, 0xff]), 0);
     }
 
     #[test]

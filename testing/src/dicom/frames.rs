@@ -40,6 +40,10 @@ fn encapsulated(fragments: &[&[u8]], offsets: &[u32], count: usize) -> Option<Ve
     if count == 1 {
         return Some(vec![fragments.concat().into()]);
     }
+    // Without an offset per frame, the frames are unknown. The count can be any number, so check it before allocating.
+    if offsets.len() != count {
+        return None;
+    }
     let mut frames = vec![Vec::new(); count];
     let mut position = 0_u64;
     for fragment in fragments {
@@ -49,7 +53,7 @@ fn encapsulated(fragments: &[&[u8]], offsets: &[u32], count: usize) -> Option<Ve
         // Every fragment has a tag and a length of four bytes each.
         position += 8 + u64::try_from(fragment.len()).ok()?;
     }
-    (offsets.len() == count).then(|| frames.into_iter().map(Bytes::from).collect())
+    Some(frames.into_iter().map(Bytes::from).collect())
 }
 
 #[cfg(test)]
@@ -100,5 +104,6 @@ mod tests {
         assert_eq!(compressed("2", vec![], fragments()), None);
         assert_eq!(compressed("2", vec![0], fragments()), None);
         assert_eq!(compressed("2", vec![0, 10, 20], fragments()), None);
+        assert_eq!(compressed("999999999999", vec![0], fragments()), None);
     }
 }

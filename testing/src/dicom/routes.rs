@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, Request},
+    middleware::{self, Next},
+    response::IntoResponse,
     routing::{any, get, post},
 };
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 use super::{changefeed, partitions, reply, search, service::DicomService, stow, wado};
 
@@ -33,6 +35,11 @@ pub(crate) fn router(service: Arc<DicomService>) -> Router {
         }
     }
     router
+        // `axum` sends HEAD to the handler of GET. The real server has no HEAD (`dicom-server QueryController.cs`).
+        .route_layer(middleware::from_fn(async |request: Request, next: Next| match *request.method() {
+            Method::HEAD => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+            _ => next.run(request).await,
+        }))
         .fallback(async || reply::unsupported("this path"))
         .method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED)
         // The pipeline limits the length of bodies, and `axum` must not limit them to 2 MB.

@@ -82,14 +82,15 @@ impl Store {
         Ok(())
     }
 
-    /// Stores an instance in the default partition, or updates the one with the same UIDs.
-    pub(crate) fn put(&mut self, now: SystemTime, instance: Instance) {
+    /// Stores an instance, or updates the one with the same UIDs. Creates the partition if it does not exist.
+    pub(crate) fn put(&mut self, now: SystemTime, partition: &str, instance: Instance) {
+        self.add_partition(now, partition);
         let uids = instance.uids.clone();
         let uids = uids.each_ref().map(String::as_str);
-        let exists = self.remove(DEFAULT_PARTITION, &instance.uids);
+        let exists = self.remove(partition, &instance.uids);
         let change = if exists { FakeChange::update(uids) } else { FakeChange::create(uids) };
-        let metadata = Some(self.push(DEFAULT_PARTITION, instance));
-        self.feed.record(now, FakeChange { metadata, ..change });
+        let metadata = Some(self.push(partition, instance));
+        self.feed.record(now, FakeChange { metadata, ..change.partition(partition) });
     }
 
     /// Deletes all instances of a study, a series or an instance. Returns `false` if there are none.
@@ -158,6 +159,8 @@ impl Stored {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
@@ -185,6 +188,8 @@ mod tests {
             current += usize::from(entry["state"] == "Current");
         }
         assert_eq!((current, store.find(DEFAULT_PARTITION, &[]).count()), (19, 19));
+        let versions: BTreeSet<_> = store.find(DEFAULT_PARTITION, &[]).map(|stored| stored.version).collect();
+        assert_eq!((versions.len(), versions.last()), (19, Some(&23)));
     }
 
     #[test]
@@ -195,7 +200,9 @@ mod tests {
         assert_eq!(store.create(NOW, DEFAULT_PARTITION, instance()), Ok(()));
         assert_eq!(store.create(NOW, DEFAULT_PARTITION, instance()), Err(AlreadyExists));
         assert_eq!(store.create(NOW, "other", instance()), Ok(()));
-        store.put(NOW, instance());
+        store.put(NOW, DEFAULT_PARTITION, instance());
+        store.put(NOW, "new", instance());
+        assert!(store.has_partition("new"));
         assert!(!store.delete(NOW, DEFAULT_PARTITION, &["1".to_owned()]));
         assert!(store.delete(NOW, DEFAULT_PARTITION, &uids[..1]));
         assert!(!store.delete(NOW, DEFAULT_PARTITION, &uids));
@@ -205,6 +212,7 @@ mod tests {
             row("Create", "Deleted"),
             row("Create", "Current"),
             row("Update", "Deleted"),
+            row("Create", "Current"),
             row("Delete", "Deleted"),
         ];
         assert_eq!(entries(&store), expected);

@@ -6,6 +6,7 @@ use std::{
 };
 
 use axum::{Router, body::Body};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
@@ -248,6 +249,14 @@ async fn store_requests_with_other_content_are_rejected() {
 }
 
 #[tokio::test]
+async fn large_file_is_stored() {
+    let service = service(0, false);
+    let pixels = STANDARD.encode(vec![0; 3 * 1024 * 1024]);
+    let file = file(["1.1", "1.2", "1.3"], &[("7FE00010", json!({"vr": "OB", "InlineBinary": pixels}))]);
+    assert_eq!(store(&service, "/v2/studies", &[file]).await.status, 200);
+}
+
+#[tokio::test]
 async fn several_instances_are_returned_only_in_their_original_transfer_syntax() {
     let service = service(6, false);
     let series = "/v2/studies/2.25.1000000/series/2.25.2000000";
@@ -369,6 +378,8 @@ async fn missing_instances_and_invalid_paths_are_distinguished() {
         ("GET /v2/studies?limit=0", JSON, 400),
         ("GET /v2/studies", "text/html", 406),
         ("PUT /v2/studies/1.1", JSON, 405),
+        ("HEAD /v2/studies", JSON, 405),
+        ("HEAD /v2/changefeed", JSON, 405),
         ("DELETE /v2/studies", JSON, 405),
         ("GET /v2/partitions", "", 400),
         ("GET /v2/partitions/x/studies", JSON, 400),
@@ -376,6 +387,13 @@ async fn missing_instances_and_invalid_paths_are_distinguished() {
         let headers = [("accept", accept)];
         let headers = if accept.is_empty() { &headers[..0] } else { &headers[..] };
         assert_eq!(send(&service, line, headers, "").await.status, status, "{line} {accept}");
+    }
+    for (path, text) in [
+        ("/v2/studies/1.1", "The study does not exist."),
+        ("/v2/studies/1.1/series/1.2", "The series does not exist."),
+        ("/v2/studies/1.1/series/1.2/instances/1.3", "The instance does not exist."),
+    ] {
+        assert_eq!(get(&service, path, "*/*").await.body, text);
     }
 }
 
@@ -415,6 +433,11 @@ async fn storing_creates_a_partition_and_other_requests_need_one() {
     ] {
         assert_eq!(send(&service, line, &[("accept", "*/*")], "").await.status, status, "{line}");
     }
+    for (length, status) in [(64, 200), (65, 400)] {
+        let path = format!("/v2/partitions/{}/studies", "p".repeat(length));
+        assert_eq!(store(&service, &path, std::slice::from_ref(&file)).await.status, status, "{length}");
+        assert_eq!(send(&service, &format!("DELETE {path}/1.1"), &[], "").await.status == 204, status == 200);
+    }
     let stored = store(&service, "/v2/partitions/new/studies", std::slice::from_ref(&file)).await;
     let url = &stored.json()["00081199"]["Value"][0]["00081190"]["Value"][0];
     assert_eq!(url, "http://origin/v2/partitions/new/studies/1.1/series/1.2/instances/1.3");
@@ -426,11 +449,11 @@ async fn storing_creates_a_partition_and_other_requests_need_one() {
     let partitions = get(&service, "/v2/partitions", "*/*").await;
     let partitions: Value = serde_json::from_slice(&partitions.body).unwrap();
     assert_eq!(
-        (&partitions[0]["partitionName"], &partitions[1]["partitionName"]),
+        (&partitions[0]["partitionName"], &partitions[2]["partitionName"]),
         (&json!("Microsoft.Default"), &json!("new"))
     );
-    assert_eq!((&partitions[1]["partitionKey"], &partitions[2]), (&json!(2), &Value::Null));
-    let feed = get(&service, "/v2/changefeed?offset=1", "*/*").await;
+    assert_eq!((&partitions[2]["partitionKey"], &partitions[3]), (&json!(3), &Value::Null));
+    let feed = get(&service, "/v2/changefeed?offset=3", "*/*").await;
     let feed: Value = serde_json::from_slice(&feed.body).unwrap();
     assert_eq!(feed[0]["partitionName"], "new");
 }

@@ -86,7 +86,7 @@ fn attribute_problem(attribute: &Value) -> Option<&'static str> {
     let values = attribute.get("Value")?.as_array()?;
     values.iter().find_map(|value| match value {
         Value::String(text) => value_problem(vr, text),
-        Value::Object(name) if vr == VR::PN => {
+        Value::Object(name) => {
             name.values().filter_map(Value::as_str).find_map(|group| value_problem(vr, group))
         }
         _ => None,
@@ -210,6 +210,8 @@ mod tests {
         for (vr, value, valid) in [
             ("DA", json!("20240229"), true),
             ("DA", json!("20230229"), false),
+            ("DA", json!("19000229"), false),
+            ("DA", json!("20000229"), true),
             ("DA", json!("20241301"), false),
             ("DA", json!("20240100"), false),
             ("DA", json!("2024013"), false),

@@ -100,6 +100,9 @@ impl RequestFilter {
 
     /// Selects entries of a FHIR `batch` or `transaction` instead of whole requests.
     ///
+    /// [`Fault::Delay`](crate::Fault::Delay) and [`Fault::TruncatedBody`](crate::Fault::TruncatedBody) have no effect on an
+    /// entry.
+    ///
     /// # Examples
     ///
     /// ```

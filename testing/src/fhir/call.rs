@@ -1,6 +1,6 @@
 //! [`Call`]: a request to the FHIR service with everything that a handler needs.
 
-use std::{future::Ready, sync::Arc};
+use std::{borrow::Cow, future::Ready, sync::Arc};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, RawPathParams, Request},
@@ -8,7 +8,7 @@ use axum::{
 };
 use azure_core::time::OffsetDateTime;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, Method, header};
 use http_body_util::BodyExt;
 use url::form_urlencoded;
 
@@ -36,7 +36,8 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
     /// The id that a transaction has assigned to the resource of this request.
     pub(crate) assigned_id: Option<String>,
-    params: Vec<(String, String)>,
+    /// The decoded parameters of the path, or `None` if they are not UTF-8.
+    params: Option<Vec<(String, String)>>,
 }
 
 /// Assigns an id to the resource that a request creates, as a request extension.
@@ -63,8 +64,7 @@ impl FromRequest<Arc<FhirService>> for Call {
             headers: head.headers,
             // The body is complete in memory.
             body: body.collect().await.map(|body| body.to_bytes()).unwrap_or_default(),
-            // A path that is not UTF-8 names no resource.
-            params: params.unwrap_or_default(),
+            params: params.ok(),
         })
     }
 }
@@ -77,7 +77,7 @@ impl Call {
 
     /// Returns the decoded parameter of the path, or an empty text if there is none.
     fn param(&self, name: &str) -> &str {
-        self.params.iter().find(|(param, _)| param == name).map_or("", |(_, value)| value)
+        self.params.iter().flatten().find(|(param, _)| param == name).map_or("", |(_, value)| value)
     }
 
     /// Returns the resource type of the path.
@@ -93,6 +93,26 @@ impl Call {
     /// Returns the version id of the path.
     pub(crate) fn version_id(&self) -> &str {
         self.param("version")
+    }
+
+    /// Returns the query, after the form of a posted search (`fhir-server SearchPostReroutingMiddleware.cs`).
+    fn query_and_form(&self) -> Cow<'_, str> {
+        let is_form = self.header(&header::CONTENT_TYPE).is_some_and(|content_type| {
+            content_type.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded")
+        });
+        if self.method == Method::POST && self.path.ends_with("/_search") && is_form {
+            format!("{}&{}", String::from_utf8_lossy(&self.body), self.query).into()
+        } else {
+            self.query.as_str().into()
+        }
+    }
+
+    /// Returns the name of the operation in the path of a resource, such as `$lastn`.
+    fn operation(&self) -> Option<&str> {
+        ["type", "id", "compartment"]
+            .map(|name| self.param(name))
+            .into_iter()
+            .find(|text| text.starts_with('$'))
     }
 
     /// Returns the value of a header, or `None` if it is missing or blank.
@@ -113,17 +133,26 @@ impl Call {
 
     /// Calls a handler after the checks that the service makes for all paths.
     fn respond(&self, handle: Handle) -> Response {
-        let known_type = self.resource_type().is_empty() || is_resource_type(self.resource_type());
+        let known_type = self.params.as_ref().is_some_and(|params| {
+            params
+                .iter()
+                .all(|(param, value)| param != "type" || value.starts_with('$') || is_resource_type(value))
+        });
         let respond = || {
             // `axum` sends HEAD to the handler of GET. The real server has no HEAD (`fhir-server FhirController.cs`).
             if self.method == Method::HEAD {
                 return Err(Outcome::method_not_allowed());
             }
-            let content_type = if known_type {
-                format::check(&self.method, &self.path, &self.query, &self.headers)?
-            } else {
+            if !known_type {
                 return Err(Outcome::unknown_path());
-            };
+            }
+            // The known operations have paths of their own. The real server responds to others with 404, as if they were ids.
+            // Here they are unsupported, so that a test can see which operation is missing and handle it.
+            if let Some(name) = self.operation() {
+                return Err(Outcome::unsupported(&format!("the operation `{name}`")));
+            }
+            let content_type =
+                format::check(&self.method, &self.path, &self.query_and_form(), &self.headers)?;
             interaction::check(self.resource_type(), &self.method)?;
             Ok(format::label(handle(self)?, content_type))
         };

@@ -1,6 +1,6 @@
 //! [`Json`]: a JSON value that keeps what was sent, including the order of fields and the digits of numbers.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Value, value::RawValue};
@@ -31,12 +31,8 @@ impl Json {
         Ok(match text.as_bytes().first() {
             Some(b'{') => {
                 let RawFields(raw) = serde_json::from_str(text)?;
-                let mut fields = Fields::default();
-                for (name, value) in raw {
-                    // The last of equal names counts, as in `Value`.
-                    fields.set(&name, Self::convert(value.get())?);
-                }
-                Self::Object(fields)
+                let fields = raw.into_iter().map(|(name, value)| Ok((name, Self::convert(value.get())?)));
+                Self::Object(fields.collect::<Result<_, serde_json::Error>>()?)
             }
             Some(b'[') => {
                 let raw: Vec<&RawValue> = serde_json::from_str(text)?;
@@ -179,8 +175,17 @@ impl Fields {
 
 impl FromIterator<(String, Json)> for Fields {
     fn from_iter<T: IntoIterator<Item = (String, Json)>>(fields: T) -> Self {
-        let mut all = Self::default();
-        fields.into_iter().for_each(|(name, value)| all.set(&name, value));
+        let (mut all, mut positions) = (Self::default(), HashMap::new());
+        for (name, value) in fields {
+            // The last of equal names counts, as in `Value`.
+            match positions.get(&name).and_then(|position: &usize| all.0.get_mut(*position)) {
+                Some((_, existing)) => *existing = value,
+                None => {
+                    positions.insert(name.clone(), all.0.len());
+                    all.0.push((name, value));
+                }
+            }
+        }
         all
     }
 }

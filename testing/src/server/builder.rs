@@ -18,7 +18,7 @@ use super::{
 use crate::{
     clock::Clock,
     credentials::FakeCredential,
-    dicom::{self, DicomService, Instance, Store},
+    dicom::{self, DEFAULT_PARTITION, DicomService, Instance, Store},
     fhir::{self, Draft, Exports, FhirService},
     service::FakeService,
     storage,
@@ -305,8 +305,9 @@ impl FakeServerBuilder {
 
     /// Sets a handler for requests that the fake does not support.
     ///
-    /// It is called instead of the response with status 501, after the checks of the token and its role, and gets the
-    /// request with its complete body. If it returns `None`, the response is the 501.
+    /// It is called after the checks of the token and its role, for requests that get 501, and for paths of the FHIR service
+    /// that do not exist. It gets the request with its complete body. If it returns `None`, the response is the 501 or 404.
+    /// It is not called for the entries of a `batch` or `transaction`.
     ///
     /// # Examples
     ///
@@ -375,7 +376,7 @@ impl FakeServerBuilder {
         let mut store = Store::new(now);
         store.add_synthetic(self.changes);
         for instance in self.instances {
-            store.put(now, instance);
+            store.put(now, DEFAULT_PARTITION, instance);
         }
         let dicom_service = Arc::new(DicomService {
             origin: dicom_origin.clone(),

@@ -58,8 +58,9 @@ use crate::{
 ///
 /// # Unsupported requests
 ///
-/// A request that the fake does not support gets 501 and the name of the missing feature, never 404. A
-/// [fallback](crate::FakeServerBuilder::fallback) of the test can handle it.
+/// A request that the fake does not support gets 501 and the name of the missing feature, never 404. A path that the real
+/// FHIR service does not have either, such as that of an unknown resource type, gets 404. A
+/// [fallback](crate::FakeServerBuilder::fallback) of the test can handle both.
 ///
 /// Both services stop when the `FakeServer` is dropped.
 ///
@@ -225,7 +226,7 @@ impl FakeServer {
     /// Returns the number of requests to the export storage that had an `Authorization` header.
     ///
     /// Files of an export need a token for `https://storage.azure.com`. A client that sends the token of the FHIR service
-    /// there leaks it, even though the storage rejects it.
+    /// there leaks it, even though the storage rejects it. [`clear_requests`](Self::clear_requests) resets the number.
     #[must_use]
     pub fn storage_requests_with_token(&self) -> usize {
         let requests = self.shared.requests();

@@ -63,7 +63,7 @@ impl FakeServer {
     ///     .started_before(Duration::from_secs(1))
     ///     .visible_after(Duration::from_secs(5))
     ///     .skip_sequences(2);
-    /// fake_server.next_change_timing(late);
+    /// fake_server.set_next_change_timing(late);
     /// fake_server.add_change(FakeChange::create(["2.25.1", "2.25.2", "2.25.3"]));
     /// fake_server.add_change(FakeChange::create(["2.25.1", "2.25.2", "2.25.4"]));
     /// assert_eq!(sequences().await?, [4]);
@@ -72,7 +72,7 @@ impl FakeServer {
     /// assert_eq!(sequences().await?, [3, 4]);
     /// # Ok(()) }
     /// ```
-    pub fn next_change_timing(&self, timing: ChangeTiming) {
+    pub fn set_next_change_timing(&self, timing: ChangeTiming) {
         self.dicom_service.store().feed.set_next_timing(timing);
     }
 }

@@ -19,6 +19,9 @@ use tokio::{sync::oneshot, time::sleep};
 use super::pipeline::{Pipeline, Reply};
 use crate::loopback;
 
+/// More header lines than [`limits`](super::limits) allows, so that the pipeline can record and reject the request.
+const MAX_HEADERS: usize = 1_000;
+
 /// Listens on a free port and returns the listener and its origin.
 ///
 /// The operating system queues connections until [`serve`] accepts them.
@@ -34,12 +37,14 @@ pub(super) fn serve(services: Vec<(TcpListener, Pipeline)>) -> io::Result<onesho
 }
 
 async fn accept(listener: tokio::net::TcpListener, service: Arc<Pipeline>) {
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let stream = loopback::accept(&listener).await;
         let service = service.clone();
         let handler = service_fn(move |request| respond(service.clone(), request));
         tokio::spawn(async move {
             // The client sees a connection error too.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), handler).await;
+            let mut server = http1::Builder::new();
+            let _ = server.max_headers(MAX_HEADERS).serve_connection(TokioIo::new(stream), handler).await;
         });
     }
 }

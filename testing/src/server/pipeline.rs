@@ -85,19 +85,20 @@ impl Pipeline {
         let id =
             format!("00000000-0000-4000-8000-{:012x}", self.shared.count.fetch_add(1, Ordering::Relaxed) + 1);
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+        let arrived = head.uri.to_string();
         let (method, headers) = (head.method.clone(), head.headers.clone());
         let (response, fault) = self.check_and_respond(head, &target, body.clone(), &id).await;
         let (mut head, response_body) = response.into_parts();
         // The body of a fake service is complete in memory.
         let response_body = response_body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
         self.add_headers(&mut head.headers, &headers, &id);
-        // An invalid target has no URL. `hyper` accepts only valid ones, so the fallback is not reached.
+        // The target of `OPTIONS *` is no path.
         let url = Url::parse(&format!("{}{target}", self.origin)).or_else(|_| Url::parse(&self.origin));
         if let Ok(url) = url {
             let request = ReceivedRequest {
                 service: self.service,
                 method,
-                target,
+                target: arrived,
                 url,
                 headers,
                 body: body.into(),

@@ -68,7 +68,7 @@ impl ReceivedRequest {
 
     /// Returns the target of the request line verbatim, such as `/Patient?name=A%20B`.
     ///
-    /// [`url`](Self::url) is normalized, so it does not show, for example, a `..` that the client sent.
+    /// [`url`](Self::url) is normalized, so it does not show, for example, a `..` or another origin that the client sent.
     #[must_use]
     pub fn target(&self) -> &str {
         &self.target

@@ -12,13 +12,14 @@ use std::{
 };
 
 use azure_core::credentials::TokenCredential;
+use serde_json::json;
 use tokio::task::coop;
 use url::Url;
 
 use azure_healthcare_auth::{Audience, DicomVersion};
 
 use super::*;
-use crate::{ChallengeFormat, FakeCredential, FakeService, Fault};
+use crate::{ChallengeFormat, FakeClock, FakeCredential, FakeService, Fault, dicom_file};
 
 /// Sends a GET request with additional header lines and returns the whole response as text.
 fn exchange(url: &Url, head: &str) -> String {
@@ -28,8 +29,13 @@ fn exchange(url: &Url, head: &str) -> String {
 
 /// Sends a request with these first lines and returns the whole response as text.
 fn exchange_text(url: &Url, head: &str, body: &str) -> String {
+    exchange_bytes(url, head, body.as_bytes())
+}
+
+fn exchange_bytes(url: &Url, head: &str, body: &[u8]) -> String {
     let mut stream = TcpStream::connect(&*url.socket_addrs(|| None).unwrap()).unwrap();
-    write!(stream, "{head}host: x\r\nconnection: close\r\n\r\n{body}").unwrap();
+    write!(stream, "{head}host: x\r\nconnection: close\r\n\r\n").unwrap();
+    stream.write_all(body).unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
     response
@@ -208,4 +214,64 @@ async fn dropped_fake_server_stops_listening() {
         assert!(Instant::now() < deadline);
         std::thread::yield_now();
     }
+}
+
+#[tokio::test]
+async fn deeply_nested_dicom_file_does_not_end_the_process() {
+    const DEPTH: usize = 1_000;
+    let fake_server = FakeServer::builder().changes(0).start().await;
+    let dicom = fake_server.dicom(DicomVersion::V2);
+    // A sequence and an item, both of undefined length, and their ends.
+    let start =
+        [0x40, 0, 0x30, 0xa7, b'S', b'Q', 0, 0, 255, 255, 255, 255, 254, 255, 0, 224, 255, 255, 255, 255];
+    let end = [254, 255, 0x0d, 224, 0, 0, 0, 0, 254, 255, 0xdd, 224, 0, 0, 0, 0];
+    let body = [dicom_file(&json!({})), start.repeat(DEPTH), end.repeat(DEPTH)].concat();
+    let head = format!(
+        "POST /v2/studies HTTP/1.1\r\n{}accept: */*\r\ncontent-type: application/dicom\r\ncontent-length: {}\r\n",
+        bearer(&dicom, &fake_server.credential()).await,
+        body.len(),
+    );
+    let response = exchange_bytes(dicom.endpoint(), &head, &body);
+    assert!(response.starts_with("HTTP/1.1 409"), "{response}");
+}
+
+#[tokio::test]
+async fn times_without_a_date_do_not_break_the_services() {
+    let clock = FakeClock::new();
+    let now = clock.clone();
+    let fake_server = FakeServer::builder().clock(move || now.now()).start().await;
+    let metadata = fake_server.fhir().url("metadata").unwrap();
+    let far = Duration::from_secs(1 << 40);
+    for (time, date) in [
+        (SystemTime::UNIX_EPOCH + far, "date: Fri, 31 Dec 9999 23:59:59 GMT"),
+        (SystemTime::UNIX_EPOCH - far, "date: Thu, 01 Jan 1970 00:00:00 GMT"),
+    ] {
+        clock.set(time);
+        let response = exchange(&metadata, "");
+        assert!(response.starts_with("HTTP/1.1 200") && response.contains(date), "{response}");
+    }
+}
+
+#[tokio::test]
+async fn target_of_a_received_request_is_verbatim_in_every_form() {
+    let fake_server = FakeServer::start().await;
+    let fhir = fake_server.fhir();
+    let targets = ["http://example.com/Patient?x=%41", "*", "example.com:80", "/Patient?x=%41"];
+    for (method, target) in ["GET", "OPTIONS", "CONNECT", "GET"].iter().zip(targets) {
+        let response = exchange_text(fhir.endpoint(), &format!("{method} {target} HTTP/1.1\r\n"), "");
+        assert!(response.starts_with("HTTP/1.1 401"), "{response}");
+    }
+    let received = fake_server.requests();
+    let found: Vec<_> = received.iter().map(super::ReceivedRequest::target).collect();
+    assert_eq!(found, targets);
+    assert!(received.iter().all(|request| request.url().origin() == fhir.endpoint().origin()));
+}
+
+#[tokio::test]
+async fn request_with_too_many_headers_is_recorded_and_rejected() {
+    let fake_server = FakeServer::start().await;
+    let headers = |count: usize| format!("GET /Patient HTTP/1.1\r\n{}", "x: y\r\n".repeat(count));
+    let response = exchange_text(fake_server.fhir().endpoint(), &headers(101), "");
+    assert!(response.starts_with("HTTP/1.1 431"), "{response}");
+    assert_eq!(fake_server.requests()[0].status(), 431);
 }

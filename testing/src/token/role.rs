@@ -69,6 +69,8 @@ fn fhir_permission(method: &Method, target: &str) -> Permission {
         (_, "") if method == Method::POST => Permission::Bundle,
         // A posted search sends its parameters in a form to keep them out of the URL.
         (_, "_search") if method == Method::POST => Permission::Read,
+        // Deleting the history is a hard delete (`fhir-server DeleteResourceHandler.cs`).
+        (_, "$purge-history") => Permission::HardDelete,
         _ if method == Method::DELETE && is_hard_delete(query) => Permission::HardDelete,
         _ => permission(method),
     }
@@ -133,8 +135,13 @@ mod tests {
         let jobs = ["GET /_operations/export/1", "DELETE /_operations/export/1", "GET /_operations/import/1"];
         assert_eq!(allowed("FHIR Data Exporter", FakeService::Fhir, &jobs), "yy-");
         assert_eq!(allowed("FHIR Data Importer", FakeService::Fhir, &jobs), "--y");
-        let soft = ["DELETE /Patient/1?hardDelete=false", "DELETE /Patient/1?_hardDelete=TRUE"];
-        assert_eq!(allowed("FHIR Data Writer", FakeService::Fhir, &soft), "y-");
+        let deletes = [
+            "DELETE /Patient/1?hardDelete=false",
+            "DELETE /Patient/1?_hardDelete=TRUE",
+            "DELETE /Patient/1/$purge-history",
+        ];
+        assert_eq!(allowed("FHIR Data Writer", FakeService::Fhir, &deletes), "y--");
+        assert_eq!(allowed("FHIR Data Contributor", FakeService::Fhir, &deletes), "yyy");
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub(super) fn serve(
 }
 
 async fn accept(listener: tokio::net::TcpListener, acceptor: TlsAcceptor, router: Router) {
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let stream = loopback::accept(&listener).await;
         let (acceptor, service) = (acceptor.clone(), TowerToHyperService::new(router.clone()));
         tokio::spawn(async move {
             // A client that does not trust the certificate closes the connection.

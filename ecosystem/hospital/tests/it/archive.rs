@@ -73,7 +73,7 @@ async fn changes_that_tie_with_each_other_and_with_the_cursor_are_copied() {
     for number in 1..8 {
         // All have the timestamp of the first change.
         let since = SETTLE + Duration::from_secs(1);
-        hospital.fake.next_change_timing(ChangeTiming::new().started_before(since));
+        hospital.fake.set_next_change_timing(ChangeTiming::new().started_before(since));
         hospital.fake.add_instance(&data_set(number));
     }
     hospital.worker.run_once().await.unwrap();
@@ -88,7 +88,7 @@ async fn no_change_is_lost_if_each_becomes_visible_before_it_settles() {
         // Between its timestamp and its visibility is less than `SETTLE`, in which up to 28 later changes are visible.
         let (before, after) = (seconds(number, 7) / 2, seconds(number, 11) / 2);
         let timing = ChangeTiming::new().started_before(before).visible_after(after);
-        hospital.fake.next_change_timing(timing.skip_sequences((number * 13 % 5) as u64 * 300));
+        hospital.fake.set_next_change_timing(timing.skip_sequences((number * 13 % 5) as u64 * 300));
         hospital.fake.add_instance(&data_set(number));
         hospital.clock.advance(Duration::from_millis(700));
         hospital.worker.run_once().await.unwrap();

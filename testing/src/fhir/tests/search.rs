@@ -347,6 +347,10 @@ fn posted_search_combines_query_and_form_and_needs_the_content_type() {
         ("/Patient/_search", "", Some(FORM), Ok("a b c"), "/Patient"),
         ("/Patient/_search", "_id=a", None, Ok("a b c"), "/Patient"),
         ("/Patient/_search?_id=c", "_id=a", None, Ok("c"), "/Patient?_id=c"),
+        ("/Patient/_search", "_format=json", Some(FORM), Ok("a b c"), "/Patient?_format=json"),
+        ("/Patient/_search", "_format=xml", Some(FORM), Err(501), ""),
+        ("/Patient/_search", "_format=text/html", Some(FORM), Err(406), ""),
+        ("/Patient/_search", "_pretty=x", Some(FORM), Err(400), ""),
         ("/Patient/_search", "{}", Some("application/json"), Err(400), ""),
         ("/Patient/_search", "", Some("multipart/form-data; boundary=b"), Err(501), ""),
     ] {
