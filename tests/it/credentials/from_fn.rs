@@ -55,14 +55,14 @@ async fn error_message_is_kept_and_redacted() {
     }
     for (failure, message, transient) in [
         (Failure::Text, "the broker failed: key=[redacted]", false),
-        (Failure::Io, "No such file or directory", false),
+        (Failure::Io, "the token file is missing", false),
         (Failure::Azure, "connection reset", true),
         (Failure::Unavailable, "start it with `brokerd`", false),
     ] {
         let get_token = move |_: TokenRequest| async move {
             match failure {
                 Failure::Text => Err("the broker failed: key=abc8Q~canary0123456789canary0123456789AB")?,
-                Failure::Io => drop(std::fs::read("/nowhere/token")?),
+                Failure::Io => Err(io::Error::new(io::ErrorKind::NotFound, "the token file is missing"))?,
                 Failure::Azure => Err(Error::with_message(ErrorKind::Io, "connection reset"))?,
                 Failure::Unavailable => Err(CredentialUnavailableError::new("start it with `brokerd`"))?,
             }

@@ -35,9 +35,9 @@ build_crate() {
 
 # build NAME ARGUMENT...
 build() {
-  cargo build --quiet "${@:2}" 2>"$CACHE/build.log" || {
-    echo "building the $1 failed:" >&2
-    tail -n 30 "$CACHE/build.log" >&2
+  echo "building the $1 ..." >&2
+  cargo build "${@:2}" || {
+    echo "building the $1 failed" >&2
     return 1
   }
 }

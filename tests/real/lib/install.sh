@@ -28,7 +28,7 @@ check_tools() {
 
 # install_component NAME FUNCTION: calls FUNCTION in $CACHE/NAME, unless a previous call succeeded.
 install_component() {
-  local folder=$CACHE/$1
+  local folder=$CACHE/$1 started=$SECONDS
   [[ -e $folder/.complete ]] && return
   echo "installing $1 ..." >&2
   rm -rf "$folder"
@@ -40,6 +40,7 @@ install_component() {
     fail_install "the installation of $1 failed (see $CACHE/$1.log)"
   }
   touch "$folder/.complete"
+  echo "installed $1 in $((SECONDS - started)) s" >&2
 }
 
 # Removes the command modules that are not needed. They account for most of the size and start time of Azure CLI.
