@@ -11,6 +11,7 @@ use super::{
         EntraResponse::{self, ConnectionError, Hang, Html, RetryAfter, Status, Token},
         FakeEntra,
     },
+    rerun::rerun_without_managed_identity,
 };
 use crate::{Authenticator, Error, FhirAudience};
 
@@ -84,6 +85,9 @@ async fn authorize(
 
 #[tokio::test(start_paused = true)]
 async fn error_names_cause_within_time_limit() {
+    if rerun_without_managed_identity(error_names_cause_within_time_limit) {
+        return;
+    }
     let file = TokenFile::new("failure");
     const CERTIFICATE: &str = "invalid peer certificate: UnknownIssuer";
     // Responses, part of the error, whether it is transient, maximum number of attempts, maximum time.
@@ -132,6 +136,9 @@ async fn error_names_cause_within_time_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn entra_error_is_reported_verbatim_and_not_retried() {
+    if rerun_without_managed_identity(entra_error_is_reported_verbatim_and_not_retried) {
+        return;
+    }
     let file = TokenFile::new("entra-error");
     for (name, variables) in credentials(&file) {
         for (status, description) in [
@@ -151,6 +158,9 @@ async fn entra_error_is_reported_verbatim_and_not_retried() {
 
 #[tokio::test(start_paused = true)]
 async fn transient_failure_is_retried_until_token_arrives() {
+    if rerun_without_managed_identity(transient_failure_is_retried_until_token_arrives) {
+        return;
+    }
     let file = TokenFile::new("recovers");
     for (name, variables) in credentials(&file) {
         for responses in [
@@ -169,6 +179,9 @@ async fn transient_failure_is_retried_until_token_arrives() {
 
 #[tokio::test(start_paused = true)]
 async fn credential_sends_its_proof_to_configured_endpoint() {
+    if rerun_without_managed_identity(credential_sends_its_proof_to_configured_endpoint) {
+        return;
+    }
     let file = TokenFile::new("sends");
     for (name, mut variables) in credentials(&file) {
         variables.push(("AZURE_AUTHORITY_HOST", "https://login.contoso.example".into()));
@@ -193,6 +206,9 @@ async fn credential_sends_its_proof_to_configured_endpoint() {
 
 #[tokio::test(start_paused = true)]
 async fn rejected_token_is_replaced_by_new_one() {
+    if rerun_without_managed_identity(rejected_token_is_replaced_by_new_one) {
+        return;
+    }
     let file = TokenFile::new("rejected");
     for (name, variables) in credentials(&file) {
         let entra = FakeEntra::new(&[Token("first"), Token("second")]);
@@ -205,6 +221,9 @@ async fn rejected_token_is_replaced_by_new_one() {
 
 #[tokio::test(start_paused = true)]
 async fn app_registration_rejects_service_in_another_cloud() {
+    if rerun_without_managed_identity(app_registration_rejects_service_in_another_cloud) {
+        return;
+    }
     let file = TokenFile::new("cloud");
     for (name, mut variables) in credentials(&file) {
         variables.push(("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.us".into()));

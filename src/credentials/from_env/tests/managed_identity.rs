@@ -17,6 +17,7 @@ use super::{
         EntraResponse::{self, ConnectionError, Hang, Html, Proxied, Status, Token},
         FakeEntra,
     },
+    rerun::rerun_without_managed_identity,
 };
 use crate::credentials::ChainedTokenCredential;
 
@@ -48,6 +49,9 @@ fn chain(responses: &[EntraResponse], uses_imds: bool) -> (Arc<FakeEntra>, Arc<C
 
 #[tokio::test(start_paused = true)]
 async fn chain_continues_within_one_second_if_probe_finds_no_identity() {
+    if rerun_without_managed_identity(chain_continues_within_one_second_if_probe_finds_no_identity) {
+        return;
+    }
     for responses in [
         &[ConnectionError("No route to host"), Token("app-token")][..],
         &[ConnectionError("Connection refused"), Token("app-token")],
@@ -84,6 +88,9 @@ async fn chain_continues_within_one_second_if_probe_finds_no_identity() {
 
 #[tokio::test(start_paused = true)]
 async fn available_identity_is_probed_once_and_selected() {
+    if rerun_without_managed_identity(available_identity_is_probed_once_and_selected) {
+        return;
+    }
     let (entra, chain) = imds_chain(&[FOUND, Token("machine-token")]);
     for scope in [SCOPE, "https://dicom.healthcareapis.azure.com/.default"] {
         assert_eq!(chain.get_token(&[scope], None).await.unwrap().token.secret(), "machine-token");
@@ -94,6 +101,9 @@ async fn available_identity_is_probed_once_and_selected() {
 
 #[tokio::test(start_paused = true)]
 async fn chain_stops_if_available_identity_fails() {
+    if rerun_without_managed_identity(chain_stops_if_available_identity_fails) {
+        return;
+    }
     for (response, expected, transient) in [
         (Status(500, "busy"), "managed identity: ", true),
         (Status(503, "busy"), "within 15 s (last attempt: HTTP status 503)", true),
@@ -124,6 +134,9 @@ async fn chain_stops_if_available_identity_fails() {
 
 #[tokio::test(start_paused = true)]
 async fn busy_response_to_probe_means_available() {
+    if rerun_without_managed_identity(busy_response_to_probe_means_available) {
+        return;
+    }
     for status in [408, 410, 429, 500, 503] {
         let (_, chain) = imds_chain(&[Status(status, "busy"), Token("machine-token")]);
         chain.get_token(&[SCOPE], None).await.unwrap();
@@ -133,6 +146,9 @@ async fn busy_response_to_probe_means_available() {
 
 #[tokio::test(start_paused = true)]
 async fn identity_with_configured_endpoint_is_not_probed() {
+    if rerun_without_managed_identity(identity_with_configured_endpoint_is_not_probed) {
+        return;
+    }
     for (response, expected) in [
         (ConnectionError("Connection refused"), "Connection refused"),
         (Hang, "no response"),

@@ -4,5 +4,6 @@ mod fake_entra;
 mod http_credentials;
 mod managed_identity;
 mod rebuildable;
+mod rerun;
 mod secrets;
 mod selection;
