@@ -6,6 +6,7 @@ use std::{
     ffi::OsStr,
     fs,
     io::{self, Write},
+    path::PathBuf,
     pin::pin,
     process::Output,
     task::{Context, Poll, Waker},
@@ -21,24 +22,26 @@ use crate::rerun::run_test;
 use crate::support::{PipeReader, TempDir};
 
 /// Runs a script in the same way as `azure_identity` runs `az`.
-async fn run_script(script: String) -> io::Result<Output> {
-    ProcessExecutor::new().run(OsStr::new("/bin/sh"), &[OsStr::new("-c"), OsStr::new(&script)]).await
+///
+/// The paths are the arguments `$1`, `$2` and so on of the script.
+async fn run_script(script: &'static str, paths: Vec<PathBuf>) -> io::Result<Output> {
+    let mut arguments = ["-c", script, "sh"].map(OsStr::new).to_vec();
+    arguments.extend(paths.iter().map(|path| path.as_os_str()));
+    ProcessExecutor::new().run(OsStr::new("/bin/sh"), &arguments).await
 }
 
-async fn run_script_with_timeout(script: String) -> io::Result<Output> {
-    timeout(Duration::from_secs(30), run_script(script)).await.expect("the tool hangs")
+async fn run_script_with_timeout(script: &'static str, paths: Vec<PathBuf>) -> io::Result<Output> {
+    timeout(Duration::from_secs(30), run_script(script, paths)).await.expect("the tool hangs")
 }
 
-/// Returns a script that starts a second process. Both hang with the pipe open.
-fn two_hanging_processes(pipe: &str) -> String {
-    let hang = format!("exec 3>'{pipe}'; echo ready >&3; exec sleep 60");
-    format!("({hang}) & {hang}")
-}
+/// A script that starts a second process. Both hang with the pipe open.
+const TWO_HANGING_PROCESSES: &str =
+    r#"hang() { exec 3>"$1"; echo ready >&3; exec sleep 60; }; hang "$1" & hang "$1""#;
 
 #[tokio::test]
 async fn output_contains_stdout_stderr_and_status() {
-    let script = "read line || echo no input; echo out; echo err >&2; exit 3".to_owned();
-    let output = run_script_with_timeout(script).await.unwrap();
+    let script = "read line || echo no input; echo out; echo err >&2; exit 3";
+    let output = run_script_with_timeout(script, Vec::new()).await.unwrap();
     assert_eq!(output.stdout, b"no input\nout\n");
     assert_eq!(output.stderr, b"err\n");
     assert_eq!(output.status.code(), Some(3));
@@ -55,7 +58,7 @@ async fn dropping_the_call_kills_all_its_processes() {
     let dir = TempDir::new();
     let pipe = dir.pipe("open");
     let reader = PipeReader::open(pipe.clone());
-    let call = tokio::spawn(run_script(two_hanging_processes(pipe.to_str().unwrap())));
+    let call = tokio::spawn(run_script(TWO_HANGING_PROCESSES, vec![pipe]));
     for _ in 0..2 {
         assert_eq!(reader.next_line().await.as_deref(), Some("ready"));
     }
@@ -69,10 +72,11 @@ async fn background_process_survives_tool_that_exited() {
     let dir = TempDir::new();
     let (pipe, resume) = (dir.pipe("open"), dir.pipe("resume"));
     let reader = PipeReader::open(pipe.clone());
-    let background =
-        format!("exec 3>'{}'; read line <'{}'; echo alive >&3", pipe.display(), resume.display());
-    run_script_with_timeout(format!("({background}) >/dev/null 2>&1 &")).await.unwrap();
-    fs::OpenOptions::new().write(true).open(resume).unwrap().write_all(b"\n").unwrap();
+    let script = r#"(exec 3>"$1"; read line <"$2"; echo alive >&3) >/dev/null 2>&1 &"#;
+    run_script_with_timeout(script, vec![pipe, resume.clone()]).await.unwrap();
+    // Opening only for writing would block until the process reads.
+    let mut writer = fs::OpenOptions::new().read(true).write(true).open(resume).unwrap();
+    writer.write_all(b"\n").unwrap();
     assert_eq!(reader.next_line().await.as_deref(), Some("alive"));
 }
 
@@ -82,10 +86,11 @@ async fn background_process_survives_tool_that_exited() {
 fn call_does_not_wait_for_adopted_background_process() {
     /// The variable with the pipe that the background process reads, set only in the subprocess.
     const PIPE: &str = "TEST_PIPE";
-    if let Ok(pipe) = env::var(PIPE) {
+    if let Some(pipe) = env::var_os(PIPE) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let script = format!("(read line <'{pipe}') >/dev/null 2>&1 & echo token");
-        let output = runtime.block_on(async { timeout(Duration::from_secs(10), run_script(script)).await });
+        let script = r#"(read line <"$1") >/dev/null 2>&1 & echo token"#;
+        let call = run_script(script, vec![pipe.into()]);
+        let output = runtime.block_on(async { timeout(Duration::from_secs(10), call).await });
         // Dropping the runtime would wait for a task that waits for the background process.
         runtime.shutdown_background();
         let output = output.expect("the call waits for the background process").unwrap();
@@ -116,21 +121,23 @@ fn call_does_not_wait_for_adopted_background_process() {
 
 #[tokio::test]
 async fn output_is_limited_to_one_mebibyte_per_stream() {
-    let mebibyte = "head -c 1048576 /dev/zero";
     // Neither stream fits into a pipe's buffer, so both must be read at the same time.
-    for script in [format!("{mebibyte}; {mebibyte} >&2"), format!("{mebibyte} >&2; {mebibyte}")] {
-        let output = run_script_with_timeout(script).await.unwrap();
+    for script in [
+        "head -c 1048576 /dev/zero; head -c 1048576 /dev/zero >&2",
+        "head -c 1048576 /dev/zero >&2; head -c 1048576 /dev/zero",
+    ] {
+        let output = run_script_with_timeout(script, Vec::new()).await.unwrap();
         assert_eq!((output.stdout.len(), output.stderr.len()), (1_048_576, 1_048_576));
     }
     for script in ["exec head -c 1048577 /dev/zero", "exec head -c 1048577 /dev/zero >&2", "exec yes"] {
-        let error = run_script_with_timeout(script.to_owned()).await.unwrap_err();
+        let error = run_script_with_timeout(script, Vec::new()).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
     }
 }
 
 #[test]
 fn call_outside_of_tokio_runtime_is_an_error() {
-    let call = pin!(run_script("true".to_owned()));
+    let call = pin!(run_script("true", Vec::new()));
     let Poll::Ready(Err(error)) = call.poll(&mut Context::from_waker(Waker::noop())) else {
         panic!("the call started a process");
     };
