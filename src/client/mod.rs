@@ -20,7 +20,8 @@ use azure_core::credentials::TokenCredential;
 
 use self::auth::Auth;
 use self::config::Config;
-use crate::{Audience, Authenticator, Error, ErrorKind, HealthcareAuth, Result, audience::host::is_loopback};
+use self::pools::Location;
+use crate::{Audience, Authenticator, Error, ErrorKind, HealthcareAuth, Result};
 
 pub use body::Body;
 pub use builder::HealthcareClientBuilder;
@@ -67,8 +68,8 @@ pub use response::{Response, StreamedResponse};
 pub struct HealthcareClient<A> {
     auth: Auth<A>,
     config: Arc<Config>,
-    /// `true` if the audience's endpoint is on this machine.
-    loopback: bool,
+    /// The location of the audience's endpoint.
+    location: Location,
 }
 
 impl<A: Audience> HealthcareClient<A> {
@@ -110,8 +111,8 @@ impl<A: Audience> HealthcareClient<A> {
     }
 
     fn with_config(auth: Auth<A>, config: Arc<Config>) -> Self {
-        let loopback = is_loopback(auth.audience().endpoint());
-        Self { auth, config, loopback }
+        let location = Location::of(auth.audience().endpoint());
+        Self { auth, config, location }
     }
 
     /// Creates a client for another audience that shares this client's credential, tokens, settings and connections.
@@ -146,7 +147,7 @@ impl<A: Audience> From<Authenticator<A>> for HealthcareClient<A> {
 
 impl<A> Clone for HealthcareClient<A> {
     fn clone(&self) -> Self {
-        Self { auth: self.auth.clone(), config: self.config.clone(), loopback: self.loopback }
+        Self { auth: self.auth.clone(), config: self.config.clone(), location: self.location }
     }
 }
 

@@ -6,8 +6,9 @@ use std::{
 };
 
 use reqwest::{Client, ClientBuilder, redirect};
+use url::Url;
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, audience::host::is_loopback, error::chain::root_cause};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const USER_AGENT: &str = concat!("azure_healthcare_auth/", env!("CARGO_PKG_VERSION"));
@@ -15,14 +16,33 @@ const USER_AGENT: &str = concat!("azure_healthcare_auth/", env!("CARGO_PKG_VERSI
 /// The caller's changes to a builder that has this crate's defaults.
 pub(super) type ConfigureHttp = Arc<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>;
 
-/// One pool for services on this machine and one for all others.
-///
-/// They are separate because requests to a loopback service are not encrypted and must not pass through a proxy.
+/// Where a service is, as far as its HTTP client depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Location {
+    Remote,
+    /// On this machine. Requests must not pass through a proxy.
+    Loopback,
+    /// On this machine and without TLS, so that no CA certificates are needed.
+    PlainLoopback,
+}
+
+impl Location {
+    pub(super) fn of(endpoint: &Url) -> Self {
+        match (is_loopback(endpoint), endpoint.scheme()) {
+            (false, _) => Self::Remote,
+            (true, "http") => Self::PlainLoopback,
+            (true, _) => Self::Loopback,
+        }
+    }
+}
+
+/// One pool for the services at each location.
 #[derive(Default)]
 pub(super) struct ConnectionPools {
     configure: Option<ConfigureHttp>,
     remote: Pool,
     loopback: Pool,
+    plain_loopback: Pool,
 }
 
 #[derive(Default)]
@@ -37,9 +57,13 @@ impl ConnectionPools {
         Self { configure: Some(configure), ..Self::default() }
     }
 
-    /// Returns the client for services on this machine, or the one for all others.
-    pub(super) fn client(&self, loopback: bool) -> Result<&Client> {
-        let pool = if loopback { &self.loopback } else { &self.remote };
+    /// Returns the client for services at this location.
+    pub(super) fn client(&self, location: Location) -> Result<&Client> {
+        let pool = match location {
+            Location::Remote => &self.remote,
+            Location::Loopback => &self.loopback,
+            Location::PlainLoopback => &self.plain_loopback,
+        };
         if let Some(client) = pool.client.get() {
             return Ok(client);
         }
@@ -48,11 +72,11 @@ impl ConnectionPools {
             return Ok(client);
         }
         // An error is not cached, because its cause may be temporary: too few file descriptors, for example.
-        let client = self.build(loopback)?;
+        let client = self.build(location)?;
         Ok(pool.client.get_or_init(|| client))
     }
 
-    fn build(&self, loopback: bool) -> Result<Client> {
+    fn build(&self, location: Location) -> Result<Client> {
         let builder = ClientBuilder::new().user_agent(USER_AGENT).connect_timeout(CONNECT_TIMEOUT);
         let (builder, kind, message) = match &self.configure {
             Some(configure) => (
@@ -64,9 +88,23 @@ impl ConnectionPools {
         };
         // A redirect could send the request and its body to another host. Verbose logging prints both.
         let mut builder = builder.redirect(redirect::Policy::none()).connection_verbose(false);
-        if loopback {
+        if location != Location::Remote {
             builder = builder.no_proxy();
         }
-        builder.build().map_err(|error| Error::new(kind, message).caused_by(error.without_url()))
+        if location == Location::PlainLoopback {
+            builder = builder.tls_certs_only([]);
+        }
+        builder.build().map_err(|error| {
+            let message = if has_no_certificates(&error) { NO_CERTIFICATES } else { message };
+            Error::new(kind, message).caused_by(error.without_url())
+        })
     }
+}
+
+const NO_CERTIFICATES: &str = "no CA certificates were loaded, which every https request needs (install those of the \
+    operating system, for example the package ca-certificates, or set SSL_CERT_FILE)";
+
+/// Returns `true` if `rustls_platform_verifier` found no certificates. Its error has no type of its own.
+fn has_no_certificates(error: &reqwest::Error) -> bool {
+    root_cause(error).contains("No CA certificates were loaded")
 }

@@ -131,7 +131,7 @@ impl<A: Audience> HealthcareClient<A> {
         let failure = |cause| Failure::new(service, &self.origin(), cause);
         let idle_timeout = self.config.idle_timeout;
         let (request, progress) = build_request(parts, authorization);
-        let response = self.config.pools.client(self.loopback)?.execute(request);
+        let response = self.config.pools.client(self.location)?.execute(request);
         let mut response = match with_idle_timeout(response, progress.as_ref(), idle_timeout).await {
             Ok(response) => response,
             Err(_) if progress.is_some_and(|progress| progress.has_failed()) => {

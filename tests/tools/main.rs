@@ -3,6 +3,7 @@
 
 #![cfg(all(unix, feature = "identity"))]
 
+mod certificates;
 mod environment;
 mod powershell;
 mod process;

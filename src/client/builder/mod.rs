@@ -13,9 +13,9 @@ use super::{
     auth::Auth,
     config::Config,
     headers,
-    pools::{ConfigureHttp, ConnectionPools},
+    pools::{ConfigureHttp, ConnectionPools, Location},
 };
-use crate::{Audience, Authenticator, Error, ErrorKind, HealthcareAuth, Result, audience::host::is_loopback};
+use crate::{Audience, Authenticator, Error, ErrorKind, HealthcareAuth, Result};
 
 impl<A: Audience> HealthcareClient<A> {
     /// Returns a builder for a client that gets its tokens from `credential`.
@@ -232,7 +232,7 @@ impl<A: Audience> HealthcareClientBuilder<A> {
         let mut config = self.config?;
         if let Some(configure) = self.configure {
             config.pools = ConnectionPools::new(configure);
-            config.pools.client(is_loopback(self.auth.audience().endpoint()))?;
+            config.pools.client(Location::of(self.auth.audience().endpoint()))?;
         }
         Ok(HealthcareClient::with_config(self.auth, Arc::new(config)))
     }

@@ -35,7 +35,7 @@ fn policy(audience: FhirAudience, credential: &Arc<ScriptedCredential>) -> Arc<B
 
 fn pipeline(server: &Service, credential: &Arc<ScriptedCredential>) -> Pipeline {
     let retry = FixedRetryOptions { delay: Duration::ZERO, max_retries: 2, ..FixedRetryOptions::default() };
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
     let options = ClientOptions {
         per_try_policies: vec![policy(fhir(server), credential)],
         retry: RetryOptions::fixed(retry),

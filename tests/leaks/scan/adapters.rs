@@ -86,7 +86,12 @@ fn capture_own_error(error: &(dyn StdError + 'static)) -> Option<ErrorKind> {
 
 /// Returns a client like the transport of `azure_core`, but without the proxy of the environment.
 fn http() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .tls_certs_only([])
+        .build()
+        .unwrap()
 }
 
 async fn send_with_middleware(
