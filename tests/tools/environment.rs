@@ -64,7 +64,7 @@ async fn run_in_subprocess() -> bool {
 /// The script of a fake tool, or `None` if it is not installed.
 type Tool = Option<&'static str>;
 
-const AZ: &str = r#"echo '{"accessToken":"az-token","expires_on":4102444800,"tokenType":"Bearer"}'"#;
+const AZ: &str = r#"echo '{"accessToken":"az-token","expires_on":7258118400,"tokenType":"Bearer"}'"#;
 const AZ_SIGNED_OUT: &str = r#"echo "ERROR: Please run 'az login' to setup account." >&2; exit 1"#;
 const AZ_REJECTED: &str = r#"echo "ERROR: AADSTS50076: multi-factor, run: az login --scope x" >&2; exit 1"#;
 const AZ_WITHOUT_EXPIRY: &str = r#"echo '{"accessToken":"canary","tokenType":"Bearer"}'"#;
@@ -171,7 +171,7 @@ async fn app_service_response_becomes_token_or_error() {
         return;
     }
     let token =
-        r#"{"access_token":"app-token","expires_on":"4102444800","token_type":"Bearer","resource":"x"}"#;
+        r#"{"access_token":"app-token","expires_on":"7258118400","token_type":"Bearer","resource":"x"}"#;
     let no_identity = r#"{"statusCode":400,"message":"No managed identity found"}"#;
     let entra_error =
         r#"{"error":"invalid_resource","error_description":"AADSTS500011: no x, key=eyJcanary"}"#;

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use axum::{Router, body::Body};
@@ -50,7 +50,8 @@ fn service(changes: usize, has_partitions: bool) -> Router {
     store.add_synthetic(changes);
     router(Arc::new(DicomService {
         origin: "http://origin".to_owned(),
-        clock: Clock::default(),
+        // After the synthetic changes, whenever the test runs.
+        clock: Clock::of(|| SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000)),
         has_partitions,
         store: Arc::new(Mutex::new(store)),
     }))

@@ -4,7 +4,7 @@ use std::{error::Error, net::IpAddr, net::Ipv4Addr, sync::Arc};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    KeyUsagePurpose, SanType, date_time_ymd,
 };
 use tokio_rustls::rustls::{
     ServerConfig,
@@ -20,11 +20,13 @@ pub(super) struct Certificate {
 }
 
 impl Certificate {
-    /// Generates new keys and certificates. They never expire, because a test may run at any time.
+    /// Generates new keys and certificates. They are valid from 1970 to 4096, because a test may run at any time.
     ///
     /// The server's certificate is not its own authority, because some TLS libraries reject that.
     pub(super) fn generate() -> Result<Self, Box<dyn Error>> {
+        let valid_from = date_time_ymd(1970, 1, 1);
         let mut params = CertificateParams::default();
+        params.not_before = valid_from;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.distinguished_name.push(DnType::CommonName, "Fake token endpoint (test authority)");
@@ -33,6 +35,7 @@ impl Certificate {
         let issuer = Issuer::new(params, key);
 
         let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;
+        params.not_before = valid_from;
         params.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;

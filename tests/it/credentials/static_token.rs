@@ -12,10 +12,10 @@ use http::HeaderValue;
 
 use crate::support::{HOUR, MINUTE, bearer, fhir};
 
-/// A token with the claims `{"exp":4102444800}`: it expires in the first second of 2100.
-const EXPIRES_2100: &str = "e30.eyJleHAiOjQxMDI0NDQ4MDB9.canary";
-/// A token with the claims `{"exp":978307200}`: it expired in the first second of 2001.
-const EXPIRED_2001: &str = "e30.eyJleHAiOjk3ODMwNzIwMH0.canary";
+/// A token with the claims `{"exp":7258118400}`: it expires in the first second of 2200.
+const EXPIRES_2200: &str = "e30.eyJleHAiOjcyNTgxMTg0MDB9.canary";
+/// A token with the claims `{"exp":1}`: it expired in 1970.
+const EXPIRED_1970: &str = "e30.eyJleHAiOjF9.canary";
 
 fn seconds_since_epoch(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
@@ -31,28 +31,28 @@ async fn authorize(credential: StaticTokenCredential) -> Result<(HeaderValue, u6
 #[tokio::test]
 async fn new_reads_expiry_from_exp_claim() {
     for input in [
-        EXPIRES_2100.to_owned(),
-        format!("{EXPIRES_2100}\n"),
-        format!(" {EXPIRES_2100}\r\n"),
-        format!("Bearer {EXPIRES_2100}"),
-        format!("bearer  {EXPIRES_2100}\n"),
+        EXPIRES_2200.to_owned(),
+        format!("{EXPIRES_2200}\n"),
+        format!(" {EXPIRES_2200}\r\n"),
+        format!("Bearer {EXPIRES_2200}"),
+        format!("bearer  {EXPIRES_2200}\n"),
     ] {
         let result = authorize(StaticTokenCredential::new(&input).unwrap()).await.unwrap();
-        assert_eq!(result, (bearer(EXPIRES_2100), 4_102_444_800), "{input:?}");
+        assert_eq!(result, (bearer(EXPIRES_2200), 7_258_118_400), "{input:?}");
     }
 }
 
 #[tokio::test]
 async fn with_expiry_accepts_opaque_token() {
-    let expires_on = SystemTime::UNIX_EPOCH + Duration::from_secs(4_102_444_800);
+    let expires_on = SystemTime::UNIX_EPOCH + Duration::from_secs(7_258_118_400);
     let credential = StaticTokenCredential::with_expiry("opaque~token\n", expires_on).unwrap();
-    assert_eq!(authorize(credential).await.unwrap(), (bearer("opaque~token"), 4_102_444_800));
+    assert_eq!(authorize(credential).await.unwrap(), (bearer("opaque~token"), 7_258_118_400));
 }
 
 #[tokio::test]
 async fn with_expiry_overrides_exp_claim() {
     let expires_on = SystemTime::now() + HOUR;
-    let credential = StaticTokenCredential::with_expiry(EXPIRES_2100, expires_on).unwrap();
+    let credential = StaticTokenCredential::with_expiry(EXPIRES_2200, expires_on).unwrap();
     let (_, seconds) = authorize(credential).await.unwrap();
     assert_eq!(seconds, seconds_since_epoch(expires_on));
 }
@@ -81,7 +81,7 @@ async fn unusable_token_is_rejected_on_creation() {
 async fn expired_token_is_an_error() {
     let two_minutes_ago = SystemTime::now() - 2 * MINUTE;
     for credential in [
-        StaticTokenCredential::new(EXPIRED_2001),
+        StaticTokenCredential::new(EXPIRED_1970),
         StaticTokenCredential::with_expiry("canary", two_minutes_ago),
     ] {
         let error = authorize(credential.unwrap()).await.unwrap_err();
@@ -101,13 +101,13 @@ async fn expiry_after_the_year_9999_is_an_error() {
 
 #[tokio::test]
 async fn rejected_token_has_no_replacement() {
-    let auth = Authenticator::new(fhir(), Arc::new(StaticTokenCredential::new(EXPIRES_2100).unwrap()));
+    let auth = Authenticator::new(fhir(), Arc::new(StaticTokenCredential::new(EXPIRES_2200).unwrap()));
     let authorization = auth.authorization().await.unwrap();
     assert_eq!(auth.refresh_rejected(&authorization).await.unwrap(), None);
 }
 
 #[test]
 fn debug_does_not_contain_the_token() {
-    let debug = format!("{:?}", StaticTokenCredential::new(EXPIRES_2100).unwrap());
+    let debug = format!("{:?}", StaticTokenCredential::new(EXPIRES_2200).unwrap());
     assert!(debug.contains("[redacted]") && !debug.contains("canary") && !debug.contains("eyJ"), "{debug}");
 }

@@ -121,7 +121,7 @@ pub(crate) async fn run() {
     }
     let token = &*TOKEN;
     for script in [
-        format!("echo '{{\"accessToken\":\"{token}\",\"expires_on\":4102444800,\"tokenType\":\"Bearer\"}}'"),
+        format!("echo '{{\"accessToken\":\"{token}\",\"expires_on\":7258118400,\"tokenType\":\"Bearer\"}}'"),
         format!("echo '{{\"accessToken\":\"{token}\",\"tokenType\":\"Bearer\"}}'"),
         format!("echo 'Traceback: accessToken={token} secret={SECRET}' >&2; exit 1"),
     ] {
@@ -134,7 +134,7 @@ pub(crate) async fn run() {
 /// The responses of Entra and App Service.
 fn token_responses() -> [ResponseTemplate; 3] {
     let token = serde_json::json!({
-        "access_token": *TOKEN, "token_type": "Bearer", "expires_in": 3600, "expires_on": "4102444800",
+        "access_token": *TOKEN, "token_type": "Bearer", "expires_in": 3600, "expires_on": "7258118400",
     });
     let rejection = serde_json::json!({
         "error": "invalid_client", "error_codes": [],

@@ -34,7 +34,7 @@ pub(crate) static OTHER_TOKEN: LazyLock<String> = LazyLock::new(|| token("canary
 pub(crate) static ASSERTION: LazyLock<String> = LazyLock::new(|| token("canaryassertion-0123456789"));
 
 fn token(signature: &str) -> String {
-    let claims = r#"{"aud":"https://contoso.example","oid":"someone","exp":4102444800,"more":"canaryclaim"}"#;
+    let claims = r#"{"aud":"https://contoso.example","oid":"someone","exp":7258118400,"more":"canaryclaim"}"#;
     let [header, claims] = [r#"{"alg":"none"}"#, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
     format!("{header}.{claims}.{signature}")
 }

@@ -98,7 +98,7 @@ impl HttpClient for FakeEntra {
             EntraResponse::Token(token) => {
                 // Entra returns `expires_in`, a managed identity endpoint `expires_on`.
                 let fields =
-                    r#""token_type":"Bearer","expires_in":3600,"expires_on":"4102444800","resource":"x""#;
+                    r#""token_type":"Bearer","expires_in":3600,"expires_on":"7258118400","resource":"x""#;
                 response(200, JSON, format!(r#"{{"access_token":"{token}",{fields}}}"#))
             }
             EntraResponse::Status(status, description) => {
