@@ -22,6 +22,7 @@ mod stow;
 mod tests;
 mod uid;
 mod validate;
+mod value;
 mod wado;
 
 use axum::response::IntoResponse;

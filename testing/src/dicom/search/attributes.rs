@@ -1,4 +1,4 @@
-//! Which attributes searches can use and return.
+//! The attributes that searches can use and return.
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;

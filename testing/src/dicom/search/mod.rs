@@ -24,6 +24,11 @@ use super::{
     store::Stored,
 };
 
+/// Returns `true` if searches at any level can use an attribute.
+pub(super) fn is_searchable(tag: Tag) -> bool {
+    attributes::level_of(tag).is_some()
+}
+
 pub(super) async fn studies(call: Call) -> Response {
     search(&call, Level::Study)
 }

@@ -8,7 +8,7 @@ use super::{
     attributes::{Level, level_of},
     filter::Filter,
 };
-use crate::dicom::{json, validate::is_date};
+use crate::dicom::{json, value::is_date};
 
 /// The parameters of a search.
 #[derive(Debug)]
