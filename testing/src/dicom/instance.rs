@@ -41,7 +41,11 @@ impl Instance {
     pub(crate) fn from_file(bytes: impl Into<Bytes>) -> Result<Self, String> {
         let bytes = bytes.into();
         let file = DicomFile::parse(&bytes).map_err(|_| "it is not a DICOM file".to_owned())?;
-        let metadata = file.metadata();
+        Self::new(&file, bytes, file.metadata())
+    }
+
+    /// Creates an instance from a parsed file, its bytes and its metadata.
+    pub(super) fn new(file: &DicomFile, bytes: Bytes, metadata: DataSet) -> Result<Self, String> {
         let transfer_syntax = file.transfer_syntax().to_owned();
         Ok(Self { uids: uids(&metadata)?, metadata, file: file::clear_preamble(bytes), transfer_syntax })
     }

@@ -100,12 +100,11 @@ fn store_file(call: &Call, bytes: Bytes, report: &mut Report) {
     for problem in &problems {
         metadata.remove(&json::key(problem.tag));
     }
-    let Ok(instance) = Instance::from_file(bytes) else {
-        return report.add_failure(&metadata, VALIDATION_FAILED, None);
+    let item = metadata.clone();
+    let Ok(instance) = Instance::new(&file, bytes, metadata) else {
+        return report.add_failure(&item, VALIDATION_FAILED, None);
     };
     let uids = instance.uids.clone();
-    let instance = Instance { metadata, ..instance };
-    let item = instance.metadata.clone();
     // Read the clock before locking, because a test's clock may call a method of the fake server.
     let now = call.service.clock.now();
     if call.service.store().create(now, &call.partition, instance).is_err() {
