@@ -1,4 +1,4 @@
-//! Which representation of an instance a request accepts (`dicom-server AcceptHeaderHandler.cs`).
+//! Chooses the representation of an instance that a request accepts (`dicom-server AcceptHeaderHandler.cs`).
 
 use http::{HeaderMap, header};
 use mime::Mime;
@@ -13,7 +13,7 @@ const JPEG_2000_LOSSLESS: &str = "1.2.840.10008.1.2.4.90";
 /// Requests the transfer syntax of the stored file.
 const ORIGINAL: &str = "*";
 
-/// What is retrieved.
+/// A resource that a request retrieves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Resource {
     StudyOrSeries,
@@ -31,11 +31,10 @@ pub(super) struct Representation {
     pub(super) transfer_syntax: Option<String>,
 }
 
-/// Media types that the service returns for a resource.
+/// A media type that the service returns for a resource, in several parts or also in one.
 struct Offer {
     media_type: &'static str,
     single_part: bool,
-    multipart: bool,
     /// The first one is the default.
     transfer_syntaxes: &'static [&'static str],
 }
@@ -43,7 +42,6 @@ struct Offer {
 const DICOM_FILES: Offer = Offer {
     media_type: DICOM,
     single_part: false,
-    multipart: true,
     transfer_syntaxes: &[EXPLICIT_LITTLE_ENDIAN, ORIGINAL, JPEG_2000_LOSSLESS],
 };
 const ANY_FILES: Offer = Offer {
@@ -54,15 +52,10 @@ const ANY_FILES: Offer = Offer {
 const FRAMES: Offer = Offer {
     media_type: OCTET_STREAM,
     single_part: true,
-    multipart: true,
     transfer_syntaxes: &[EXPLICIT_LITTLE_ENDIAN, ORIGINAL],
 };
-const JPEG_2000_FRAMES: Offer = Offer {
-    media_type: JPEG_2000,
-    single_part: false,
-    multipart: true,
-    transfer_syntaxes: &[JPEG_2000_LOSSLESS],
-};
+const JPEG_2000_FRAMES: Offer =
+    Offer { media_type: JPEG_2000, single_part: false, transfer_syntaxes: &[JPEG_2000_LOSSLESS] };
 const ANY_FRAMES: Offer =
     Offer { media_type: "*/*", transfer_syntaxes: &[ORIGINAL, EXPLICIT_LITTLE_ENDIAN], ..FRAMES };
 
@@ -108,7 +101,7 @@ impl Offer {
         }
         let is_any = self.media_type == "*/*";
         // The documentation accepts `*/*` for every resource (`v2-conformance-statement.md`).
-        if !is_any && !(if is_multipart { self.multipart } else { self.single_part }) {
+        if !is_any && !is_multipart && !self.single_part {
             return None;
         }
         let transfer_syntax = match media_type::parameter(accepted, "transfer-syntax") {
