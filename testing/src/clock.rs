@@ -6,8 +6,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// The last second of the year 9999, in seconds since the Unix epoch. Dates cannot represent a later time.
-const LAST_SECOND: u64 = 253_402_300_799;
+/// The last second of the year 9999, in seconds since the Unix epoch. `OffsetDateTime` cannot represent a later time.
+pub(crate) const MAX_TIME: u64 = 253_402_300_799;
 
 /// The wall clock, or a clock that a test controls.
 #[derive(Clone, Default)]
@@ -24,7 +24,7 @@ impl Clock {
             None => SystemTime::now(),
             Some(now) => now(),
         };
-        now.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::from_secs(LAST_SECOND))
+        now.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::from_secs(MAX_TIME))
     }
 
     /// Returns the Unix time in seconds.

@@ -17,8 +17,8 @@ use azure_core::{
 };
 
 use crate::{
-    clock::Clock,
-    token::{APP, LIFETIME, MAX_TIME, NewToken, ROLES, TENANT},
+    clock::{Clock, MAX_TIME},
+    token::{APP, LIFETIME, NewToken, ROLES, TENANT},
 };
 
 /// The number of seconds since the expiry of an [`expired`](FakeCredential::expired) token.

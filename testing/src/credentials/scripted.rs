@@ -15,7 +15,7 @@ use azure_core::{
 
 use azure_healthcare_auth::credentials::ForceRefresh;
 
-use crate::{clock::Clock, token::MAX_TIME};
+use crate::clock::{Clock, MAX_TIME};
 
 /// A credential that returns scripted tokens and errors, and records its calls.
 ///

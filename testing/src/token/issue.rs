@@ -18,8 +18,6 @@ pub(crate) const USER: &str = "0a1b2c3d-0000-4000-8000-5741d1000004";
 pub(crate) const ROLES: [&str; 3] = ["FHIR Data Contributor", "DICOM Data Owner", "Storage Blob Data Reader"];
 /// The default lifetime of a token.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(60 * 60);
-/// The end of the year 9999, which is the maximum of `OffsetDateTime`.
-pub(crate) const MAX_TIME: u64 = 253_402_300_799;
 
 /// The claims of a token that is about to be issued. Times are in seconds since the Unix epoch.
 pub(crate) struct NewToken<'a> {

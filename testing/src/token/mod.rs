@@ -13,7 +13,7 @@ pub(crate) use self::{
     challenge::Rejection,
     check::check_token,
     claims::TokenClaims,
-    issue::{APP, LIFETIME, MAX_TIME, NewToken, ROLES, issuer, unsigned_jwt},
+    issue::{APP, LIFETIME, NewToken, ROLES, issuer, unsigned_jwt},
 };
 
 /// The tenant whose tokens the fake services accept.

@@ -20,9 +20,9 @@ use super::{
     scope::Scopes,
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, MAX_TIME},
     guid::is_guid,
-    token::{MAX_TIME, NewToken},
+    token::NewToken,
 };
 
 /// The page of an injected status. Only errors with an AADSTS code have a JSON body.
