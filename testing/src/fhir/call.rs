@@ -98,7 +98,7 @@ impl Call {
     /// Returns the query, after the form of a posted search (`fhir-server SearchPostReroutingMiddleware.cs`).
     fn query_and_form(&self) -> Cow<'_, str> {
         let is_form = self.header(&header::CONTENT_TYPE).is_some_and(|content_type| {
-            content_type.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded")
+            format::is_media_type(content_type, "application/x-www-form-urlencoded")
         });
         if self.method == Method::POST && self.path.ends_with("/_search") && is_form {
             format!("{}&{}", String::from_utf8_lossy(&self.body), self.query).into()

@@ -147,7 +147,8 @@ fn is_fhir_json(content_type: &str) -> bool {
     is_media_type(content_type, "application/fhir+json")
 }
 
-fn is_media_type(content_type: &str, media_type: &str) -> bool {
+/// Returns `true` if a content type is this media type, with any parameters.
+pub(super) fn is_media_type(content_type: &str, media_type: &str) -> bool {
     content_type.split(';').next().is_some_and(|sent| sent.trim().eq_ignore_ascii_case(media_type))
 }
 

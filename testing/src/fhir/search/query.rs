@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use url::form_urlencoded;
 
-use crate::fhir::outcome::Outcome;
+use crate::fhir::{format::is_media_type, outcome::Outcome};
 
 /// What ASP.NET Core's link generator encodes in a query: all that `UrlEncoder.Default` does not allow in a URL.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -30,14 +30,13 @@ impl Query {
     /// A form without a `Content-Type` is ignored, so that the search returns every resource.
     pub(super) fn with_form(mut self, content_type: Option<&str>, form: &[u8]) -> Result<Self, Outcome> {
         let Some(content_type) = content_type else { return Ok(self) };
-        match content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-            "application/x-www-form-urlencoded" => {}
-            "multipart/form-data" => return Err(Outcome::unsupported("multipart forms")),
-            _ => {
-                let diagnostics =
-                    "The `Content-Type` of a posted search must be `application/x-www-form-urlencoded`.";
-                return Err(Outcome::invalid(diagnostics));
-            }
+        if is_media_type(content_type, "multipart/form-data") {
+            return Err(Outcome::unsupported("multipart forms"));
+        }
+        if !is_media_type(content_type, "application/x-www-form-urlencoded") {
+            let diagnostics =
+                "The `Content-Type` of a posted search must be `application/x-www-form-urlencoded`.";
+            return Err(Outcome::invalid(diagnostics));
         }
         for (name, mut values) in Self::parse(form).0 {
             match self.0.iter_mut().find(|(known, _)| *known == name) {
