@@ -237,12 +237,11 @@ mod tests {
     }
 
     #[test]
-    fn resource_with_many_fields_is_read_quickly() {
-        let fields: String = (0..100_000).map(|index| format!(r#","x{index}":1"#)).collect();
-        let start = std::time::Instant::now();
+    fn resource_with_many_fields_can_be_read() {
+        // If every name were compared with all others, this would take half an hour, longer than the limit of `.ci/run`.
+        let fields: String = (0..400_000).map(|index| format!(r#","x{index}":1"#)).collect();
         let draft = Draft::parse(&format!(r#"{{"resourceType":"Basic"{fields}}}"#)).unwrap();
-        assert!(Resource::new(&draft, "a", revision(1)).text().ends_with(r#""x99999":1}"#));
-        assert!(start.elapsed().as_secs() < 30);
+        assert!(Resource::new(&draft, "a", revision(1)).text().ends_with(r#""x399999":1}"#));
     }
 
     #[test]
