@@ -16,7 +16,7 @@ const USER_AGENT: &str = concat!("azure_healthcare_auth/", env!("CARGO_PKG_VERSI
 /// The caller's changes to a builder that has this crate's defaults.
 pub(super) type ConfigureHttp = Arc<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>;
 
-/// Where a service is, as far as its HTTP client depends on it.
+/// The location of a service, as far as its HTTP client depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Location {
     Remote,

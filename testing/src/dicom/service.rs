@@ -10,7 +10,7 @@ pub(crate) struct DicomService {
     /// The origin of the service, without a trailing slash.
     pub(crate) origin: String,
     pub(crate) clock: Clock,
-    /// Whether the paths of instances contain the name of a data partition.
+    /// Set if the paths of instances contain the name of a data partition.
     pub(crate) has_partitions: bool,
     pub(crate) store: Arc<Mutex<Store>>,
 }

@@ -16,7 +16,7 @@ use super::{
     reply,
 };
 
-/// The boundary of the parts of a response. It is longer than any text that is likely in a file.
+/// The boundary of the parts of a response, which no file contains by chance.
 const BOUNDARY: &str = "b3c7a1f2-5d0e-4b6a-9c8d-1e2f3a4b5c6d";
 
 /// Responds with the files of a study, a series or an instance.

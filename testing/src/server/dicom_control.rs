@@ -1,4 +1,4 @@
-//! How a test controls the instances of a running [`FakeServer`].
+//! The control of the instances of a running [`FakeServer`].
 
 use bytes::Bytes;
 use serde::Serialize;

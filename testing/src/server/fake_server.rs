@@ -44,8 +44,8 @@ use crate::{
 ///
 /// # DICOM
 ///
-/// - STOW-RS, WADO-RS, QIDO-RS and delete, under `v1` and `v2`. Files are returned in their own transfer syntax. Only files
-///   with implicit VR are converted, to explicit VR little endian.
+/// - STOW-RS, WADO-RS, QIDO-RS and delete, under `v1` and `v2`. Ask for files with `transfer-syntax=*`, in their own
+///   transfer syntax: only files with implicit VR are converted, to explicit VR little endian.
 /// - `GET changefeed` and `GET changefeed/latest`, each with the paging rules of its version. Every change of an instance
 ///   appears there, and every current one can be retrieved.
 ///
